@@ -1,0 +1,38 @@
+"""Lossless compression of neural-network feature maps with EBPC, as the hardware does it.
+
+The names below are the public API, with the errors of `fmcompress.errors`. They are loaded on
+first use: importing Numba takes about a second, and ``fmc --help`` passes through this file.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fmcompress.arrays import decode, encode
+    from fmcompress.compression import compress, stats
+    from fmcompress.decompression import decompress
+    from fmcompress.reader import open  # noqa: A004 - as h5py and zarr name it
+    from fmcompress.verification import verify
+
+__all__ = ["compress", "decode", "decompress", "encode", "open", "stats", "verify"]
+__version__ = "0.1.0"
+
+_HOME = {
+    "compress": "compression",
+    "decode": "arrays",
+    "decompress": "decompression",
+    "encode": "arrays",
+    "open": "reader",
+    "stats": "compression",
+    "verify": "verification",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,68 @@
+"""The codecs: from the words of one chunk to two streams and back.
+
+To add one, write a module beside this one and name it in `CODECS`: CONTRIBUTING.md shows how.
+Importing this package imports no kernel; a codec loads its own on first use.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.codecs.stored import Stored
+from fmcompress.errors import UnsupportedError
+
+__all__ = ["CODECS", "CODEC_NAMES", "Codec", "Streams", "codec_from_description"]
+
+
+class Streams(NamedTuple):
+    """The two streams of one transmission; a codec with a single stream leaves one empty."""
+
+    znz: bytes
+    bpc: bytes
+
+
+class Codec(Protocol):
+    """What every codec offers. Words are ``uint32`` arrays of unsigned bit patterns."""
+
+    name: ClassVar[str]
+    number: ClassVar[int]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the parameters as they stand in the container, with ``name``."""
+        ...
+
+    def encode(self, words: Any, word_bits: int) -> tuple[bytes, bytes]:
+        """Encode the words of one transmission to both streams."""
+        ...
+
+    def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> Any:
+        """Decode `count` words, strictly; raise `StreamError` where the streams are invalid."""
+        ...
+
+
+# Name in the container's layer descriptions -> class. Numbers stand in chunk records.
+CODECS: dict[str, type[Ebpc] | type[Stored]] = {codec.name: codec for codec in (Stored, Ebpc)}
+CODEC_NAMES: dict[int, str] = {codec.number: name for name, codec in CODECS.items()}
+
+
+def codec_from_description(description: dict[str, Any]) -> Codec:
+    """Build the codec that `Codec.describe` described.
+
+    Raises
+    ------
+    UnsupportedError
+        If the codec or one of its parameters is unknown to this version.
+    ParameterError
+        If a parameter is outside its range.
+    """
+    parameters = dict(description)
+    name = parameters.pop("name", None)
+    if name not in CODECS:
+        raise UnsupportedError(f"unknown codec {name!r}", hint="upgrade fmcompress")
+    try:
+        return CODECS[name](**parameters)
+    except TypeError as error:
+        raise UnsupportedError(
+            f"unknown parameter of codec {name!r}: {sorted(parameters)}", hint="upgrade fmcompress"
+        ) from error

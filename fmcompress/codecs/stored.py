@@ -1,0 +1,60 @@
+"""Words as they are: what a chunk becomes that a codec would make larger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fmcompress.errors import DamagedError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def stored_bytes(count: int, word_bits: int) -> int:
+    """Bytes that `count` words of `word_bits` bits take, packed without gaps."""
+    return (count * word_bits + 7) // 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Words packed without gaps, most significant bit first, zero bits up to the last byte."""
+
+    name: ClassVar[str] = "stored"
+    number: ClassVar[int] = 0
+
+    def describe(self) -> dict[str, Any]:
+        """Return the parameters as they stand in the container."""
+        return {"name": self.name}
+
+    def encode(self, words: NDArray[np.uint32], word_bits: int) -> tuple[bytes, bytes]:
+        """Pack the words; the second stream holds them, the first is empty."""
+        import numpy as np
+
+        if word_bits in (8, 16, 32):
+            return b"", words.astype(f">u{word_bits // 8}").tobytes()
+        octets = words.astype(">u4")[:, None].view(np.uint8)
+        bits = np.unpackbits(octets, axis=1)[:, 32 - word_bits :]
+        return b"", np.packbits(bits).tobytes()
+
+    def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> NDArray[np.uint32]:
+        """Unpack `count` words.
+
+        Raises
+        ------
+        DamagedError
+            If the size is not that of `count` words, or a padding bit is not 0.
+        """
+        import numpy as np
+
+        if znz or len(bpc) != stored_bytes(count, word_bits):
+            raise DamagedError(f"{count} stored words do not take {len(znz) + len(bpc)} bytes")
+        if word_bits in (8, 16, 32):
+            return np.frombuffer(bpc, f">u{word_bits // 8}").astype(np.uint32)
+        bits = np.unpackbits(np.frombuffer(bpc, np.uint8))
+        if bits[count * word_bits :].any():
+            raise DamagedError("a padding bit of stored words is not 0")
+        wide = np.zeros((count, 32), np.uint8)
+        wide[:, 32 - word_bits :] = bits[: count * word_bits].reshape(count, word_bits)
+        return np.packbits(wide, axis=1).view(">u4")[:, 0].astype(np.uint32)

@@ -1,0 +1,214 @@
+"""Write a container in one pass; read one front to back (docs/FORMAT.md).
+
+It imports neither numpy nor numba, so that a file's contents are listed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
+
+from fmcompress import records
+from fmcompress.contents import ChunkInfo, Contents, LayerInfo, layers_to_json, to_json
+from fmcompress.errors import DamagedError
+from fmcompress.records import Kind, Piece, Record
+
+# A LAYERS record is written once its layers' chunks reach this size, or at the end of the dump.
+GROUP_BYTES = 1 << 20
+
+
+class Writer:
+    """Write a container in one pass: `dump`, `template`…, then `layer`, `chunk`… each, `finish`.
+
+    Parameters
+    ----------
+    target : binary file
+        Written from its present position on; need not be seekable.
+    """
+
+    def __init__(self, target: BinaryIO) -> None:
+        self.contents = Contents()
+        self._target = target
+        self._offset = 0
+        self._index: list[bytes] = []
+        self._waiting_layers: list[LayerInfo] = []
+        self._waiting_chunks: list[tuple[int, bytes]] = []
+        self._waiting_bytes = 0
+        self._write(records.format_header())
+
+    def dump(self, description: dict[str, Any]) -> None:
+        """Begin with what kind of dump this is and how many bytes it has."""
+        self.contents.dump = description
+        self._record(Kind.DUMP, 0, to_json(description))
+
+    def template(self, piece: Piece) -> None:
+        """Add a piece of the dump's template."""
+        encoding, payload = records.format_template(piece)
+        self.contents.template_bytes += len(payload)
+        self._record(Kind.TEMPLATE, encoding, payload)
+
+    def layer(self, info: LayerInfo) -> None:
+        """Begin a layer; its chunks follow."""
+        if self._waiting_chunks and not self._waiting_layers:
+            self._flush()  # the rest of a large layer, whose description is written already
+        self.contents.add_layers([info])
+        self._waiting_layers.append(info)
+
+    def chunk(self, codec: int, words: int, zeros: int, znz: bytes, bpc: bytes) -> None:
+        """Add the next chunk of the layer begun last."""
+        self.contents.chunks[-1].append(ChunkInfo(codec, words, zeros, len(znz), len(bpc)))
+        payload = records.format_chunk(words, zeros, znz, bpc)
+        self._waiting_chunks.append((codec, payload))
+        self._waiting_bytes += len(payload)
+        if self._waiting_bytes >= GROUP_BYTES:
+            self._flush()
+
+    def finish(self) -> Contents:
+        """Write what waits, the index and the trailer; return what was written."""
+        self._flush()
+        index_offset = self._offset
+        self._record(Kind.INDEX, 0, b"".join(self._index))
+        self._write(records.format_trailer(index_offset, self._offset + records.TRAILER_BYTES))
+        self.contents.total_bytes = self._offset
+        return self.contents
+
+    def _flush(self) -> None:
+        if self._waiting_layers:
+            self._record(Kind.LAYERS, *records.pack(layers_to_json(self._waiting_layers)))
+        for codec, payload in self._waiting_chunks:
+            self._record(Kind.CHUNK, codec, payload)
+        self._waiting_layers, self._waiting_chunks, self._waiting_bytes = [], [], 0
+
+    def _record(self, kind: Kind, code: int, payload: bytes) -> None:
+        head, entry = records.format_record(kind, code, payload, self._offset)
+        self._index.append(entry)
+        self._write(head)
+        self._write(payload)
+
+    def _write(self, data: bytes) -> None:
+        self._target.write(data)
+        self._offset += len(data)
+
+
+class Scanner:
+    """Read a container front to back, from a file or a pipe, checking every byte.
+
+    Parameters
+    ----------
+    source : binary file
+        Read from its present position on.
+
+    Raises
+    ------
+    DamagedError
+        If this is no container, or its header is damaged.
+    UnsupportedError
+        If its version is newer.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self.contents = Contents()
+        self.complete = False
+        self._source = source
+        self._offset = 0
+        self._index: list[bytes] = []
+        records.check_header(self._read(records.HEADER_BYTES, "header"))
+
+    def records(self) -> Iterator[tuple[Record, bytes]]:
+        """Yield every record with its payload, up to the index; then check index and trailer.
+
+        Raises
+        ------
+        DamagedError
+            If a checksum is wrong, or the file ends before its trailer.
+        """
+        while True:
+            record, payload, entry = self._next()
+            if record.kind == Kind.INDEX:
+                break
+            self._index.append(entry)
+            yield record, payload
+        if payload != b"".join(self._index):
+            raise DamagedError("the index does not list the records that are in the file")
+        self._check_trailer(record.offset)
+        self.contents.total_bytes = self._offset
+        self.complete = True
+
+    def _next(self) -> tuple[Record, bytes, bytes]:
+        offset = self._offset
+        head = self._read(records.HEAD_BYTES, "record")
+        record = records.parse_head(head, offset)
+        payload = self._read(record.payload_bytes, "record")
+        records.check_record(head, payload, offset)
+        return record, payload, records.index_entry(head, payload)
+
+    def _check_trailer(self, index_offset: int) -> None:
+        trailer = self._read(records.TRAILER_BYTES, "trailer")
+        if records.parse_trailer(trailer, self._offset) != index_offset:
+            raise DamagedError("the trailer points beside the index")
+        if self._source.read(1):
+            raise DamagedError(f"there is more data behind the end, from byte {self._offset} on")
+
+    def _read(self, size: int, what: str) -> bytes:
+        data = read_up_to(self._source, size)
+        if len(data) < size:
+            self._offset += len(data)
+            if what == "header":
+                records.check_header(data)
+            raise DamagedError(
+                f"the file ends within a {what}, at byte {self._offset}",
+                hint="its writing was interrupted, or it was cut: make or fetch it again",
+            )
+        self._offset += size
+        return data
+
+
+def read_up_to(source: BinaryIO, size: int) -> bytes:
+    """Read `size` bytes, or what is left; never allocate much more than there is."""
+    parts = []
+    while size > 0 and (part := source.read(min(size, 1 << 20))):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+class Assembly:
+    """Put descriptions and chunks, in file order, together to `Contents`, checking that they fit."""
+
+    def __init__(self, contents: Contents) -> None:
+        self.contents = contents
+        self._layer = 0  # the layer that the next chunk belongs to
+
+    def layers(self, infos: Sequence[LayerInfo]) -> None:
+        """Take a LAYERS record's descriptions."""
+        self.check_complete()
+        self.contents.add_layers(infos)
+        self._skip_full()
+
+    def chunk(self, info: ChunkInfo) -> tuple[int, int]:
+        """Take the next chunk; return the numbers of its layer and of the chunk in it."""
+        if self._layer == len(self.contents.layers):
+            raise DamagedError("a chunk belongs to no layer")
+        chunks = self.contents.chunks[self._layer]
+        layer, number = self._layer, len(chunks)
+        expected = self.contents.layers[layer].words_in_chunk(number)
+        if info.words != expected:
+            raise DamagedError(
+                f"chunk {number} holds {info.words} words, not {expected}",
+                layer=self.contents.layers[layer].name,
+            )
+        chunks.append(info)
+        self._skip_full()
+        return layer, number
+
+    def check_complete(self) -> None:
+        """Refuse if the last layer still misses chunks."""
+        if self._layer < len(self.contents.layers):
+            info = self.contents.layers[self._layer]
+            have = len(self.contents.chunks[self._layer])
+            raise DamagedError(f"holds {have} of its {info.chunks} chunks", layer=info.name)
+
+    def _skip_full(self) -> None:
+        layers, chunks = self.contents.layers, self.contents.chunks
+        while self._layer < len(layers) and len(chunks[self._layer]) == layers[self._layer].chunks:
+            self._layer += 1

@@ -1,0 +1,219 @@
+"""What a container says of its dump and layers: descriptions in JSON, and sizes of chunks.
+
+It imports neither numpy nor numba, so that a file's contents are listed at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fmcompress.errors import DamagedError, UnsupportedError
+
+MAX_CHUNK_WORDS = 1 << 24
+DEFAULT_CHUNK_WORDS = 1 << 16
+
+_LAYER_KEYS = {"name", "shape", "dtype", "order", "words", "codec", "chunk_words", "place", "carried"}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """One layer's description, as it stands in a LAYERS record.
+
+    Attributes
+    ----------
+    name : str
+        Unique in the file.
+    shape : tuple of int
+        Of the tensor.
+    dtype : str
+        NumPy's ``dtype.str`` of a coded layer, with byte order; free text of a carried one.
+    order : {"C", "F"}
+        Which index runs fastest in the words: the last (C) or the first (F).
+    words, codec : dict
+        Descriptions of the word format and of the codec; empty for a carried layer.
+    chunk_words : int
+        Words of every chunk but the last.
+    place : dict
+        Where in the dump the elements belong; the dump format's own affair.
+    carried : dict
+        Empty for a coded layer; else ``reason`` and ``bytes``: why the tensor stays in the
+        dump's template as it is, and how many bytes it takes there.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    order: str = "C"
+    words: dict[str, Any] = field(default_factory=dict)
+    codec: dict[str, Any] = field(default_factory=dict)
+    chunk_words: int = DEFAULT_CHUNK_WORDS
+    place: dict[str, Any] = field(default_factory=dict)
+    carried: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Elements of the tensor."""
+        return math.prod(self.shape)
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks that the layer has."""
+        return 0 if self.carried else -(-self.size // self.chunk_words)
+
+    def words_in_chunk(self, index: int) -> int:
+        """Words of chunk `index`: all chunks are full, but for the last."""
+        return min(self.chunk_words, self.size - index * self.chunk_words)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the description without the keys that have their default value."""
+        plain = LayerInfo("", (), "")
+        keys = (key for key in self.__slots__ if key in ("name", "shape", "dtype"))
+        others = (
+            key
+            for key in ("order", "words", "codec", "chunk_words", "place", "carried")
+            if getattr(self, key) != getattr(plain, key)
+        )
+        return {key: getattr(self, key) for key in (*keys, *others)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> LayerInfo:
+        """Check a description and build it.
+
+        Raises
+        ------
+        DamagedError
+            If a value has the wrong type or is outside its range.
+        UnsupportedError
+            If there are keys that this version does not know.
+        """
+        if not isinstance(value, dict):
+            raise DamagedError("a layer description is not an object")
+        if unknown := set(value) - _LAYER_KEYS:
+            raise UnsupportedError(
+                f"layer descriptions have unknown keys {sorted(unknown)}",
+                hint="written by a newer version: upgrade fmcompress",
+            )
+        shape = value.get("shape")
+        checks = (
+            isinstance(value.get("name"), str),
+            isinstance(value.get("dtype"), str),
+            isinstance(shape, list) and len(shape) <= 64,
+            value.get("order", "C") in ("C", "F"),
+            all(isinstance(value.get(key, {}), dict) for key in ("words", "codec", "place", "carried")),
+            _is_count(value.get("chunk_words", 1), 1, MAX_CHUNK_WORDS),
+        )
+        if not all(checks) or not all(_is_count(n, 0, 2**63 - 1) for n in shape or ()):
+            raise DamagedError(f"the description of layer {value.get('name')!r} is not valid")
+        info = cls(**{**value, "shape": tuple(shape or ())})
+        if info.size >= 2**63 or bool(info.carried) == bool(info.codec):
+            raise DamagedError(f"the description of layer {info.name!r} is not valid")
+        return info
+
+
+def _is_count(value: Any, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkInfo:
+    """Sizes of one chunk: all that statistics need, known without decoding."""
+
+    codec: int
+    words: int
+    zeros: int
+    znz_bytes: int
+    bpc_bytes: int
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a container holds: of the dump, and of every layer with its chunks."""
+
+    dump: dict[str, Any] = field(default_factory=dict)
+    layers: list[LayerInfo] = field(default_factory=list)
+    chunks: list[list[ChunkInfo]] = field(default_factory=list)
+    template_bytes: int = 0
+    total_bytes: int = 0
+
+    def add_layers(self, layers: Sequence[LayerInfo]) -> None:
+        """Append layers; refuse a name that is there already."""
+        known = {layer.name for layer in self.layers}
+        for layer in layers:
+            if layer.name in known:
+                raise DamagedError(f"two layers are named {layer.name!r}")
+            known.add(layer.name)
+            self.layers.append(layer)
+            self.chunks.append([])
+
+
+def to_json(value: Any) -> bytes:
+    """Write JSON in its one canonical form: sorted keys, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def layers_to_json(layers: Sequence[LayerInfo]) -> bytes:
+    """Write descriptions; what all layers have in common stands once, under ``defaults``."""
+    rows = [layer.to_json() for layer in layers]
+    shared = {
+        key: value
+        for key, value in rows[0].items()
+        if len(rows) > 1 and key != "name" and all(row.get(key) == value for row in rows)
+    }
+    own = [{key: value for key, value in row.items() if key not in shared} for row in rows]
+    return to_json({"defaults": shared, "layers": own} if shared else {"layers": own})
+
+
+def parse_json(payload: bytes) -> Any:
+    """Read JSON that may be hostile.
+
+    Raises
+    ------
+    DamagedError
+        If it is none.
+    """
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"a description is no JSON: {error}") from error
+
+
+def parse_layers(payload: bytes) -> list[LayerInfo]:
+    """Read a LAYERS record.
+
+    Raises
+    ------
+    DamagedError, UnsupportedError
+        As `LayerInfo.from_json`.
+    """
+    value = parse_json(payload)
+    rows = value.get("layers") if isinstance(value, dict) else None
+    defaults = value.get("defaults", {}) if isinstance(value, dict) else None
+    if not isinstance(rows, list) or not isinstance(defaults, dict):
+        raise DamagedError("a LAYERS record has no list of layers")
+    if not all(isinstance(row, dict) for row in rows):
+        raise DamagedError("a layer description is not an object")
+    return [LayerInfo.from_json({**defaults, **row}) for row in rows]
+
+
+def parse_dump(payload: bytes) -> dict[str, Any]:
+    """Read a DUMP record: at least ``format`` and ``bytes``.
+
+    Raises
+    ------
+    DamagedError
+        If these are not there.
+    """
+    value = parse_json(payload)
+    if not (
+        isinstance(value, dict)
+        and isinstance(value.get("format"), str)
+        and _is_count(value.get("bytes"), 0, 2**63 - 1)
+    ):
+        raise DamagedError("the description of the dump is not valid")
+    return value
+
+

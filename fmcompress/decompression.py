@@ -1,0 +1,172 @@
+"""From a container back to the dump: `decompress`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fmcompress.container import Assembly, Scanner
+from fmcompress.contents import parse_dump, parse_layers
+from fmcompress.dumps import Restorer, format_named
+from fmcompress.errors import DamagedError, FmcError, error_context
+from fmcompress.files import (
+    Source,
+    Target,
+    name_of,
+    open_source,
+    replacing,
+    same_file,
+    writing_anywhere,
+)
+from fmcompress.picking import pick
+from fmcompress.progress import Progress, Step, silent
+from fmcompress.reader import decode_chunk, element_dtype, word_format
+from fmcompress.records import Kind, Record, parse_chunk, parse_template, unpack_layers
+from fmcompress.statistics import Stats, stats_of_contents
+
+
+def decompress(
+    source: Source,
+    target: Target,
+    *,
+    layers: Sequence[str] | str | None = None,
+    overwrite: bool = True,
+    progress: Progress = silent,
+) -> Stats:
+    """Give back the dump that a container holds; every byte read is checked.
+
+    Parameters
+    ----------
+    source : path or binary file
+        The container; read front to back, so it may be a pipe. It is kept.
+    target : path or binary file
+        The dump, in its own format. A path is written beside and renamed when complete.
+    layers : glob or globs, optional
+        Give back these layers only.
+    overwrite : bool
+        Replace an existing target.
+    progress : callable
+        Called with a `Step` now and then.
+
+    Returns
+    -------
+    Stats
+        Of what was read.
+
+    Raises
+    ------
+    ParameterError
+        If a glob matches no layer.
+    DamagedError
+        If the container is cut or damaged; no target is left then.
+    UnsupportedError
+        If it was written by a newer version.
+    OSError
+        If reading or writing fails.
+    """
+    if same_file(source, target):
+        raise FmcError("is both input and output", file=name_of(source), hint="name another output")
+    with (
+        error_context(file=name_of(source)),
+        open_source(source) as file,
+        replacing(target, overwrite=overwrite) as place,
+        writing_anywhere(place) as path,
+    ):
+        unpacking = _Unpacking(file, path, layers, progress)
+        unpacking.run()
+    contents = unpacking.scanner.contents
+    picked = [name in unpacking.picked for name in (info.name for info in contents.layers)]
+    return stats_of_contents(contents, name_of(source), picked)
+
+
+class _Unpacking:
+    """One pass over a container, with the dump growing beside."""
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        path: Path,
+        layers: Sequence[str] | str | None,
+        progress: Progress,
+    ) -> None:
+        self.scanner = Scanner(file)
+        self.picked: set[str] = set()
+        self._assembly = Assembly(self.scanner.contents)
+        self._path = path
+        self._patterns = layers
+        self._progress = progress
+        self._restorer: Restorer | None = None
+        self._done = 0
+
+    def run(self) -> None:
+        try:
+            for record, payload in self.scanner.records():
+                self._take(record, payload)
+            self._assembly.check_complete()
+            if self._restorer is None:
+                raise DamagedError("the file does not say what dump it holds")
+            names = [info.name for info in self.scanner.contents.layers]
+            pick(names, self._patterns)  # a pattern that matches nothing is a mistake
+            everything = self._patterns is None or len(self._patterns) == 0
+            kept = None if everything else [name for name in names if name in self.picked]
+            restorer, self._restorer = self._restorer, None
+            try:
+                restorer.finish(kept)
+            finally:
+                restorer.close()
+        finally:
+            if self._restorer is not None:
+                self._restorer.close()
+
+    def _take(self, record: Record, payload: bytes) -> None:
+        contents = self.scanner.contents
+        if record.kind == Kind.DUMP:
+            if self._restorer is not None:
+                raise DamagedError("the file holds more than one dump")
+            contents.dump = parse_dump(payload)
+            self._restorer = format_named(contents.dump["format"]).restorer(
+                self._path, contents.dump["bytes"]
+            )
+        elif self._restorer is None:
+            raise DamagedError("the file does not begin with what dump it holds")
+        elif record.kind == Kind.TEMPLATE:
+            contents.template_bytes += len(payload)
+            self._restorer.template(parse_template(record, payload))
+        elif record.kind == Kind.LAYERS:
+            infos = parse_layers(unpack_layers(record, payload))
+            self._assembly.layers(infos)
+            self.picked.update(_matching([info.name for info in infos], self._patterns))
+            for info in infos:
+                if not info.carried and info.name not in self.picked:
+                    self._restorer.skip(info)
+        elif record.kind == Kind.CHUNK:
+            self._take_chunk(record, payload, self._restorer)
+
+    def _take_chunk(self, record: Record, payload: bytes, restorer: Restorer) -> None:
+        sizes = parse_chunk(record, payload)
+        layer, number = self._assembly.chunk(sizes)
+        info = self.scanner.contents.layers[layer]
+        if info.name not in self.picked:
+            return
+        with error_context(layer=info.name):
+            dtype = element_dtype(info)
+            if number == 0:
+                restorer.begin(info, dtype)
+            try:
+                words = decode_chunk(info, sizes, payload)
+            except FmcError as error:
+                error.cause = f"chunk {number}: {error.cause}"
+                raise
+            restorer.write(word_format(info).to_elements(words, dtype))
+            self._done += sizes.words * dtype.itemsize
+            self._progress(Step(info.name, self._done, self.scanner.contents.dump["bytes"]))
+            if number == info.chunks - 1:
+                restorer.end()
+
+
+def _matching(names: list[str], patterns: Sequence[str] | str | None) -> Iterator[str]:
+    from fnmatch import fnmatchcase
+
+    globs: Any = [patterns] if isinstance(patterns, str) else patterns or ["*"]
+    return (name for name in names if any(fnmatchcase(name, glob) for glob in globs))

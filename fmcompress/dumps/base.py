@@ -1,0 +1,224 @@
+"""What every dump format offers: tensors to code, a template, and the way back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+from fmcompress.contents import LayerInfo
+from fmcompress.errors import DamagedError
+from fmcompress.files import reserve
+from fmcompress.records import TEMPLATE_PIECE_BYTES, Piece
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Elements are handed on in blocks of about this size.
+BLOCK_BYTES = 1 << 24
+
+
+class Tensor(ABC):
+    """One tensor of a dump.
+
+    Attributes
+    ----------
+    name : str
+        Unique in the dump.
+    shape : tuple of int
+    dtype : dtype or None
+        With byte order; None where NumPy has none for it.
+    label : str
+        The dtype for people, as ``int8`` or ``string``.
+    order : {"C", "F"}
+        Which index runs fastest in the file: the last (C) or the first (F).
+    carried : str
+        Why its data must stay in the template; empty where it can be coded.
+    stored_bytes : int
+        Bytes that its data takes in the file.
+    place : dict
+        What the format's `Restorer` needs to put the data back.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] | None
+    label: str
+    order: str
+    carried: str
+    stored_bytes: int
+    place: dict[str, Any]
+
+    @property
+    @abstractmethod
+    def attributes(self) -> Mapping[str, Any]:
+        """Attributes of the tensor; empty where the format has none."""
+
+    def check(self) -> None:
+        """Refuse a tensor that cannot be read; set `carried` if it could not be put back.
+
+        Raises
+        ------
+        UnsupportedError
+            If it cannot be read.
+        """
+        return
+
+    @abstractmethod
+    def holes(self) -> list[tuple[int, int]]:
+        """Offset and size of every stretch of the file that holds nothing but its data."""
+
+    @abstractmethod
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield its elements in the file's order, as 1-D arrays of bounded size."""
+
+    @abstractmethod
+    def read(self) -> Any:
+        """Return the whole tensor, as the format's usual library would."""
+
+
+class Dump(ABC):
+    """An open dump.
+
+    Attributes
+    ----------
+    format : str
+        Name in the registry.
+    path : Path or None
+        None where it is read from a file object.
+    nbytes : int
+        Size of the file.
+    tensors : list of Tensor
+        In file order.
+    """
+
+    format: str
+    path: Path | None
+    nbytes: int
+    tensors: list[Tensor]
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def template_pieces(dump: Dump, coded: list[Tensor], file: BinaryIO) -> Iterator[Piece]:
+    """Yield every byte of the dump's `file` that is not data of the `coded` tensors.
+
+    Raises
+    ------
+    DamagedError
+        If data of two tensors overlaps.
+    """
+    segments: list[tuple[int, int]] = []
+    parts: list[bytes] = []
+    room = TEMPLATE_PIECE_BYTES
+    for start, end in _gaps(dump, coded):
+        at = start
+        while at < end:
+            file.seek(at)
+            part = file.read(min(end - at, room))
+            if not part:
+                raise DamagedError("the file became shorter while it was read")
+            segments.append((at, len(part)))
+            parts.append(part)
+            at += len(part)
+            room -= len(part)
+            if room == 0:
+                yield Piece(tuple(segments), b"".join(parts))
+                segments, parts, room = [], [], TEMPLATE_PIECE_BYTES
+    if segments:
+        yield Piece(tuple(segments), b"".join(parts))
+
+
+def _gaps(dump: Dump, coded: list[Tensor]) -> Iterator[tuple[int, int]]:
+    at = 0
+    for offset, size in sorted(hole for tensor in coded for hole in tensor.holes()):
+        if offset < at or offset + size > dump.nbytes:
+            raise DamagedError("the data of two tensors overlaps, or reaches past the file's end")
+        if offset > at:
+            yield at, offset
+        at = offset + size
+    if at < dump.nbytes:
+        yield at, dump.nbytes
+
+
+class Restorer(ABC):
+    """Put a dump back: `template` for every piece, then each layer, then `finish`.
+
+    This base writes the template, and the data of layers whose place is one stretch of the file
+    (``{"offset": ...}``); formats add what they need.
+
+    Parameters
+    ----------
+    path : Path
+        An empty file, to be filled.
+    nbytes : int
+        Size of the dump.
+    """
+
+    def __init__(self, path: Path, nbytes: int) -> None:
+        self.path = path
+        self.nbytes = nbytes
+        self._file = path.open("r+b")
+        reserve(self._file, nbytes)
+        self._at = 0
+        self._left = 0
+
+    def template(self, piece: Piece) -> None:
+        """Write a piece of the template.
+
+        Raises
+        ------
+        DamagedError
+            If it reaches past the end of the dump.
+        """
+        for offset, data in piece:
+            if offset + len(data) > self.nbytes:
+                raise DamagedError("the template reaches past the end of the dump")
+            self._file.seek(offset)
+            self._file.write(data)
+
+    def begin(self, layer: LayerInfo, dtype: np.dtype[Any]) -> None:
+        """Start with a coded layer.
+
+        Raises
+        ------
+        DamagedError
+            If its place is outside the dump.
+        """
+        offset = layer.place.get("offset")
+        if type(offset) is not int or not 0 <= offset <= self.nbytes - layer.size * dtype.itemsize:
+            raise DamagedError("its place in the dump is not valid", layer=layer.name)
+        self._at = offset
+
+    def write(self, elements: NDArray[Any]) -> None:
+        """Take the next elements of the layer, in its order, as a 1-D array of its dtype."""
+        self._file.seek(self._at)
+        data = memoryview(elements).cast("B")
+        self._file.write(data)
+        self._at += len(data)
+
+    def end(self) -> None:
+        """End the layer."""
+        return
+
+    def skip(self, layer: LayerInfo) -> None:
+        """Take notice of a coded layer that will not be put back."""
+        return
+
+    def finish(self, picked: list[str] | None = None) -> None:
+        """Complete the file; keep only the tensors that are `picked`, where that is not None."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, complete or not."""
+        self._file.close()

@@ -1,0 +1,188 @@
+"""NPY: one array behind a short header; ``numpy.lib.format`` documents it."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmcompress.dumps.base import BLOCK_BYTES, Dump, Restorer, Tensor
+from fmcompress.errors import DamagedError, UnsupportedError
+
+__all__ = ["ArrayHeader", "Restorer", "StoredArray", "open", "read_header"]
+
+# What NumPy calls an array that was saved without a name.
+UNNAMED = "arr_0"
+_MAX_HEADER_BYTES = 1 << 16
+
+
+class ArrayHeader(NamedTuple):
+    """What an NPY header says; `size` is the header's own size in bytes."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] | None
+    label: str
+    itemsize: int
+    order: str
+    size: int
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of data behind the header."""
+        return math.prod(self.shape) * self.itemsize
+
+
+def read_header(file: BinaryIO) -> ArrayHeader:
+    """Read the header of an array at the file's position; never unpickle.
+
+    Raises
+    ------
+    DamagedError
+        If it is cut or contradicts itself.
+    UnsupportedError
+        If it is of a newer version, or announces pickled objects.
+    """
+    start = file.read(8)
+    if len(start) < 8 or start[:6] != b"\x93NUMPY":
+        raise DamagedError("no NPY header where one should be")
+    if start[6] not in (1, 2, 3):
+        raise UnsupportedError(f"NPY version {start[6]}.{start[7]} is unknown")
+    width = 2 if start[6] == 1 else 4
+    size = int.from_bytes(file.read(width), "little")
+    if size > _MAX_HEADER_BYTES:
+        raise UnsupportedError(f"an NPY header of {size} bytes is too large")
+    text = file.read(size)
+    if len(text) < size:
+        raise DamagedError("the file ends within its NPY header", hint="copy it again")
+    try:
+        header = ast.literal_eval(text.decode("latin1" if start[6] < 3 else "utf-8"))
+        shape, fortran, descr = header["shape"], header["fortran_order"], header["descr"]
+        fits = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
+        if not fits or set(header) != {"shape", "fortran_order", "descr"}:
+            raise ValueError("wrong keys or shape")
+    except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError) as error:
+        raise DamagedError("its NPY header cannot be understood") from error
+    order = "F" if fortran and len(shape) > 1 else "C"
+    dtype, label, itemsize = _dtype(descr)
+    return ArrayHeader(shape, dtype, label, itemsize, order, 8 + width + size)
+
+
+def _dtype(descr: Any) -> tuple[np.dtype[Any] | None, str, int]:
+    """Return dtype, label and item size; NumPy writes some descriptions that it cannot read."""
+    try:
+        dtype = np.lib.format.descr_to_dtype(descr)
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+        digits = descr[2:] if isinstance(descr, str) else ""
+        if not digits.isdecimal() or len(digits) > 9:
+            raise DamagedError(f"the dtype {descr!r} of its NPY header is unknown") from error
+        return None, str(descr), int(digits)
+    if dtype.hasobject:
+        raise UnsupportedError(
+            "holds pickled Python objects, which are never loaded",
+            hint="save it as a plain array (allow_pickle=False)",
+        )
+    return dtype, dtype.name, dtype.itemsize
+
+
+class StoredArray(Tensor):
+    """An array whose data is one stretch of the file, from `offset` on."""
+
+    def __init__(self, source: Path | BinaryIO, name: str, header: ArrayHeader, offset: int) -> None:
+        self.name = name
+        self.shape = header.shape
+        self.dtype = header.dtype
+        self.label = header.label
+        self.order = header.order
+        self.stored_bytes = header.data_bytes
+        self.place = {"offset": offset}
+        self.carried = "" if self.shape and self.stored_bytes else "scalar or empty"
+        self._source = source
+        self._offset = offset
+        self._itemsize = header.itemsize
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Nothing: NPY has no attributes."""
+        return {}
+
+    def holes(self) -> list[tuple[int, int]]:
+        """One stretch, the data."""
+        return [(self._offset, self.stored_bytes)]
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield the elements in the file's order."""
+        assert self.dtype is not None
+        left = self.stored_bytes
+        step = max(1, BLOCK_BYTES // self._itemsize) * self._itemsize
+        with _opened(self._source) as file:
+            file.seek(self._offset)
+            while left:
+                data = file.read(min(step, left))
+                if len(data) < min(step, left):
+                    raise DamagedError("the file became shorter while it was read", layer=self.name)
+                left -= len(data)
+                yield np.frombuffer(data, self.dtype)
+
+    def read(self) -> NDArray[Any]:
+        """Return the array; of opaque items where NumPy does not know the dtype."""
+        dtype = self.dtype or np.dtype(f"V{self._itemsize}")
+        with _opened(self._source) as file:
+            file.seek(self._offset)
+            data = bytearray(file.read(self.stored_bytes))
+        if len(data) < self.stored_bytes:
+            raise DamagedError("its data is cut", layer=self.name)
+        return np.ndarray(self.shape, dtype, data, order="F" if self.order == "F" else "C")
+
+
+class _opened:
+    """Open a path; leave a file object as it is."""
+
+    def __init__(self, source: Path | BinaryIO) -> None:
+        self._source = source
+
+    def __enter__(self) -> BinaryIO:
+        self._file = self._source.open("rb") if isinstance(self._source, Path) else self._source
+        return self._file
+
+    def __exit__(self, *_: object) -> None:
+        if isinstance(self._source, Path):
+            self._file.close()
+
+
+class _NpyDump(Dump):
+    format = "npy"
+
+    def __init__(self, source: Path | BinaryIO) -> None:
+        self.path = source if isinstance(source, Path) else None
+        with _opened(source) as file:
+            self.nbytes = file.seek(0, 2)
+            file.seek(0)
+            header = read_header(file)
+        if header.size + header.data_bytes > self.nbytes:
+            raise DamagedError(
+                f"holds {self.nbytes - header.size} of the {header.data_bytes} bytes of data "
+                "that its header promises",
+                hint="it is cut: copy it again",
+            )
+        self.tensors = [StoredArray(source, UNNAMED, header, header.size)]
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def open(source: Path | BinaryIO) -> Dump:  # noqa: A001 - the name that every format module has
+    """Open an NPY file.
+
+    Raises
+    ------
+    DamagedError
+        If its header or its data is cut.
+    UnsupportedError
+        If it holds pickled objects.
+    """
+    return _NpyDump(source)
