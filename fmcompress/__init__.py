@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fmcompress.arrays import decode, encode
     from fmcompress.compression import compress, stats
     from fmcompress.decompression import decompress
-    from fmcompress.reader import open  # noqa: A004 - as h5py and zarr name it
+    from fmcompress.reader import open
     from fmcompress.verification import verify
 
 __all__ = ["compress", "decode", "decompress", "encode", "open", "stats", "verify"]

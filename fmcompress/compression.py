@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from fmcompress import container, dumps, records
-from fmcompress.codecs import Codec, Ebpc, Stored
-from fmcompress.codecs.stored import stored_bytes
+from fmcompress.codecs import Codec
+from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.codecs.stored import Stored, stored_bytes
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS, Contents, LayerInfo
 from fmcompress.dumps.base import Dump, Tensor, template_pieces
 from fmcompress.errors import FmcError, ParameterError, error_context

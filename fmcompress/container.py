@@ -201,6 +201,13 @@ class Assembly:
         self._skip_full()
         return layer, number
 
+    @property
+    def expected(self) -> tuple[int, int] | None:
+        """Numbers of the layer and the chunk that come next; None where none must."""
+        if self._layer == len(self.contents.layers):
+            return None
+        return self._layer, len(self.contents.chunks[self._layer])
+
     def check_complete(self) -> None:
         """Refuse if the last layer still misses chunks."""
         if self._layer < len(self.contents.layers):

@@ -16,7 +16,17 @@ from fmcompress.errors import DamagedError, UnsupportedError
 MAX_CHUNK_WORDS = 1 << 24
 DEFAULT_CHUNK_WORDS = 1 << 16
 
-_LAYER_KEYS = {"name", "shape", "dtype", "order", "words", "codec", "chunk_words", "place", "carried"}
+_LAYER_KEYS = {
+    "name",
+    "shape",
+    "dtype",
+    "order",
+    "words",
+    "codec",
+    "chunk_words",
+    "place",
+    "carried",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,10 @@ class LayerInfo:
             isinstance(value.get("dtype"), str),
             isinstance(shape, list) and len(shape) <= 64,
             value.get("order", "C") in ("C", "F"),
-            all(isinstance(value.get(key, {}), dict) for key in ("words", "codec", "place", "carried")),
+            all(
+                isinstance(value.get(key, {}), dict)
+                for key in ("words", "codec", "place", "carried")
+            ),
             _is_count(value.get("chunk_words", 1), 1, MAX_CHUNK_WORDS),
         )
         if not all(checks) or not all(_is_count(n, 0, 2**63 - 1) for n in shape or ()):
@@ -215,5 +228,3 @@ def parse_dump(payload: bytes) -> dict[str, Any]:
     ):
         raise DamagedError("the description of the dump is not valid")
     return value
-
-

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from fmcompress.container import Assembly, Scanner
 from fmcompress.contents import parse_dump, parse_layers
@@ -19,7 +19,7 @@ from fmcompress.files import (
     same_file,
     writing_anywhere,
 )
-from fmcompress.picking import pick
+from fmcompress.picking import matches, pick
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.reader import decode_chunk, element_dtype, word_format
 from fmcompress.records import Kind, Record, parse_chunk, parse_template, unpack_layers
@@ -76,7 +76,7 @@ def decompress(
         unpacking = _Unpacking(file, path, layers, progress)
         unpacking.run()
     contents = unpacking.scanner.contents
-    picked = [name in unpacking.picked for name in (info.name for info in contents.layers)]
+    picked = [info.name in unpacking.picked for info in contents.layers]
     return stats_of_contents(contents, name_of(source), picked)
 
 
@@ -108,8 +108,7 @@ class _Unpacking:
                 raise DamagedError("the file does not say what dump it holds")
             names = [info.name for info in self.scanner.contents.layers]
             pick(names, self._patterns)  # a pattern that matches nothing is a mistake
-            everything = self._patterns is None or len(self._patterns) == 0
-            kept = None if everything else [name for name in names if name in self.picked]
+            kept = [name for name in names if name in self.picked] if self._patterns else None
             restorer, self._restorer = self._restorer, None
             try:
                 restorer.finish(kept)
@@ -136,9 +135,10 @@ class _Unpacking:
         elif record.kind == Kind.LAYERS:
             infos = parse_layers(unpack_layers(record, payload))
             self._assembly.layers(infos)
-            self.picked.update(_matching([info.name for info in infos], self._patterns))
             for info in infos:
-                if not info.carried and info.name not in self.picked:
+                if matches(info.name, self._patterns):
+                    self.picked.add(info.name)
+                elif not info.carried:
                     self._restorer.skip(info)
         elif record.kind == Kind.CHUNK:
             self._take_chunk(record, payload, self._restorer)
@@ -163,10 +163,3 @@ class _Unpacking:
             self._progress(Step(info.name, self._done, self.scanner.contents.dump["bytes"]))
             if number == info.chunks - 1:
                 restorer.end()
-
-
-def _matching(names: list[str], patterns: Sequence[str] | str | None) -> Iterator[str]:
-    from fnmatch import fnmatchcase
-
-    globs: Any = [patterns] if isinstance(patterns, str) else patterns or ["*"]
-    return (name for name in names if any(fnmatchcase(name, glob) for glob in globs))

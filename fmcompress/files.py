@@ -103,7 +103,9 @@ def replacing(target: Target, *, overwrite: bool = True) -> Iterator[Path | Bina
             yield device
         return
     _refuse_existing(path, target, overwrite)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(
+        prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent
+    )
     os.close(handle)
     try:
         yield Path(temporary)
@@ -182,5 +184,3 @@ def reserve(file: IO[bytes], size: int) -> None:
 
             if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                 raise
-
-

@@ -23,11 +23,18 @@ def pick(names: Sequence[str], patterns: Sequence[str] | str | None) -> list[boo
     ParameterError
         If a pattern matches no layer.
     """
-    if patterns is None or len(patterns) == 0:
-        return [True] * len(names)
-    patterns = [patterns] if isinstance(patterns, str) else patterns
-    for pattern in patterns:
+    for pattern in _listed(patterns):
         if not any(fnmatchcase(name, pattern) for name in names):
             shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
             raise ParameterError(f"no layer matches {pattern!r}", hint=f"layers here: {shown}")
-    return [any(fnmatchcase(name, pattern) for pattern in patterns) for name in names]
+    return [matches(name, patterns) for name in names]
+
+
+def matches(name: str, patterns: Sequence[str] | str | None) -> bool:
+    """Tell whether a name matches a pattern, or there is none."""
+    listed = _listed(patterns)
+    return not listed or any(fnmatchcase(name, pattern) for pattern in listed)
+
+
+def _listed(patterns: Sequence[str] | str | None) -> Sequence[str]:
+    return [patterns] if isinstance(patterns, str) else patterns or []

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import weakref
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from fmcompress import records
-from fmcompress.codecs import CODECS, CODEC_NAMES, Codec, codec_from_description
+from fmcompress.codecs import CODEC_NAMES, CODECS, Codec, codec_from_description
 from fmcompress.container import Assembly
 from fmcompress.contents import ChunkInfo, Contents, LayerInfo, parse_dump, parse_layers
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
@@ -20,7 +23,7 @@ from fmcompress.records import Kind, Record
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from fmcompress.dumps import Dump
     from fmcompress.words import WordFormat
@@ -30,7 +33,7 @@ _KEPT_CHUNKS = 32
 _GATHER = 1 << 20
 
 
-def open(source: Source) -> File:  # noqa: A001 - as h5py and zarr name it
+def open(source: Source) -> File:
     """Open a container for reading.
 
     Parameters
@@ -64,8 +67,13 @@ class File(Mapping[str, "Layer"]):
 
     def __init__(self, source: Source) -> None:
         self.name = name_of(source)
-        self._own = not hasattr(source, "read")
-        self._file: BinaryIO = Path(source).open("rb") if self._own else source  # type: ignore
+        self._closing = ExitStack()
+        # At the latest at the interpreter's end: HDF5 must not outlive the file that it reads from.
+        weakref.finalize(self, self._closing.close)
+        if isinstance(source, str | os.PathLike):
+            self._store = _Store(self._closing.enter_context(Path(source).open("rb")))  # noqa: SIM115
+        else:
+            self._store = _Store(source)
         self._chunks: list[list[Record]] = []
         self._template: list[Record] = []
         self._dump: Dump | None = None
@@ -79,29 +87,28 @@ class File(Mapping[str, "Layer"]):
 
     def _read_index(self) -> None:
         self.contents = Contents()
-        size = self._file.seek(0, io.SEEK_END)
-        self._file.seek(0)
-        records.check_header(self._file.read(records.HEADER_BYTES))
+        size = self._store.size
+        records.check_header(self._store.bytes_at(0, records.HEADER_BYTES))
         if size < records.HEADER_BYTES + records.TRAILER_BYTES:
             raise DamagedError("the file is cut", hint="copy it again, or compress again")
-        self._file.seek(size - records.TRAILER_BYTES)
-        index_offset = records.parse_trailer(self._file.read(records.TRAILER_BYTES), size)
-        index, payload = self.read_record(index_offset)
+        trailer = self._store.bytes_at(size - records.TRAILER_BYTES, records.TRAILER_BYTES)
+        index_offset = records.parse_trailer(trailer, size)
+        index, payload = self._store.read_at(index_offset)
         if index.kind != Kind.INDEX or index.end != size - records.TRAILER_BYTES:
             raise DamagedError("the trailer points beside the index")
         assembly = Assembly(self.contents)
-        self.records = [record for record, _ in records.parse_index(payload, index_offset)]
+        self.records: list[Record] = []
         for record, chunk in records.parse_index(payload, index_offset):
-            if record.kind == Kind.CHUNK:
-                assert chunk is not None
+            self.records.append(record)
+            if chunk is not None:
                 layer, _ = assembly.chunk(chunk)
                 self._chunks[layer].append(record)
             elif record.kind == Kind.LAYERS:
-                infos = parse_layers(records.unpack_layers(*self.read_record(record.offset)))
+                infos = parse_layers(records.unpack_layers(record, self.read_record(record)))
                 assembly.layers(infos)
                 self._chunks.extend([] for _ in infos)
             elif record.kind == Kind.DUMP:
-                self.contents.dump = parse_dump(self.read_record(record.offset)[1])
+                self.contents.dump = parse_dump(self.read_record(record))
             elif record.kind == Kind.TEMPLATE:
                 self._template.append(record)
                 self.contents.template_bytes += record.payload_bytes
@@ -110,31 +117,22 @@ class File(Mapping[str, "Layer"]):
             raise DamagedError("the file does not say what dump it holds")
         self.contents.total_bytes = size
 
-    def read_record(self, offset: int) -> tuple[Record, bytes]:
-        """Read and check the record at an offset.
+    def read_record(self, record: Record) -> bytes:
+        """Read and check the payload of a record that the index lists.
 
         Raises
         ------
         DamagedError
-            If there is none, or its checksum is wrong.
+            If its checksum is wrong, or another record stands in its place.
         """
-        self._file.seek(offset)
-        head = self._file.read(records.HEAD_BYTES)
-        if len(head) < records.HEAD_BYTES:
-            raise DamagedError(f"the file ends within the record at byte {offset}")
-        record = records.parse_head(head, offset)
-        if record.end > self._file.seek(0, io.SEEK_END):
-            raise DamagedError(f"the record at byte {offset} reaches past the end of the file")
-        self._file.seek(offset + records.HEAD_BYTES)
-        payload = self._file.read(record.payload_bytes)
-        records.check_record(head, payload, offset)
-        return record, payload
+        return self._store.read(record)
 
     def read_chunk(self, layer: int, number: int) -> NDArray[np.uint32]:
         """Decode the words of one chunk."""
         info = self.contents.layers[layer]
         with error_context(file=self.name, layer=info.name), _chunk_context(number):
-            record, payload = self.read_record(self._chunks[layer][number].offset)
+            record = self._chunks[layer][number]
+            payload = self.read_record(record)
             sizes = records.parse_chunk(record, payload)
             if sizes != self.contents.chunks[layer][number]:
                 raise DamagedError("differs from the index")
@@ -146,28 +144,19 @@ class File(Mapping[str, "Layer"]):
 
         if self._dump is None:
             with error_context(file=self.name):
-                view = io.BufferedReader(_TemplateView(self), 1 << 16)
-                self._dump = format_named(self.contents.dump["format"]).open(view)  # type: ignore
+                template = _TemplateView(self._store, self._template, self.contents.dump["bytes"])
+                view = self._closing.enter_context(io.BufferedReader(template, 1 << 16))
+                format_ = format_named(self.contents.dump["format"])
+                self._dump = self._closing.enter_context(format_.open(view))
         for tensor in self._dump.tensors:
             if tensor.name == name:
                 return tensor
         raise DamagedError("the template has no such tensor", file=self.name, layer=name)
 
-    def template_pieces(self) -> Iterator[records.Piece]:
-        """Read the dump's template, piece by piece."""
-        for record in self._template:
-            yield self._piece(record)
-
-    def _piece(self, record: Record) -> records.Piece:
-        return records.parse_template(*self.read_record(record.offset))
-
     def close(self) -> None:
         """Close the file."""
-        if self._dump is not None:
-            self._dump.close()
-            self._dump = None
-        if self._own:
-            self._file.close()
+        self._dump = None
+        self._closing.close()
 
     def __enter__(self) -> Self:
         return self
@@ -186,6 +175,37 @@ class File(Mapping[str, "Layer"]):
 
     def __repr__(self) -> str:
         return f"<fmcompress file {self.name!r}: {len(self)} layers>"
+
+
+class _Store:
+    """Random access to the records of a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = file.seek(0, io.SEEK_END)
+
+    def bytes_at(self, offset: int, size: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(size)
+
+    def read_at(self, offset: int) -> tuple[Record, bytes]:
+        """Read and check whatever record starts at an offset."""
+        head = self.bytes_at(offset, records.HEAD_BYTES)
+        if len(head) < records.HEAD_BYTES:
+            raise DamagedError(f"the file ends within the record at byte {offset}")
+        record = records.parse_head(head, offset)
+        if record.end > self.size:
+            raise DamagedError(f"the record at byte {offset} reaches past the end of the file")
+        payload = self._file.read(record.payload_bytes)
+        records.check_record(head, payload, offset)
+        return record, payload
+
+    def read(self, record: Record) -> bytes:
+        """Read and check a record that the index lists."""
+        found, payload = self.read_at(record.offset)
+        if found != record:
+            raise DamagedError(f"the record at byte {record.offset} is not that of the index")
+        return payload
 
 
 class _chunk_context:
@@ -376,9 +396,7 @@ class Layer:
         _fill(result, shape, strides, start, self._gather)
         return result
 
-    def __array__(
-        self, dtype: Any = None, copy: bool | None = None
-    ) -> NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         import numpy as np
 
         if copy is False:
@@ -441,9 +459,7 @@ def _strides(info: LayerInfo) -> tuple[int, ...]:
     return strides[::-1] if info.order == "C" else strides
 
 
-def _strided(
-    info: LayerInfo, key: Any
-) -> tuple[tuple[int, ...], tuple[int, ...], int] | None:
+def _strided(info: LayerInfo, key: Any) -> tuple[tuple[int, ...], tuple[int, ...], int] | None:
     """Return shape, strides and first flat index of a basic selection; None of an advanced one.
 
     NumPy itself applies the key, to an array of that shape and these strides without memory of
@@ -488,7 +504,7 @@ def _fill(
         step = _GATHER if len(shape) == 1 else max(shape[0], 1)
         for first in range(0, shape[0], step):
             part = result[first : first + step]
-            flat = np.int64(start)
+            flat: Any = start
             for axis, stride in enumerate(strides):
                 low = first if axis == 0 else 0
                 along = (low + np.arange(part.shape[axis], dtype=np.int64)) * stride
@@ -502,18 +518,20 @@ def _fill(
 class _TemplateView(io.RawIOBase):
     """The dump as a file in which the data of coded tensors reads as zeros."""
 
-    def __init__(self, file: File) -> None:
-        self._source = file
-        self._size = file.contents.dump["bytes"]
+    _loaded: tuple[int, records.Piece] | None = None
+
+    def __init__(self, store: _Store, template: Sequence[Record], size: int) -> None:
+        self._store = store
+        self._template = template
+        self._size = size
         self._at = 0
         self._starts: list[tuple[int, int, int, int]] = []  # offset, size, piece, place in it
-        for number, piece in enumerate(file.template_pieces()):
+        for number in range(len(template)):
             place = 0
-            for offset, size in piece.segments:
-                self._starts.append((offset, size, number, place))
-                place += size
+            for offset, length in self._load(number).segments:
+                self._starts.append((offset, length, number, place))
+                place += length
         self._starts.sort()
-        self._piece: tuple[int, records.Piece] | None = None
 
     def readable(self) -> bool:
         return True
@@ -546,6 +564,8 @@ class _TemplateView(io.RawIOBase):
         return size
 
     def _load(self, number: int) -> records.Piece:
-        if self._piece is None or self._piece[0] != number:
-            self._piece = (number, self._source._piece(self._source._template[number]))
-        return self._piece[1]
+        if self._loaded is None or self._loaded[0] != number:
+            record = self._template[number]
+            piece = records.parse_template(record, self._store.read(record))
+            self._loaded = (number, piece)
+        return self._loaded[1]

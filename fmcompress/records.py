@@ -325,5 +325,3 @@ def parse_index(payload: bytes, index_offset: int) -> list[tuple[Record, ChunkIn
     if offset != index_offset:
         raise DamagedError("the records of the index do not end where the index starts")
     return entries
-
-

@@ -42,7 +42,7 @@ class Codec(Protocol):
 
 
 # Name in the container's layer descriptions -> class. Numbers stand in chunk records.
-CODECS: dict[str, type[Ebpc] | type[Stored]] = {codec.name: codec for codec in (Stored, Ebpc)}
+CODECS: dict[str, type[Ebpc | Stored]] = {codec.name: codec for codec in (Stored, Ebpc)}
 CODEC_NAMES: dict[int, str] = {codec.number: name for name, codec in CODECS.items()}
 
 

@@ -158,7 +158,9 @@ def stream_unit_bits(word_bits: int) -> int:
 
 def _check_word_bits(word_bits: int) -> None:
     if not MIN_WORD_BITS <= word_bits <= MAX_WORD_BITS:
-        raise ParameterError(f"word width is {word_bits} bits, not {MIN_WORD_BITS} to {MAX_WORD_BITS}")
+        raise ParameterError(
+            f"word width is {word_bits} bits, not {MIN_WORD_BITS} to {MAX_WORD_BITS}"
+        )
 
 
 def _padded(stream: NDArray[np.uint8], bits: int, word_bits: int) -> bytes:

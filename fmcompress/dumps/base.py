@@ -151,7 +151,7 @@ def _gaps(dump: Dump, coded: list[Tensor]) -> Iterator[tuple[int, int]]:
         yield at, dump.nbytes
 
 
-class Restorer(ABC):
+class Restorer:
     """Put a dump back: `template` for every piece, then each layer, then `finish`.
 
     This base writes the template, and the data of layers whose place is one stretch of the file
@@ -203,7 +203,7 @@ class Restorer(ABC):
     def write(self, elements: NDArray[Any]) -> None:
         """Take the next elements of the layer, in its order, as a 1-D array of its dtype."""
         self._file.seek(self._at)
-        data = memoryview(elements).cast("B")
+        data = elements.data.cast("B")
         self._file.write(data)
         self._at += len(data)
 

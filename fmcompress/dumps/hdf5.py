@@ -104,7 +104,7 @@ class _Dataset(Tensor):
         return attributes
 
     def holes(self) -> list[tuple[int, int]]:
-        """The data of a contiguous dataset, or all its chunks."""
+        """Return the data of a contiguous dataset, or all its chunks."""
         if self._dataset.chunks is None:
             return [(self._dataset.id.get_offset(), self.stored_bytes)]
         found: list[tuple[int, int]] = []
@@ -159,9 +159,7 @@ class _Hdf5Dump(Dump):
         except OSError as error:
             raise _why_not_open(source, error) from error
         try:
-            self.nbytes = (
-                source.stat().st_size if isinstance(source, Path) else source.seek(0, 2)
-            )
+            self.nbytes = source.stat().st_size if isinstance(source, Path) else source.seek(0, 2)
             self.tensors = list(_walk(self.file))
         except BaseException:
             self.close()
@@ -225,7 +223,14 @@ class Restorer(BaseRestorer):
             try:
                 dataset = self._hdf5[layer.name]
                 fits = dataset.shape == layer.shape and dataset.dtype == dtype and dataset.chunks
-            except (KeyError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            except (
+                KeyError,
+                OSError,
+                RuntimeError,
+                ValueError,
+                TypeError,
+                AttributeError,
+            ) as error:
                 raise DamagedError("the template has no such dataset") from error
             if not fits:
                 raise DamagedError("the template's dataset has another shape or type")
@@ -292,7 +297,9 @@ class _ChunkRows:
                 self._filled = 0
 
     def _write_row(self, rows: int) -> None:
-        grid = (range(0, n, c) for n, c in zip(self._dataset.shape[1:], self._chunk[1:], strict=True))
+        grid = (
+            range(0, n, c) for n, c in zip(self._dataset.shape[1:], self._chunk[1:], strict=True)
+        )
         for rest in _product([*grid]):
             offset = (self._row, *rest)
             if offset not in self._allocated:
@@ -355,7 +362,7 @@ def _copy_attributes(old: h5py.Group, new: h5py.Group) -> None:
             new.attrs.create(key, value, dtype=getattr(value, "dtype", None))
 
 
-def open(source: Path | BinaryIO) -> Dump:  # noqa: A001 - the name that every format module has
+def open(source: Path | BinaryIO) -> Dump:
     """Open an HDF5 file.
 
     Raises

@@ -92,7 +92,9 @@ def _dtype(descr: Any) -> tuple[np.dtype[Any] | None, str, int]:
 class StoredArray(Tensor):
     """An array whose data is one stretch of the file, from `offset` on."""
 
-    def __init__(self, source: Path | BinaryIO, name: str, header: ArrayHeader, offset: int) -> None:
+    def __init__(
+        self, source: Path | BinaryIO, name: str, header: ArrayHeader, offset: int
+    ) -> None:
         self.name = name
         self.shape = header.shape
         self.dtype = header.dtype
@@ -175,7 +177,7 @@ class _NpyDump(Dump):
         """Nothing is kept open."""
 
 
-def open(source: Path | BinaryIO) -> Dump:  # noqa: A001 - the name that every format module has
+def open(source: Path | BinaryIO) -> Dump:
     """Open an NPY file.
 
     Raises

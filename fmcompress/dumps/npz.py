@@ -8,6 +8,7 @@ order, compression and dates.
 from __future__ import annotations
 
 import base64
+import contextlib
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -139,8 +140,7 @@ class _PackedArray(StoredArray):
             raise DamagedError(f"its member cannot be read ({error})", layer=self.name) from error
         dtype = self.dtype or np.dtype(f"V{self._itemsize}")
         start = self._member.file_size - self._data_bytes
-        order = "F" if self.order == "F" else "C"
-        return np.ndarray(self.shape, dtype, data, start, order=order)
+        return np.ndarray(self.shape, dtype, data, start, order="F" if self.order == "F" else "C")
 
 
 class _OtherMember(Tensor):
@@ -216,7 +216,7 @@ class Restorer(BaseRestorer):
         if self._stream is None:
             super().write(elements)
         else:
-            self._stream.write(memoryview(elements).cast("B"))
+            self._stream.write(elements.data.cast("B"))
 
     def end(self) -> None:
         """End the layer."""
@@ -238,10 +238,8 @@ class Restorer(BaseRestorer):
         """Close and remove what is not the result."""
         for archive in (self._stream, self._output, self._template):
             if archive is not None:
-                try:
+                with contextlib.suppress(ValueError, OSError):  # incomplete: to be removed
                     archive.close()
-                except (ValueError, OSError):
-                    pass  # it is incomplete, and will be removed
         self._stream = self._output = self._template = None
         super().close()
         self._template_path.unlink(missing_ok=True)
@@ -294,13 +292,19 @@ class Restorer(BaseRestorer):
 def _same_head(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
     """Return a member's head without what depends on where it stands."""
     fresh = zipfile.ZipInfo(member.filename, member.date_time)
-    for attribute in ("compress_type", "comment", "create_system", "external_attr", "internal_attr"):
+    for attribute in (
+        "compress_type",
+        "comment",
+        "create_system",
+        "external_attr",
+        "internal_attr",
+    ):
         setattr(fresh, attribute, getattr(member, attribute))
     fresh.file_size = member.file_size
     return fresh
 
 
-def open(source: Path | BinaryIO) -> Dump:  # noqa: A001 - the name that every format module has
+def open(source: Path | BinaryIO) -> Dump:
     """Open an NPZ file.
 
     Raises
