@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import weakref
 from bisect import bisect_right
 from collections import OrderedDict
@@ -254,6 +255,19 @@ def word_format(info: LayerInfo) -> WordFormat:
     return format_from_description(info.words)
 
 
+def item_bytes(info: LayerInfo) -> int:
+    """Return the bytes of an element of a coded layer, known without NumPy.
+
+    Raises
+    ------
+    DamagedError
+        If its dtype is none that can be coded.
+    """
+    if re.fullmatch("[<>|=][iu][124]", info.dtype) is None:
+        raise DamagedError(f"the dtype {info.dtype!r} is not valid", layer=info.name)
+    return int(info.dtype[2])
+
+
 def element_dtype(info: LayerInfo) -> np.dtype[Any]:
     """Return the dtype of a coded layer's elements.
 
@@ -266,9 +280,7 @@ def element_dtype(info: LayerInfo) -> np.dtype[Any]:
 
     from fmcompress.words import format_for
 
-    allowed = [f"{order}{kind}{size}" for order in "<>|=" for kind in "iu" for size in (1, 2, 4)]
-    if info.dtype not in allowed:
-        raise DamagedError(f"the dtype {info.dtype!r} is not valid", layer=info.name)
+    item_bytes(info)
     dtype = np.dtype(info.dtype)
     if dtype.newbyteorder("=").name != info.words.get("format") or format_for(dtype) is None:
         raise DamagedError("dtype and word format do not fit", layer=info.name)
@@ -306,6 +318,11 @@ class Layer:
     def size(self) -> int:
         """Number of elements."""
         return self._info.size
+
+    @property
+    def dtype_name(self) -> str:
+        """The dtype as text, as ``|i1``; known without NumPy, also for a carried layer."""
+        return self._info.dtype
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -356,7 +373,7 @@ class Layer:
         """Bytes of the elements; of a carried layer, as it lies in the dump."""
         if self._info.carried:
             return int(self._info.carried.get("bytes", 0))
-        return self.size * element_dtype(self._info).itemsize
+        return self.size * item_bytes(self._info)
 
     @property
     def compressed_nbytes(self) -> int:

@@ -1,0 +1,1 @@
+"""The command ``fmc``: options in, one library call, text out."""

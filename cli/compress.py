@@ -1,0 +1,53 @@
+"""``fmc compress``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from fmcompress.cli import options
+from fmcompress.cli.main import State
+from fmcompress.cli.progress import ProgressBar
+
+
+@click.command(
+    "compress",
+    epilog="Example: fmc compress --block-size 16 maps.h5 maps.bin",
+    no_args_is_help=True,
+)
+@click.argument("in_", metavar="IN")
+@click.argument("out", metavar="[OUT]", required=False)
+@options.coding
+@options.layers("Code these layers; the others are carried unchanged. Repeatable.")
+@options.force
+@options.common
+@click.pass_obj
+def command(
+    state: State, /, in_: str, out: str | None, force: bool, layers: tuple[str, ...], **coding: Any
+) -> None:
+    """Compress the dump IN (HDF5, NPY or NPZ) to OUT, by default IN.fmc; IN is kept.
+
+    Every integer layer is coded with EBPC, chunk by chunk; a chunk that would grow is stored.
+    All else in the file is carried unchanged, and the whole file comes back.
+    """
+    import fmcompress
+    from fmcompress.cli import render
+
+    target = out or options.default_name(in_, ".fmc")
+    with ProgressBar(state) as progress:
+        stats = fmcompress.compress(
+            options.source(in_),
+            options.target(target, force),
+            layers=layers,
+            overwrite=force,
+            progress=progress,
+            **options.coding_arguments(coding),
+        )
+    if state.quiet:
+        return
+    for warning in stats.warnings:
+        click.echo(f"fmc: warning: {warning}", err=True)
+    if state.verbose:
+        click.echo(render.stats_text(stats, True, None), err=True)
+    click.echo(render.summary_line(stats, "(stdout)" if target == "-" else target), err=True)

@@ -1,0 +1,44 @@
+"""``fmc decompress``."""
+
+from __future__ import annotations
+
+import click
+
+from fmcompress.cli import options
+from fmcompress.cli.main import State
+from fmcompress.cli.progress import ProgressBar
+from fmcompress.errors import ParameterError
+
+
+@click.command(
+    "decompress", epilog="Example: fmc decompress maps.bin back.h5", no_args_is_help=True
+)
+@click.argument("in_", metavar="IN")
+@click.argument("out", metavar="[OUT]", required=False)
+@options.layers("Give back these layers only. Repeatable.")
+@options.force
+@options.common
+@click.pass_obj
+def command(
+    state: State, /, in_: str, out: str | None, force: bool, layers: tuple[str, ...]
+) -> None:
+    """Give back the dump in IN as OUT, in its own format, bit for bit; IN is kept.
+
+    OUT is by default IN without .fmc. Damage is found and said, and leaves no OUT behind.
+    """
+    import fmcompress
+
+    target = out or options.stem_name(in_, ".fmc")
+    if target is None:
+        raise ParameterError("its name does not end in .fmc", file=in_, hint="name an output")
+    with ProgressBar(state) as progress:
+        stats = fmcompress.decompress(
+            options.source(in_),
+            options.target(target, force),
+            layers=layers,
+            overwrite=force,
+            progress=progress,
+        )
+    if not state.quiet:
+        shown = "(stdout)" if target == "-" else target
+        click.echo(f"{stats.file} -> {shown}: {len(stats.layers)} layers, whole", err=True)

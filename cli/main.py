@@ -1,0 +1,152 @@
+"""The click group, and the one place where errors become a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from fmcompress import __version__
+from fmcompress.errors import FmcError
+
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
+
+# Command -> its module and its line in `fmc --help`; modules are loaded when a command runs.
+COMMANDS = {
+    "compress": ("compress", "Compress a dump of feature maps."),
+    "decompress": ("decompress", "Give a compressed dump back, bit for bit."),
+    "stats": ("stats", "Show ratio, sparsity and stream sizes, per layer and in total."),
+    "list": ("list", "List the layers of a dump or a compressed file."),
+    "verify": ("verify", "Check every checksum and decode everything."),
+}
+
+EPILOG = """\b
+Exit codes: 0 fine, 1 error, 2 wrong usage, 3 damaged data,
+4 not supported, 130 interrupted, 141 broken pipe.
+
+\b
+Example: fmc compress maps.h5 maps.bin && fmc stats --per-layer maps.bin"""
+
+
+@dataclass
+class State:
+    """What every command's common options set."""
+
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' help lines without loading them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names, in the order in which people need them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"fmcompress.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands' help lines from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fmc", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Compress neural-network feature maps losslessly with EBPC, as the hardware does it.
+
+    Dumps are HDF5, NPY or NPZ files, recognised by content. "-" is stdin or stdout.
+    """
+
+
+class _Messages(logging.Handler):
+    """Show the library's messages on stderr, if the user wants any."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._state.quiet:
+            click.echo(f"fmc: {record.getMessage()}", err=True)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command and exit.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Instead of those of the process.
+    """
+    state = State()
+    logger = logging.getLogger("fmcompress")
+    logger.addHandler(_Messages(state))
+    logger.setLevel(logging.INFO)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        result = cli.main(arguments, prog_name="fmc", standalone_mode=False, obj=state)
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 - every way out has its exit code
+        if state.debug and not isinstance(error, SystemExit | click.ClickException):
+            traceback.print_exc()
+        sys.exit(_report(error))
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _terminate(*_: Any) -> NoReturn:
+    """Leave by an exception, so that temporary files are removed."""
+    raise SystemExit(TERMINATED)
+
+
+def _report(error: BaseException) -> int:
+    """Say what went wrong in one line, and return the exit code."""
+    match error:
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else 1
+        case click.exceptions.Exit():
+            return error.exit_code
+        case KeyboardInterrupt() | click.Abort():
+            _say("interrupted")
+            return INTERRUPTED
+        case BrokenPipeError():
+            # The reader has gone: nothing more can be said on stdout, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case FmcError():
+            _say(str(error))
+            return error.exit_code
+        case OSError():
+            place = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+            _say(f"{place}{error.strerror or error}")
+            return 1
+        case MemoryError():
+            _say("out of memory; try a smaller --chunk-words, or fewer --layers")
+            return 1
+        case _:
+            _say(f"internal error ({type(error).__name__}: {error}); --debug shows where")
+            return 1
+
+
+def _say(message: str) -> None:
+    """Write one line to stderr, whatever the message holds."""
+    line = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in message)
+    click.echo(f"fmc: {line.encode('utf-8', 'backslashreplace').decode()}", err=True)

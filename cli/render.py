@@ -1,0 +1,189 @@
+"""Tables from the library's dataclasses; no arithmetic beyond formatting."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from fmcompress.listing import Listing
+    from fmcompress.statistics import LayerStats, Sizes, Stats
+
+RATIO_NOTE = (
+    "ratio = bits of the words / bits of both streams, stored chunks at their size; "
+    "file ratio = bytes of the dump / bytes of the compressed file"
+)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=True))
+
+
+def stats_text(stats: Stats, per_layer: bool, width: int | None) -> str:
+    """Render statistics: the table if wanted, totals, notes.
+
+    Parameters
+    ----------
+    width : int or None
+        Of the terminal; None where the text goes to a file or a pipe, and is not folded.
+    """
+    parts = [_layer_table(stats, width)] if per_layer and stats.layers else []
+    parts.append(_totals(stats))
+    parts.extend(f"warning: {warning}" for warning in stats.warnings)
+    return "\n\n".join(parts[:1]) + ("\n\n" if len(parts) > 1 else "") + "\n".join(parts[1:])
+
+
+def summary_line(stats: Stats, target: str) -> str:
+    """Say in one line what was compressed."""
+    total = stats.total
+    coded = sum(not layer.carried for layer in stats.layers)
+    ratio = f", ratio {total.ratio:.3f}" if total.ratio is not None else ""
+    return (
+        f"{stats.file} -> {target}: {_layers(coded)} coded{ratio}; "
+        f"{stats.dump_bytes:,} -> {stats.compressed_bytes:,} bytes, "
+        f"file ratio {stats.file_ratio or 0:.3f}"
+    )
+
+
+def listing_text(listing: Listing, width: int | None) -> str:
+    """Render a list of layers."""
+    columns = [("layer", "left"), ("shape", "left"), ("dtype", "left"), ("words", "left")]
+    columns += [("bytes", "right"), ("compressed", "right"), ("chunks", "right")]
+    rows = [
+        (
+            entry.name,
+            _shape(entry.shape),
+            entry.dtype,
+            f"carried: {entry.carried}" if entry.carried else _words(entry.words),
+            _count(entry.nbytes),
+            _count(entry.compressed_nbytes),
+            _count(entry.chunks),
+        )
+        for entry in listing.layers
+    ]
+    return _table(columns, rows, width) + f"\n\n{_layers(len(rows))}, {listing.kind}"
+
+
+def stdout_width() -> int | None:
+    """Columns of the terminal that stdout is; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer" if count == 1 else f"{count} layers"
+
+
+def _layer_table(stats: Stats, width: int | None) -> str:
+    narrow = width is not None and width < 100
+    columns = [("layer", "left"), ("shape", "left"), ("words", "left"), ("count", "right")]
+    columns += [("zero\n%", "right"), ("ZNZ\nbit/word", "right"), ("BPC\nbit/nz", "right")]
+    columns += [("ratio", "right"), ("stored\nchunks", "right")]
+    rows = [
+        (layer.name, _shape(layer.shape), _layer_words(layer), *_size_cells(layer.sizes))
+        for layer in stats.layers
+    ]
+    rows.append(("total", "", "", *_size_cells(stats.total)))
+    if narrow:  # the shape moves under the name
+        columns = [("layer\nshape", "left"), *columns[2:]]
+        rows = [(f"{name}\n{shape}".strip(), *rest) for name, shape, *rest in rows]
+    elif width is None:
+        columns = [(title.replace("\n", " "), align) for title, align in columns]
+    return _table(columns, rows, width)
+
+
+def _size_cells(sizes: Sizes) -> tuple[str, ...]:
+    sparsity = None if sizes.sparsity is None else 100 * sizes.sparsity
+    return (
+        _count(sizes.words) if sizes.words else "-",
+        _number(sparsity, 1),
+        _number(sizes.znz_bits_per_word, 3),
+        _number(sizes.bpc_bits_per_nonzero_word, 3),
+        _number(sizes.ratio, 3),
+        f"{sizes.stored_chunks}/{sizes.chunks}" if sizes.chunks else "-",
+    )
+
+
+def _layer_words(layer: LayerStats) -> str:
+    return f"{layer.dtype} stored: {layer.carried}" if layer.carried else _words(layer.words)
+
+
+def _words(words: dict[str, Any]) -> str:
+    """Name a word format: the dtype, and the zero point with who said so."""
+    text = str(words.get("format", ""))
+    if words.get("zero_point_from", "none") != "none":
+        text += f" zp {words['zero_point']} ({words['zero_point_from']})"
+    return text
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def _count(value: int) -> str:
+    return f"{value:,}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _totals(stats: Stats) -> str:
+    total = stats.total
+    carried = [layer for layer in stats.layers if layer.carried]
+    coded = _layers(len(stats.layers) - len(carried))
+    lines = [f"{stats.file}: {coded} coded, {len(carried)} carried unchanged (stored)"]
+    if total.words:
+        lines.append(
+            f"ratio      {_number(total.ratio, 3)}   {_count(total.word_bits // 8)} bytes of words"
+            f" -> {_count(total.compressed_bits // 8)} bytes of streams"
+        )
+    if carried:
+        size = sum(layer.carried_bytes for layer in carried)
+        lines.append(f"stored     {_count(size)} bytes, in no ratio of words")
+    lines.append(
+        f"file ratio {_number(stats.file_ratio, 3)}   {_count(stats.dump_bytes)} bytes of dump"
+        f" -> {_count(stats.compressed_bytes)} bytes of compressed file"
+    )
+    return "\n".join([*lines, RATIO_NOTE])
+
+
+def _table(
+    columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], width: int | None
+) -> str:
+    """Lay out a table; folded to a terminal's width, or as wide as it needs to be."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        box=box.SIMPLE_HEAD if width is not None else None, padding=(0, 1), pad_edge=False
+    )
+    for title, align in columns:
+        left = align == "left"
+        table.add_column(
+            title,
+            justify="left" if left else "right",
+            overflow="fold",
+            no_wrap=width is None or not left,
+            min_width=None if not left else min(10, max(map(len, title.split("\n")))),
+        )
+    for row in rows:
+        table.add_row(*(Text(_printable(cell)) for cell in row))
+    console = Console(
+        file=io.StringIO(), width=width or 100_000, color_system=None, legacy_windows=False
+    )
+    console.print(table)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)

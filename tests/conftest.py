@@ -1,0 +1,46 @@
+"""Keep compiled kernels apart per source version and per Numba mode; fixtures for all tests.
+
+Numba's cache on disk looks only at the file that defines a function, so an edit in a callee's
+file, or NUMBA_BOUNDSCHECK, would otherwise go unnoticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
+
+_key = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "0").encode())
+for _path in sorted((ROOT / "kernels").glob("*.py")):
+    _key.update(_path.read_bytes())
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache" / _key.hexdigest()[:16]))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs compiled kernels where there are none."""
+    if not JIT:
+        skip = pytest.mark.skip(reason="too slow for plain Python kernels")
+        for item in items:
+            if item.get_closest_marker("compiled"):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Folder of the project's own dumps."""
+    return ROOT / "samples"
+
+
+@pytest.fixture(scope="session")
+def shared_dumps() -> Path:
+    """Folder of real networks' dumps; tests that need it are skipped where there is none."""
+    folder = SHARED / "dumps"
+    if not folder.is_dir():
+        pytest.skip("no folder of further dumps beside the checkout")
+    return folder
