@@ -98,7 +98,8 @@ def encode(words, word_bits, block_size, run_bits, difference, znz, bpc):
     return znz_bits, bpc_bits
 
 
-@njit(cache=True, nogil=True)
+# Inlined before compilation: called as a function it costs a third of the encoder's speed.
+@njit(cache=True, nogil=True, inline="always")
 def _put(stream, at, register, fill, code, length):
     """Append a code to the streaming register and let full bytes leave it."""
     register = register << length | code
@@ -157,9 +158,7 @@ def _put_block(stream, at, register, fill, base, planes, block_size):
             at, register, fill = _put(stream, at, register, fill, 0b00001, 5)
         elif dbx == lowest or dbx == 3 * lowest:
             kind = 0b00011 if dbx == lowest else 0b00010
-            position = 0
-            while dbx >> (block_size - 2 - position) & 1 == 0:
-                position += 1
+            position = block_size - 2 - _floor_log2(dbx)
             code = kind << position_bits | position
             at, register, fill = _put(stream, at, register, fill, code, 5 + position_bits)
         else:
@@ -170,13 +169,22 @@ def _put_block(stream, at, register, fill, base, planes, block_size):
     return at, register, fill
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _put_zero_planes(stream, at, register, fill, run, run_field_bits):
     """Append the code of a run of zero DBX planes."""
     if run == 1:
         return _put(stream, at, register, fill, 0b01, 2)
     code = 0b001 << run_field_bits | (run - 2)
     return _put(stream, at, register, fill, code, 3 + run_field_bits)
+
+
+@njit(cache=True, nogil=True)
+def _floor_log2(value):
+    """Place of the highest one among 32 bits, found in five steps without a branch."""
+    place = 0
+    for step in (16, 8, 4, 2, 1):
+        place += step if value >> (place + step) != 0 else 0
+    return place
 
 
 @njit(cache=True, nogil=True)
