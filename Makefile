@@ -1,0 +1,57 @@
+# The verbs of this project; CI calls the same ones. Needs Python 3.11 or newer, and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test test-plain test-bounds lint types check docs golden bench clean
+
+demo:  ## In a fresh virtual environment: install, compress a sample, look, decompress, compare.
+	rm -rf build/demo && mkdir -p build/demo
+	$(PYTHON) -m venv build/demo/venv
+	build/demo/venv/bin/python -m pip install -q --disable-pip-version-check .
+	build/demo/venv/bin/fmc compress samples/digits_int8.h5 build/demo/digits.bin
+	build/demo/venv/bin/fmc stats --per-layer build/demo/digits.bin
+	build/demo/venv/bin/fmc verify build/demo/digits.bin
+	build/demo/venv/bin/fmc decompress build/demo/digits.bin build/demo/back.h5
+	cmp samples/digits_int8.h5 build/demo/back.h5 && echo "back.h5 is digits_int8.h5, bit for bit"
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install -q --disable-pip-version-check --editable . --group dev
+	touch $@
+
+test: $(VENV)/ready  ## The tests, with compiled kernels.
+	$(BIN)/python -m pytest -q -n 2
+
+test-plain: $(VENV)/ready  ## The tests, kernels as plain Python, with coverage.
+	rm -f .coverage.*
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n 2 --cov --cov-report=
+	$(BIN)/coverage report --include='kernels/*' --fail-under=100
+	$(BIN)/coverage report --fail-under=90
+
+test-bounds: $(VENV)/ready  ## The tests, with compiled kernels that check every index.
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q -n 2
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+check: lint types test test-plain test-bounds  ## Everything that CI runs.
+
+docs: $(VENV)/ready  ## Write the generated parts of the documentation anew.
+	$(BIN)/python docs/make_cli.py
+	$(BIN)/python tests/test_format_doc.py
+
+golden: $(VENV)/ready  ## Write the expected terminal texts anew; look at the difference.
+	$(BIN)/python tests/test_cli_text.py --write
+
+bench: $(VENV)/ready  ## Speed in memory, of the samples; DUMPS="…" for others.
+	$(BIN)/python benchmarks/throughput.py $(DUMPS)
+
+clean:
+	rm -rf build $(VENV) .numba_cache *.egg-info .coverage*
