@@ -27,6 +27,7 @@ def command(
     OUT is by default IN without .fmc. Damage is found and said, and leaves no OUT behind.
     """
     import fmcompress
+    from fmcompress.cli import render
 
     target = out or options.stem_name(in_, ".fmc")
     if target is None:
@@ -41,4 +42,6 @@ def command(
         )
     if not state.quiet:
         shown = "(stdout)" if target == "-" else target
-        click.echo(f"{stats.file} -> {shown}: {len(stats.layers)} layers, whole", err=True)
+        click.echo(
+            f"{stats.file} -> {shown}: {render.layers_count(len(stats.layers))}, whole", err=True
+        )

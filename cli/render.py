@@ -46,7 +46,7 @@ def summary_line(stats: Stats, target: str) -> str:
     coded = sum(not layer.carried for layer in stats.layers)
     ratio = f", ratio {total.ratio:.3f}" if total.ratio is not None else ""
     return (
-        f"{stats.file} -> {target}: {_layers(coded)} coded{ratio}; "
+        f"{stats.file} -> {target}: {layers_count(coded)} coded{ratio}; "
         f"{stats.dump_bytes:,} -> {stats.compressed_bytes:,} bytes, "
         f"file ratio {stats.file_ratio or 0:.3f}"
     )
@@ -68,7 +68,7 @@ def listing_text(listing: Listing, width: int | None) -> str:
         )
         for entry in listing.layers
     ]
-    return _table(columns, rows, width) + f"\n\n{_layers(len(rows))}, {listing.kind}"
+    return _table(columns, rows, width) + f"\n\n{layers_count(len(rows))}, {listing.kind}"
 
 
 def stdout_width() -> int | None:
@@ -76,7 +76,8 @@ def stdout_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _layers(count: int) -> str:
+def layers_count(count: int) -> str:
+    """Say how many layers."""
     return f"{count} layer" if count == 1 else f"{count} layers"
 
 
@@ -137,7 +138,7 @@ def _number(value: float | None, digits: int) -> str:
 def _totals(stats: Stats) -> str:
     total = stats.total
     carried = [layer for layer in stats.layers if layer.carried]
-    coded = _layers(len(stats.layers) - len(carried))
+    coded = layers_count(len(stats.layers) - len(carried))
     lines = [f"{stats.file}: {coded} coded, {len(carried)} carried unchanged (stored)"]
     if total.words:
         lines.append(

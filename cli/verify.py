@@ -33,7 +33,7 @@ def command(state: State, /, in_: str, layers: tuple[str, ...], as_json: bool) -
             click.echo(f"fmc: {result.file}: {damage}", err=True)
         if result.ok and not state.quiet:
             click.echo(
-                f"{result.file}: ok, {result.layers} layers, {result.chunks} chunks, "
+                f"{result.file}: ok, {render.layers_count(result.layers)}, {result.chunks} chunks, "
                 f"{result.words:,} words"
             )
     return 0 if result.ok else DamagedError.exit_code

@@ -21,7 +21,7 @@ from fmcompress.files import (
 )
 from fmcompress.picking import matches, pick
 from fmcompress.progress import Progress, Step, silent
-from fmcompress.reader import decode_chunk, element_dtype, word_format
+from fmcompress.reader import decode_chunk, element_dtype, item_bytes, word_format
 from fmcompress.records import Kind, Record, parse_chunk, parse_template, unpack_layers
 from fmcompress.statistics import Stats, stats_of_contents
 
@@ -109,6 +109,7 @@ class _Unpacking:
             names = [info.name for info in self.scanner.contents.layers]
             pick(names, self._patterns)  # a pattern that matches nothing is a mistake
             kept = [name for name in names if name in self.picked] if self._patterns else None
+            self._restorer.check_whole()
             restorer, self._restorer = self._restorer, None
             try:
                 restorer.finish(kept)
@@ -136,10 +137,11 @@ class _Unpacking:
             infos = parse_layers(unpack_layers(record, payload))
             self._assembly.layers(infos)
             for info in infos:
-                if matches(info.name, self._patterns):
+                wanted = matches(info.name, self._patterns)
+                if wanted:
                     self.picked.add(info.name)
-                elif not info.carried:
-                    self._restorer.skip(info)
+                if not info.carried:
+                    self._restorer.announce(info, info.size * item_bytes(info), wanted)
         elif record.kind == Kind.CHUNK:
             self._take_chunk(record, payload, self._restorer)
 

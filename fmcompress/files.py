@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -173,14 +174,14 @@ def writing_anywhere(place: Path | BinaryIO) -> Iterator[Path]:
 
 
 def reserve(file: IO[bytes], size: int) -> None:
-    """Give the file its final size; fail now, not halfway, where the disk has no room for it."""
-    file.truncate(size)
-    fallocate = getattr(os, "posix_fallocate", None)
-    if fallocate is not None and size:
-        try:
-            fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            import errno
+    """Give a file its final size; fail now, not halfway, where the disk has no room for it.
 
-            if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-                raise
+    Raises
+    ------
+    OSError
+        If there is no room, or files cannot be so large.
+    """
+    free = shutil.disk_usage(os.path.dirname(os.path.abspath(file.name))).free
+    if size > free:
+        raise OSError(errno.ENOSPC, f"{size} bytes are needed, {free} are free", file.name)
+    file.truncate(size)

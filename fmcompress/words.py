@@ -201,6 +201,21 @@ def zero_point_attribute(attributes: Mapping[str, Any]) -> int | None:
     return None
 
 
+def _histogram(block: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the values that occur, and how often."""
+    native = block.astype(block.dtype.newbyteorder("="), copy=False)
+    bits = 8 * native.itemsize
+    if bits > 16:
+        return np.unique(native, return_counts=True)
+    # Counting is 20 times as fast as the sorting of 8-bit values in np.unique.
+    patterns = native.view(f"u{native.itemsize}")
+    times = np.zeros(1 << bits, np.int64)
+    for start in range(0, patterns.size, 1 << 18):
+        times += np.bincount(patterns[start : start + (1 << 18)], minlength=1 << bits)
+    found = np.flatnonzero(times)
+    return found.astype(patterns.dtype).view(native.dtype), times[found]
+
+
 def most_frequent(blocks: Iterable[NDArray[Any]]) -> int:
     """Return the most frequent value, or 0 where none is more frequent than 0.
 
@@ -214,13 +229,11 @@ def most_frequent(blocks: Iterable[NDArray[Any]]) -> int:
     """
     counts: Counter[int] = Counter()
     for block in blocks:
-        values, times = np.unique(block, return_counts=True)
+        values, times = _histogram(block)
         if block.dtype.itemsize > 2:
             best = np.argsort(times, kind="stable")[-_CANDIDATES:]
-            counts[0] += int(times[values == 0].sum())
+            best = np.union1d(best, np.flatnonzero(values == 0))
             values, times = values[best], times[best]
-            times = times[values != 0]
-            values = values[values != 0]
         counts.update(dict(zip(values.tolist(), times.tolist(), strict=True)))
     if not counts:
         return 0

@@ -152,7 +152,7 @@ def _gaps(dump: Dump, coded: list[Tensor]) -> Iterator[tuple[int, int]]:
 
 
 class Restorer:
-    """Put a dump back: `template` for every piece, then each layer, then `finish`.
+    """Put a dump back: `template` for every piece, `announce` and write each layer, then `finish`.
 
     This base writes the template, and the data of layers whose place is one stretch of the file
     (``{"offset": ...}``); formats add what they need.
@@ -169,9 +169,16 @@ class Restorer:
         self.path = path
         self.nbytes = nbytes
         self._file = path.open("r+b")
-        reserve(self._file, nbytes)
+        try:
+            reserve(self._file, nbytes)
+        except BaseException:
+            self._file.close()
+            raise
         self._at = 0
-        self._left = 0
+        self._template_end = 0
+        self._gaps: list[tuple[int, int]] = []  # start and end of what the template leaves out
+        self._stretches: list[tuple[int, int]] = []  # start and end of layers' data
+        self._packed_bytes = 0  # data of layers that have no stretch of their own
 
     def template(self, piece: Piece) -> None:
         """Write a piece of the template.
@@ -179,26 +186,36 @@ class Restorer:
         Raises
         ------
         DamagedError
-            If it reaches past the end of the dump.
+            If it overlaps an earlier one, or reaches past the end of the dump.
         """
         for offset, data in piece:
-            if offset + len(data) > self.nbytes:
-                raise DamagedError("the template reaches past the end of the dump")
+            if offset < self._template_end or offset + len(data) > self.nbytes:
+                raise DamagedError("the template overlaps itself or reaches past the dump's end")
+            if offset > self._template_end:
+                self._gaps.append((self._template_end, offset))
+            self._template_end = offset + len(data)
             self._file.seek(offset)
             self._file.write(data)
 
-    def begin(self, layer: LayerInfo, dtype: np.dtype[Any]) -> None:
-        """Start with a coded layer.
+    def announce(self, layer: LayerInfo, nbytes: int, wanted: bool) -> None:
+        """Take notice of a coded layer of `nbytes` bytes, whether or not it will be put back.
 
         Raises
         ------
         DamagedError
-            If its place is outside the dump.
+            If its place is not valid.
         """
-        offset = layer.place.get("offset")
-        if type(offset) is not int or not 0 <= offset <= self.nbytes - layer.size * dtype.itemsize:
+        offset, packed = layer.place.get("offset"), layer.place.get("bytes")
+        if type(offset) is int and 0 <= offset <= self.nbytes - nbytes:
+            self._stretches.append((offset, offset + nbytes))
+        elif type(packed) is int and 0 <= packed <= self.nbytes:
+            self._packed_bytes += packed
+        else:
             raise DamagedError("its place in the dump is not valid", layer=layer.name)
-        self._at = offset
+
+    def begin(self, layer: LayerInfo, dtype: np.dtype[Any]) -> None:
+        """Start with the data of a layer that was announced."""
+        self._at = layer.place["offset"]
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take the next elements of the layer, in its order, as a 1-D array of its dtype."""
@@ -211,13 +228,32 @@ class Restorer:
         """End the layer."""
         return
 
-    def skip(self, layer: LayerInfo) -> None:
-        """Take notice of a coded layer that will not be put back."""
-        return
-
     def finish(self, picked: list[str] | None = None) -> None:
         """Complete the file; keep only the tensors that are `picked`, where that is not None."""
         self.close()
+
+    def check_whole(self) -> None:
+        """Check that template and layers together make up the dump, each byte once.
+
+        Raises
+        ------
+        DamagedError
+            If they do not.
+        """
+        gaps = [*self._gaps, (self._template_end, self.nbytes)]
+        left = sum(end - start for start, end in gaps)
+        index, at = 0, 0
+        for start, end in sorted(self._stretches):
+            while index < len(gaps) and gaps[index][1] <= start:
+                index += 1
+            if index == len(gaps) or start < max(at, gaps[index][0]) or end > gaps[index][1]:
+                raise DamagedError(
+                    "the data of two layers, or of a layer and the template, overlap"
+                )
+            at = end
+            left -= end - start
+        if left != self._packed_bytes:
+            raise DamagedError("template and layers do not make up the whole dump")
 
     def close(self) -> None:
         """Close the file, complete or not."""

@@ -50,7 +50,7 @@ class _Dataset(Tensor):
         if dataset.chunks is None:
             self.place = {"offset": dataset.id.get_offset()}
         else:
-            self.place = {"chunks": list(dataset.chunks)}
+            self.place = {"chunks": list(dataset.chunks), "bytes": self.stored_bytes}
 
     def _numpy_dtype(self) -> np.dtype[Any] | None:
         """Return the dtype if elements are read without any conversion."""

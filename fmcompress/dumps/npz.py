@@ -110,6 +110,7 @@ class _PackedArray(StoredArray):
             self.carried = "has more data than its header says"
         self.place = {
             "member": member.filename,
+            "bytes": member.compress_size,
             "header": base64.b64encode(text).decode("ascii"),
         }
 
@@ -188,9 +189,11 @@ class Restorer(BaseRestorer):
         self._stream: IO[bytes] | None = None
         self._skipped: set[str] = set()
 
-    def skip(self, layer: LayerInfo) -> None:
-        """Leave out a member whose data will not come."""
-        self._skipped.add(layer.place.get("member", ""))
+    def announce(self, layer: LayerInfo, nbytes: int, wanted: bool) -> None:
+        """Take notice of a coded layer; a member whose data will not come is left out."""
+        super().announce(layer, nbytes, wanted)
+        if not wanted:
+            self._skipped.add(str(layer.place.get("member")))
 
     def begin(self, layer: LayerInfo, dtype: np.dtype[Any]) -> None:
         """Start with a coded layer."""
