@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -25,6 +26,17 @@ COMMANDS = {
     "stats": ("stats", "Show ratio, sparsity and stream sizes, per layer and in total."),
     "list": ("list", "List the layers of a dump or a compressed file."),
     "verify": ("verify", "Check every checksum and decode everything."),
+}
+
+_ROOM = "free some space, or name another output"
+REMEDIES = {
+    errno.ENOENT: "check the name",
+    errno.EACCES: "check the permissions",
+    errno.EPERM: "check the permissions",
+    errno.EROFS: "name another output",
+    errno.ENOSPC: _ROOM,
+    errno.EFBIG: _ROOM,
+    errno.EDQUOT: _ROOM,
 }
 
 EPILOG = """\b
@@ -136,7 +148,8 @@ def _report(error: BaseException) -> int:
             return error.exit_code
         case OSError():
             place = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-            _say(f"{place}{error.strerror or error}")
+            remedy = REMEDIES.get(error.errno or 0)
+            _say(f"{place}{error.strerror or error}{f'; {remedy}' if remedy else ''}")
             return 1
         case MemoryError():
             _say("out of memory; try a smaller --chunk-words, or fewer --layers")

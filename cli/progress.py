@@ -31,11 +31,11 @@ class ProgressBar:
             return
         if self._bar is None:
             self._bar = _bar()
-            self._task = self._bar.add_task("", total=step.total)
+            self._task = self._bar.add_task("", total=step.total or None)
             self._bar.start()
         assert self._task is not None
         self._bar.update(
-            self._task, completed=step.done, total=step.total, description=step.layer[-40:]
+            self._task, completed=step.done, total=step.total or None, description=step.layer[-40:]
         )
 
     def __enter__(self) -> Self:

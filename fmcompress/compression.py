@@ -214,7 +214,14 @@ class _Plan:
                     assert tensor.dtype is not None
                     done += words * tensor.dtype.itemsize
                     progress(Step(tensor.name, done, total))
-        return writer.finish()
+        contents = writer.finish()
+        packed = sum(tensor.stored_bytes for tensor in self._coded)
+        if packed < total and contents.total_bytes > self.dump.nbytes:
+            self.warnings.append(
+                "the compressed file is larger than the dump, which is compressed already: "
+                f"{packed:,} bytes for {total:,} bytes of words"
+            )
+        return contents
 
     def _write_layer(self, tensor: Tensor, writer: container.Writer) -> Iterator[int]:
         """Code one layer; yield the number of words after each chunk."""

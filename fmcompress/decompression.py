@@ -17,6 +17,7 @@ from fmcompress.files import (
     open_source,
     replacing,
     same_file,
+    size_of,
     writing_anywhere,
 )
 from fmcompress.picking import matches, pick
@@ -98,6 +99,7 @@ class _Unpacking:
         self._progress = progress
         self._restorer: Restorer | None = None
         self._done = 0
+        self._source_bytes = size_of(file)
 
     def run(self) -> None:
         try:
@@ -162,6 +164,8 @@ class _Unpacking:
                 raise
             restorer.write(word_format(info).to_elements(words, dtype))
             self._done += sizes.words * dtype.itemsize
-            self._progress(Step(info.name, self._done, self.scanner.contents.dump["bytes"]))
+            # How much there will be is not known in a single pass: so far, for so many bytes read.
+            total = self._done * self._source_bytes // record.end
+            self._progress(Step(info.name, self._done, total))
             if number == info.chunks - 1:
                 restorer.end()

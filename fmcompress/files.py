@@ -14,6 +14,8 @@ from typing import IO, BinaryIO, TypeAlias
 
 from fmcompress.errors import FmcError
 
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 Target: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
@@ -64,6 +66,17 @@ def open_source(source: Source) -> Iterator[BinaryIO]:
         yield source
 
 
+def size_of(file: BinaryIO) -> int:
+    """Return the size of a file; 0 of a pipe."""
+    try:
+        at = file.tell()
+        size = file.seek(0, os.SEEK_END)
+        file.seek(at)
+    except (OSError, AttributeError, ValueError):
+        return 0
+    return size
+
+
 def same_file(source: Source, target: Target) -> bool:
     """Tell whether both are one and the same existing regular file."""
     try:
@@ -104,9 +117,12 @@ def replacing(target: Target, *, overwrite: bool = True) -> Iterator[Path | Bina
             yield device
         return
     _refuse_existing(path, target, overwrite)
-    handle, temporary = tempfile.mkstemp(
-        prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent
-    )
+    try:
+        handle, temporary = tempfile.mkstemp(
+            prefix=f".{path.name[:50]}.", suffix=".part", dir=path.parent
+        )
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name_of(target)) from error
     os.close(handle)
     try:
         yield Path(temporary)
@@ -115,9 +131,11 @@ def replacing(target: Target, *, overwrite: bool = True) -> Iterator[Path | Bina
             _refuse_existing(path, target, overwrite)
         os.replace(temporary, path)
         _sync(path.parent, os.O_RDONLY)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and (error.errno in _FULL or error.filename == temporary):
+            error.filename = name_of(target)  # nobody knows the temporary file's name
         raise
 
 

@@ -7,7 +7,10 @@ from typing import NamedTuple, TypeAlias
 
 
 class Step(NamedTuple):
-    """One report: `layer` is being worked on; `done` of `total` bytes of elements are."""
+    """One report: `layer` is being worked on; `done` of `total` bytes are.
+
+    `total` is 0 where it is not known.
+    """
 
     layer: str
     done: int

@@ -177,7 +177,7 @@ def _verify_in_order(
             elif record.kind == Kind.CHUNK:
                 place = assembly.chunk(parse_chunk(record, payload))
                 _check_chunk(contents.layers[place[0]], record, payload, layers, result)
-                progress(Step(contents.layers[place[0]].name, record.end, record.end))
+                progress(Step(contents.layers[place[0]].name, record.end, 0))
             place = None
         assembly.check_complete()
         if not contents.dump:

@@ -15,8 +15,8 @@ import numpy as np
 import fmcompress
 from fmcompress import records
 from fmcompress.errors import FmcError
-from fmcompress.reference import encode
 from fmcompress.records import Kind, Piece
+from fmcompress.reference import encode
 
 INT8 = {"format": "int8", "zero_point": 0, "zero_point_from": "none"}
 EBPC = {"name": "ebpc", "block_size": 8, "max_burst": 16, "difference": "signed"}

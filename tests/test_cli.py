@@ -299,7 +299,7 @@ def test_pipes_give_the_same_bytes(fmc: Fmc, name: str) -> None:
 
 def test_real_pipes_and_redirection() -> None:
     dump = Path("maps.h5").read_bytes()
-    first = piped("compress", stdin=dump, *("-q", "-"))
+    first = piped("compress", "-q", "-", stdin=dump)
     assert (first.code, first.err) == (0, "")
     Path("packed").write_bytes(first.out)
     back = piped("decompress", "-q", "-", stdin=first.out)
@@ -492,7 +492,7 @@ def test_coding_options_are_recorded_and_effective(fmc: Fmc, option: str) -> Non
     given = {"block_size": 8, "max_burst": 16, "difference": "signed", "zero_point": -9}
     given |= {"chunk_words": 1 << 16, key: value}
     [layer] = fmc("stats", "--json", "maps.npy.fmc").document["layers"]
-    assert layer["words"] == {
+    assert layer["word_format"] == {
         "format": "int8",
         "zero_point": given["zero_point"],
         "zero_point_from": "option" if option == "--zero-point" else "found",
@@ -519,7 +519,11 @@ def test_coding_options_are_recorded_and_effective(fmc: Fmc, option: str) -> Non
 def test_zero_point_from(fmc: Fmc) -> None:
     def sources(*options: object) -> dict[str, str]:
         layers = fmc("stats", "--json", "maps.h5", *options).document["layers"]
-        return {e["name"]: e["words"]["zero_point_from"] for e in layers if e["words"]}
+        return {
+            layer["name"]: layer["word_format"]["zero_point_from"]
+            for layer in layers
+            if not layer["carried"]
+        }
 
     assert sources() == {"conv/1": "attribute", "conv/2": "none", "noise": "none"}
     assert set(sources("--zero-point", 7).values()) == {"option"}
@@ -617,7 +621,7 @@ def test_list_of_a_dump_is_that_of_its_container(fmc: Fmc, samples: Path, name: 
     for ours, theirs, sizes in zip(dump["layers"], packed["layers"], stats, strict=True):
         for key in ("name", "shape", "dtype", "carried", "nbytes"):
             assert ours[key] == theirs[key], key
-        for key in ("name", "shape", "dtype", "carried", "words", "codec", "chunks"):
+        for key in ("name", "shape", "dtype", "carried", "word_format", "codec", "chunks"):
             assert theirs[key] == sizes[key], key
         bits = sizes["znz_bits"] + sizes["bpc_bits"] + sizes["stored_bits"]
         assert theirs["compressed_nbytes"] == bits // 8 + sizes["carried_bytes"]
@@ -653,9 +657,8 @@ def test_verify_counts_and_names_damage(fmc: Fmc) -> None:
     assert found == [("conv/2", 0), ("conv/2", 1)]
     text = fmc("verify", "bad.fmc")
     assert (text.code, text.out) == (3, b"")
-    assert [line[:41] for line in text.err.splitlines()] == [
-        f"fmc: bad.fmc: layer 'conv/2', chunk {chunk}: t" for chunk in (0, 1)
-    ]
+    for chunk, line in enumerate(text.err.splitlines()):
+        assert line.startswith(f"fmc: bad.fmc: layer 'conv/2', chunk {chunk}: the checksum ")
     assert fmc("verify", "-q", "bad.fmc") == text
 
 
@@ -770,10 +773,9 @@ def bar(fmc: Fmc, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 def test_bar_on_a_terminal_only_for_long_work(fmc: Fmc, bar: Callable[..., str]) -> None:
     screen = bar("compress", "maps.h5", "--chunk-words", 10)
-    assert "conv/1" in screen
-    assert "kB" in screen
-    assert "/s" in screen
-    assert screen.endswith("file ratio 0.928\n") or "file ratio" in screen.splitlines()[-1]
+    for shown in ("noise", "1.4/1.4 kB", "kB/s", "0:00:0"):
+        assert shown in screen
+    assert "maps.h5 -> maps.h5.fmc: " in screen.splitlines()[-1]
     for command in ("verify", "stats", "decompress"):
         source = "maps.h5" if command == "stats" else "maps.h5.fmc"
         output = ["back.h5"] if command == "decompress" else []
@@ -848,6 +850,7 @@ def test_compiling_is_said_once(fmc: Fmc, folder: Path, first: str) -> None:
 
 
 @pytest.mark.compiled
-def test_compiling_is_not_said_if_quiet(folder: Path) -> None:
-    ran = piped("compress", "-q", "maps.npy", NUMBA_CACHE_DIR=str(folder / "cache"))
+def test_compiling_is_not_said_if_quiet(fmc: Fmc, folder: Path) -> None:
+    fmc("compress", "maps.npy")
+    ran = piped("verify", "-q", "maps.npy.fmc", NUMBA_CACHE_DIR=str(folder / "cache"))
     assert ran == Ran(0, b"", "")

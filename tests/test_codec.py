@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from harness import (
     CODEC,
+    Fault,
     Transmission,
     check_round_trip,
+    check_same_outcome,
     edge_words,
     examples,
     golden,
@@ -18,7 +20,7 @@ from harness import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from test_reference import BY_HAND, streams
+from test_reference import BY_HAND, FAULTS, streams
 
 from fmcompress import reference
 from fmcompress.codecs import CODEC_NAMES, CODECS, codec_from_description
@@ -57,6 +59,15 @@ def test_golden_is_complete() -> None:
 def test_by_hand(words: list[int], w: int, n: int, burst: int, znz: str, bpc: str) -> None:
     """What was worked out with pencil for the reference holds for the kernels."""
     assert check_round_trip(words, w, n, burst) == streams(znz, bpc)
+
+
+@pytest.mark.parametrize(("fault", "word", "bit", "count", "w", "n", "znz", "bpc"), FAULTS)
+def test_fault(
+    fault: str, word: int, bit: int, count: int, w: int, n: int, znz: str, bpc: str
+) -> None:
+    """Each fault that was found with pencil: the kernels stop there too."""
+    expected = Fault(fault, word, bit)
+    assert check_same_outcome(*streams(znz, bpc), count, w, n) == expected
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES)

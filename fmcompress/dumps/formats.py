@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from fmcompress.dumps.base import Dump, Restorer
 from fmcompress.errors import DamagedError, UnsupportedError
+from fmcompress.records import is_container
 
 
 class Format(NamedTuple):
@@ -75,6 +76,8 @@ def recognise(file: BinaryIO) -> Format:
     start = file.read(8)
     if not start:
         raise DamagedError("the file is empty", hint="was its writing interrupted?")
+    if is_container(start):
+        raise UnsupportedError("is a compressed file already", hint="use 'fmc decompress'")
     raise UnsupportedError(
         f"not an HDF5, NPY or NPZ file (it starts with {start!r})",
         hint="convert it to one of these",

@@ -7,6 +7,8 @@ chunks of a chunked dataset go back through the library, each with its filters.
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -264,7 +266,8 @@ class Restorer(BaseRestorer):
         self._rows = None
         if self._hdf5 is not None:
             hdf5, self._hdf5 = self._hdf5, None
-            hdf5.close()
+            with _system_errors():
+                hdf5.close()
         super().close()
 
 
@@ -306,7 +309,20 @@ class _ChunkRows:
                 continue  # it was never written: what it reads as is the fill value
             inner = tuple(slice(at, at + c) for at, c in zip(rest, self._chunk[1:], strict=True))
             mask, data = self._filter.apply(self._buffer[(slice(0, rows), *inner)])
-            self._dataset.id.write_direct_chunk(offset, data, mask)
+            with _system_errors():
+                self._dataset.id.write_direct_chunk(offset, data, mask)
+
+
+@contextlib.contextmanager
+def _system_errors() -> Iterator[None]:
+    """Turn the library's long story of a failed system call into the system's short one."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def _product(ranges: list[range]) -> Iterator[tuple[int, ...]]:
