@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -87,13 +88,12 @@ class Ebpc:
         import numpy as np
 
         _check_word_bits(word_bits)
-        kernels = _kernels()
         blocks = -(-words.size // self.block_size)
         longest_symbol = max(self.block_size, 4 + self.block_size.bit_length())
         most_bits = blocks * (word_bits + (word_bits + 1) * longest_symbol)
         znz = np.empty(words.size * (1 + self._run_bits) // 8 + 8, np.uint8)
         bpc = np.empty(most_bits // 8 + 8, np.uint8)
-        znz_bits, bpc_bits = kernels.encode(
+        znz_bits, bpc_bits = _kernel("encode")(
             words,
             word_bits,
             self.block_size,
@@ -134,7 +134,7 @@ class Ebpc:
         if count > 8 * len(znz) // (1 + self._run_bits) * self.max_burst + 8 * len(znz):
             raise DamagedError(f"{len(znz)} bytes of ZNZ stream cannot hold {count} words")
         words = np.empty(count, np.uint32)
-        status, word, bit = _kernels().decode(
+        status, word, bit = _kernel("decode")(
             np.frombuffer(znz, np.uint8),
             np.frombuffer(bpc, np.uint8),
             word_bits,
@@ -169,17 +169,18 @@ def _padded(stream: NDArray[np.uint8], bits: int, word_bits: int) -> bytes:
     return whole + bytes(-(-bits // unit) * unit // 8 - len(whole))
 
 
-def _kernels() -> Any:
-    """Import the kernels; say so, once, where they must be compiled first."""
-    global _loaded
-    if _loaded is None:
-        from fmcompress.kernels import ebpc
+@cache
+def _kernel(name: str) -> Any:
+    """Load a kernel; say so, once, where kernels must be compiled first."""
+    from fmcompress.kernels import ebpc
 
-        cache = getattr(getattr(ebpc.encode, "stats", None), "cache_path", None)
-        if cache is not None and not any(Path(cache).glob("ebpc.encode-*.nbi")):
-            _log.info("compiling the kernels, once; they are kept in %s", cache)
-        _loaded = ebpc
-    return _loaded
+    kernel = getattr(ebpc, name)
+    folder = getattr(getattr(kernel, "stats", None), "cache_path", None)
+    if folder is not None and not any(Path(folder).glob(f"ebpc.{name}-*.nbi")):
+        _say_compiling(folder)
+    return kernel
 
 
-_loaded: Any = None
+@cache
+def _say_compiling(folder: str) -> None:
+    _log.info("compiling the kernels, once; they are kept in %s", folder)
