@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress import dumps
+from fmcompress.chunks import code_chunk
 from fmcompress.codecs.ebpc import Ebpc
-from fmcompress.compression import code_chunk
 from fmcompress.contents import DEFAULT_CHUNK_WORDS
 from fmcompress.words import WordFormat, format_for
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from fmcompress import container, dumps, records
-from fmcompress.codecs import Codec
+from fmcompress.chunks import code_chunk
 from fmcompress.codecs.ebpc import Ebpc
-from fmcompress.codecs.stored import Stored, stored_bytes
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS, Contents, LayerInfo
 from fmcompress.dumps.base import Dump, Tensor, template_pieces
 from fmcompress.errors import FmcError, ParameterError, error_context
@@ -250,26 +249,6 @@ class _Plan:
         for elements in _chunks(blocks, info.chunk_words):
             writer.chunk(*code_chunk(words.to_words(elements), words.bits, codec))
             yield elements.size
-
-
-def code_chunk(
-    words: NDArray[np.uint32], word_bits: int, codec: Codec
-) -> tuple[int, int, int, bytes, bytes]:
-    """Code a chunk, or store it where that is smaller.
-
-    Returns
-    -------
-    codec, words, zeros : int
-        Number of the codec used, number of words and of zero words.
-    znz, bpc : bytes
-        Both streams.
-    """
-    zeros = words.size - int(np.count_nonzero(words))
-    znz, bpc = codec.encode(words, word_bits)
-    if len(znz) + len(bpc) > stored_bytes(words.size, word_bits):
-        codec = Stored()
-        znz, bpc = codec.encode(words, word_bits)
-    return codec.number, words.size, zeros, znz, bpc
 
 
 def _element_bytes(tensor: Tensor) -> int:

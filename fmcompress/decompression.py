@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from fmcompress.chunks import decode_chunk, element_dtype, item_bytes, word_format
 from fmcompress.container import Assembly, Scanner
 from fmcompress.contents import parse_dump, parse_layers
 from fmcompress.dumps import Restorer, format_named
@@ -22,7 +23,6 @@ from fmcompress.files import (
 )
 from fmcompress.picking import matches, pick
 from fmcompress.progress import Progress, Step, silent
-from fmcompress.reader import decode_chunk, element_dtype, item_bytes, word_format
 from fmcompress.records import Kind, Record, parse_chunk, parse_template, unpack_layers
 from fmcompress.statistics import Stats, stats_of_contents
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
+from fmcompress.chunks import decode_chunk, element_dtype
 from fmcompress.container import Assembly, Scanner
 from fmcompress.contents import LayerInfo, parse_dump, parse_layers
 from fmcompress.errors import DamagedError, FmcError, error_context
 from fmcompress.files import Source, name_of, open_source
 from fmcompress.picking import matches, pick
 from fmcompress.progress import Progress, Step, silent
-from fmcompress.reader import File, decode_chunk, element_dtype
+from fmcompress.reader import File
 from fmcompress.records import Kind, Record, parse_chunk, parse_template, unpack_layers
 
 __all__ = ["Damage", "Verification", "verify"]

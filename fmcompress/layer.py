@@ -1,0 +1,201 @@
+"""One layer of an open container, as an array that is decoded on access."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fmcompress.chunks import element_dtype, item_bytes, word_format
+from fmcompress.contents import ChunkInfo
+from fmcompress.errors import UnsupportedError
+from fmcompress.selection import fill, flat_indices, strided
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fmcompress.reader import File
+
+_KEPT_CHUNKS = 32
+
+
+class Layer:
+    """One layer of an open container, read on access, chunk by chunk.
+
+    Indexing is NumPy's; only the chunks that a selection touches are decoded.
+    """
+
+    def __init__(self, file: File, number: int) -> None:
+        self._file = file
+        self._number = number
+        self._info = file.contents.layers[number]
+        self._kept: OrderedDict[int, NDArray[Any]] = OrderedDict()
+
+    @property
+    def name(self) -> str:
+        """Name in the dump."""
+        return self._info.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return self._info.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._info.size
+
+    @property
+    def dtype_name(self) -> str:
+        """The dtype as text, as ``|i1``; known without NumPy, also for a carried layer."""
+        return self._info.dtype
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy dtype, with the byte order of the dump.
+
+        Raises
+        ------
+        UnsupportedError
+            If NumPy has none for a carried layer.
+        """
+        if not self._info.carried:
+            return element_dtype(self._info)
+        dtype = self._file.tensor(self.name).dtype
+        if dtype is None:
+            raise UnsupportedError(
+                f"its type ({self._info.dtype}) has no plain NumPy dtype", layer=self.name
+            )
+        return dtype  # type: ignore[no-any-return]
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """Attributes of the tensor, as the dump has them."""
+        attributes: Mapping[str, Any] = self._file.tensor(self.name).attributes
+        return attributes
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """Word format with its parameters; empty for a carried layer."""
+        return dict(self._info.words)
+
+    @property
+    def codec(self) -> dict[str, Any]:
+        """Codec with its parameters; empty for a carried layer."""
+        return dict(self._info.codec)
+
+    @property
+    def carried(self) -> str:
+        """Why the layer is carried unchanged; empty where it is coded."""
+        return str(self._info.carried.get("reason", ""))
+
+    @property
+    def chunks(self) -> Sequence[ChunkInfo]:
+        """Sizes of the layer's chunks."""
+        return tuple(self._file.contents.chunks[self._number])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements; of a carried layer, as it lies in the dump."""
+        if self._info.carried:
+            return int(self._info.carried.get("bytes", 0))
+        return self.size * item_bytes(self._info)
+
+    @property
+    def compressed_nbytes(self) -> int:
+        """Bytes of both streams; of a carried layer, as it lies in the dump."""
+        if self._info.carried:
+            return self.nbytes
+        return sum(chunk.znz_bytes + chunk.bpc_bytes for chunk in self.chunks)
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield the elements of a coded layer chunk by chunk, in the file's order."""
+        for number in range(self._info.chunks):
+            yield self._elements(number, keep=False)
+
+    def __getitem__(self, key: Any) -> Any:
+        import numpy as np
+
+        if self._info.carried:
+            value = self._file.tensor(self.name).read()
+            return value[key] if isinstance(value, np.ndarray) else np.asarray(value)[key]
+        selection = strided(self._info, key)
+        if selection is None:
+            return self._gather(flat_indices(self._info, key))
+        shape, strides, start = selection
+        result = np.empty(shape, self.dtype)
+        if result.ndim == 0 and result.size:
+            return self._span(start, start + 1)[0]
+        # From the innermost axis outwards: what is one stretch is copied, not gathered.
+        run = 1
+        inner = len(shape)
+        while inner > 0 and (strides[inner - 1] == run or shape[inner - 1] == 1):
+            run *= shape[inner - 1]
+            inner -= 1
+        if inner == 0:
+            if result.size:
+                result.reshape(-1)[:] = self._span(start, start + run)
+            return result
+        fill(result, shape, strides, start, self._gather)
+        return result
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        import numpy as np
+
+        if copy is False:
+            raise ValueError("a compressed layer cannot become an array without a copy")
+        array = np.asarray(self[...])
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a layer without axes")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"<fmcompress layer {self.name!r}: shape {self.shape}, type {self._info.dtype!r}>"
+
+    def _elements(self, number: int, keep: bool = True) -> NDArray[Any]:
+        if number in self._kept:
+            self._kept.move_to_end(number)
+            return self._kept[number]
+        words = self._file.read_chunk(self._number, number)
+        elements = word_format(self._info).to_elements(words, self.dtype)
+        if keep:
+            self._kept[number] = elements
+            if len(self._kept) > _KEPT_CHUNKS:
+                self._kept.popitem(last=False)
+        return elements
+
+    def _span(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the elements from flat index `start` to `stop`, in the file's order."""
+        import numpy as np
+
+        size = self._info.chunk_words
+        result = np.empty(stop - start, self.dtype)
+        for number in range(start // size, -(-stop // size)):
+            first = number * size
+            low, high = max(start, first), min(stop, first + size)
+            keep = low > first or high < first + self._info.words_in_chunk(number)
+            chunk = self._elements(number, keep=keep)
+            result[low - start : high - start] = chunk[low - first : high - first]
+        return result
+
+    def _gather(self, flat: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the elements at flat indices of any shape."""
+        import numpy as np
+
+        size = self._info.chunk_words
+        result = np.empty(flat.shape, self.dtype)
+        numbers = flat // size
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            result[here] = self._elements(number)[flat[here] - number * size]
+        return result
