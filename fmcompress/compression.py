@@ -21,7 +21,7 @@ from fmcompress.picking import pick
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.reader import File
 from fmcompress.statistics import Stats, stats_of_contents
-from fmcompress.words import WordFormat, format_for, zero_point_attribute
+from fmcompress.words import NO_WORD_FORMAT, WordFormat, format_for, zero_point_attribute
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -175,7 +175,7 @@ class _Plan:
             if not picked:
                 tensor.carried = tensor.carried or "not picked"
             elif not tensor.carried and self._format(tensor) is None:
-                tensor.carried = "dtype has no word format"
+                tensor.carried = NO_WORD_FORMAT
             if not tensor.carried:
                 self._coded.append(tensor)
                 if options.zero_point is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fmcompress import records
@@ -68,51 +69,50 @@ def list_layers(source: Source, layers: Sequence[str] | str | None = None) -> Li
     with error_context(file=name_of(source)), source_path(source) as path:
         with path.open("rb") as file:
             packed = records.is_container(file.read(len(records.MAGIC)))
-        if packed:
-            with File(path) as opened:
-                entries = [
-                    Entry(
-                        layer.name,
-                        layer.shape,
-                        layer.dtype_name,
-                        layer.words,
-                        layer.codec,
-                        layer.carried,
-                        layer.nbytes,
-                        layer.compressed_nbytes,
-                        len(layer.chunks),
-                    )
-                    for layer in opened.values()
-                ]
-                format_ = opened.contents.dump["format"]
-        else:
-            from fmcompress import dumps
-            from fmcompress.words import format_for
-
-            with dumps.open_dump(path) as dump:
-                entries = [
-                    Entry(
-                        tensor.name,
-                        tensor.shape,
-                        tensor.label if tensor.dtype is None else tensor.dtype.str,
-                        {},
-                        {},
-                        tensor.carried
-                        or (
-                            ""
-                            if tensor.dtype is not None and format_for(tensor.dtype)
-                            else NO_FORMAT
-                        ),
-                        tensor.stored_bytes,
-                        0,
-                        0,
-                    )
-                    for tensor in dump.tensors
-                ]
-                format_ = dump.format
-    picked = pick([entry.name for entry in entries], layers)
+        format_, entries = _of_container(path) if packed else _of_dump(path)
+        picked = pick([entry.name for entry in entries], layers)
     kept = [entry for entry, keep in zip(entries, picked, strict=True) if keep]
     return Listing(name_of(source), "container" if packed else "dump", format_, kept)
 
 
-NO_FORMAT = "dtype has no word format"
+def _of_container(path: Path) -> tuple[str, list[Entry]]:
+    with File(path) as opened:
+        entries = [
+            Entry(
+                name=layer.name,
+                shape=layer.shape,
+                dtype=layer.dtype_name,
+                words=layer.words,
+                codec=layer.codec,
+                carried=layer.carried,
+                nbytes=layer.nbytes,
+                compressed_nbytes=layer.compressed_nbytes,
+                chunks=len(layer.chunks),
+            )
+            for layer in opened.values()
+        ]
+        return opened.contents.dump["format"], entries
+
+
+def _of_dump(path: Path) -> tuple[str, list[Entry]]:
+    from fmcompress import dumps
+    from fmcompress.words import NO_WORD_FORMAT, format_for
+
+    with dumps.open_dump(path) as dump:
+        entries = []
+        for tensor in dump.tensors:
+            codable = tensor.dtype is not None and format_for(tensor.dtype) is not None
+            entries.append(
+                Entry(
+                    name=tensor.name,
+                    shape=tensor.shape,
+                    dtype=tensor.label if tensor.dtype is None else tensor.dtype.str,
+                    words={},
+                    codec={},
+                    carried=tensor.carried or ("" if codable else NO_WORD_FORMAT),
+                    nbytes=tensor.stored_bytes,
+                    compressed_nbytes=0,
+                    chunks=0,
+                )
+            )
+        return dump.format, entries

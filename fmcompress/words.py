@@ -26,6 +26,8 @@ ZERO_POINT_NAMES = (
     "quantizationzeropoint",
     "outputzeropoint",
 )
+# Why a tensor of another dtype is carried.
+NO_WORD_FORMAT = "dtype has no word format"
 # Values kept a block when a zero point is searched in words too wide for a full histogram.
 _CANDIDATES = 16
 

@@ -105,6 +105,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def save_npz(name: str, arrays: dict[str, Any]) -> None:
+    """Save arrays whose names are no identifiers."""
+    np.savez(name, **arrays)
+
+
 def names(folder: Path | str = ".") -> list[str]:
     """What is in a folder."""
     return sorted(os.listdir(folder))
@@ -489,7 +494,12 @@ def test_coding_options_are_recorded_and_effective(fmc: Fmc, option: str) -> Non
     """The reference codec, given the same, makes the very same streams."""
     [(key, value)] = OPTIONS[option].items()
     assert fmc("compress", "maps.npy", option, value).code == 0
-    given = {"block_size": 8, "max_burst": 16, "difference": "signed", "zero_point": -9}
+    given: dict[str, Any] = {
+        "block_size": 8,
+        "max_burst": 16,
+        "difference": "signed",
+        "zero_point": -9,
+    }
     given |= {"chunk_words": 1 << 16, key: value}
     [layer] = fmc("stats", "--json", "maps.npy.fmc").document["layers"]
     assert layer["word_format"] == {
@@ -501,12 +511,12 @@ def test_coding_options_are_recorded_and_effective(fmc: Fmc, option: str) -> Non
         key: given[key] for key in ("block_size", "max_burst", "difference")
     }
     words = ((np.load("maps.npy").astype(int) - given["zero_point"]) % 256).reshape(-1).tolist()
-    size = int(given.pop("chunk_words"))
-    zeros = int(given.pop("zero_point") and words.count(0))
+    size = given.pop("chunk_words")
+    del given["zero_point"]
     chunks = [words[at : at + size] for at in range(0, len(words), size)]
     streams = [reference.encode(chunk, 8, **given) for chunk in chunks]
     assert layer["chunks"] == len(chunks)
-    assert layer["zero_words"] == zeros
+    assert layer["zero_words"] == words.count(0)
     assert layer["znz_bits"] == 8 * sum(len(znz) for znz, _ in streams)
     assert layer["bpc_bits"] == 8 * sum(len(bpc) for _, bpc in streams)
     content = Path("maps.npy.fmc").read_bytes()
@@ -797,10 +807,10 @@ def test_no_color(bar: Callable[..., str]) -> None:
 
 
 def test_bar_shows_names_as_they_are(bar: Callable[..., str]) -> None:
-    np.savez("odd.npz", **{"[red]conv[0]": np.arange(50, dtype=np.int8)})
+    save_npz("odd.npz", {"[red]conv[0]": np.arange(50, dtype=np.int8)})
     assert "[red]conv[0]" in bar("stats", "odd.npz")
     assert "\\[red]" not in bar("stats", "odd.npz")
-    np.savez("odd.npz", **{"a\x1b]0;b": np.arange(50, dtype=np.int8)})
+    save_npz("odd.npz", {"a\x1b]0;b": np.arange(50, dtype=np.int8)})
     assert "\x1b]0;" not in bar("stats", "odd.npz")
 
 
@@ -810,14 +820,15 @@ def test_progress_ends_at_its_total(globs: list[str]) -> None:
     layer = np.zeros((16, 1000), dtype=np.int8)
     with h5py.File("maps.h5", "r+") as file:
         file.create_dataset("conv/packed", data=layer, chunks=(4, 1000), compression="gzip")
-    for operation, arguments in (
+    operations: list[tuple[Any, list[str]]] = [
         (fmcompress.stats, ["maps.h5"]),
         (fmcompress.compress, ["maps.h5", "out.fmc"]),
         (fmcompress.decompress, ["out.fmc", "back.h5"]),
         (fmcompress.verify, ["out.fmc"]),
-    ):
+    ]
+    for operation, arguments in operations:
         steps: list[Any] = []
-        operation(*arguments, layers=globs, progress=steps.append)  # type: ignore[operator]
+        operation(*arguments, layers=globs, progress=steps.append)
         done = [step.done for step in steps]
         assert done == sorted(done), operation
         assert {step.total for step in steps} == {steps[-1].total}, operation
