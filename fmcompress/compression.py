@@ -199,7 +199,7 @@ class _Plan:
         with path.open("rb") as source:
             for piece in template_pieces(self.dump, self._coded, source):
                 writer.template(piece)
-        total = sum(_element_bytes(tensor) for tensor in self._coded)
+        total = sum(tensor.nbytes for tensor in self._coded)
         done = 0
         for tensor in self.dump.tensors:
             with error_context(layer=tensor.name):
@@ -225,7 +225,7 @@ class _Plan:
     def _write_layer(self, tensor: Tensor, writer: container.Writer) -> Iterator[int]:
         """Code one layer; yield the number of words after each chunk."""
         assert tensor.dtype is not None
-        kept = [*tensor.blocks()] if _element_bytes(tensor) <= _KEPT_BYTES else None
+        kept = [*tensor.blocks()] if tensor.nbytes <= _KEPT_BYTES else None
         words = self._choose_words(tensor, iter(kept) if kept is not None else tensor.blocks())
         noted = zero_point_attribute(tensor.attributes)
         if noted is not None and getattr(words, "zero_point_from", "") in ("none", "found"):
@@ -249,14 +249,6 @@ class _Plan:
         for elements in _chunks(blocks, info.chunk_words):
             writer.chunk(*code_chunk(words.to_words(elements), words.bits, codec))
             yield elements.size
-
-
-def _element_bytes(tensor: Tensor) -> int:
-    assert tensor.dtype is not None
-    size = tensor.dtype.itemsize
-    for n in tensor.shape:
-        size *= n
-    return size
 
 
 def _chunks(blocks: Iterator[NDArray[Any]], size: int) -> Iterator[NDArray[Any]]:

@@ -16,7 +16,7 @@ from fmcompress.reader import File
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One layer; `compressed_nbytes` and `chunks` are 0 in a dump."""
+    """One layer; `compressed_nbytes` and `chunks` are None in a dump."""
 
     name: str
     shape: tuple[int, ...]
@@ -25,8 +25,8 @@ class Entry:
     codec: dict[str, Any]
     carried: str
     nbytes: int
-    compressed_nbytes: int
-    chunks: int
+    compressed_nbytes: int | None
+    chunks: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ def _of_dump(path: Path) -> tuple[str, list[Entry]]:
                     words={},
                     codec={},
                     carried=tensor.carried or ("" if codable else NO_WORD_FORMAT),
-                    nbytes=tensor.stored_bytes,
-                    compressed_nbytes=0,
-                    chunks=0,
+                    nbytes=tensor.nbytes,
+                    compressed_nbytes=None,
+                    chunks=None,
                 )
             )
         return dump.format, entries

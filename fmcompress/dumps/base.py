@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,6 +51,13 @@ class Tensor(ABC):
     carried: str
     stored_bytes: int
     place: dict[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements; where NumPy has no dtype for them, as they lie in the file."""
+        if self.dtype is None:
+            return self.stored_bytes
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     @abstractmethod
