@@ -5,16 +5,25 @@ It imports neither numpy nor numba, so that a file's contents are listed at once
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from fmcompress import records
-from fmcompress.contents import ChunkInfo, Contents, LayerInfo, layers_to_json, to_json
+from fmcompress.contents import (
+    ChunkInfo,
+    Contents,
+    LayerInfo,
+    layers_to_json,
+    parse_dump,
+    parse_layers,
+    to_json,
+)
 from fmcompress.errors import DamagedError
 from fmcompress.records import Kind, Piece, Record
 
-# A LAYERS record is written once its layers' chunks reach this size, or at the end of the dump.
+# A LAYERS record is written once its layers' chunks or their descriptions reach these sizes.
 GROUP_BYTES = 1 << 20
+GROUP_JSON_BYTES = 1 << 18
 
 
 class Writer:
@@ -34,6 +43,7 @@ class Writer:
         self._waiting_layers: list[LayerInfo] = []
         self._waiting_chunks: list[tuple[int, bytes]] = []
         self._waiting_bytes = 0
+        self._waiting_json_bytes = 0
         self._write(records.format_header())
 
     def dump(self, description: dict[str, Any]) -> None:
@@ -53,6 +63,9 @@ class Writer:
             self._flush()  # the rest of a large layer, whose description is written already
         self.contents.add_layers([info])
         self._waiting_layers.append(info)
+        self._waiting_json_bytes += len(to_json(info.to_json()))
+        if self._waiting_json_bytes >= GROUP_JSON_BYTES:
+            self._flush()
 
     def chunk(self, codec: int, words: int, zeros: int, znz: bytes, bpc: bytes) -> None:
         """Add the next chunk of the layer begun last."""
@@ -77,7 +90,8 @@ class Writer:
             self._record(Kind.LAYERS, *records.pack(layers_to_json(self._waiting_layers)))
         for codec, payload in self._waiting_chunks:
             self._record(Kind.CHUNK, codec, payload)
-        self._waiting_layers, self._waiting_chunks, self._waiting_bytes = [], [], 0
+        self._waiting_layers, self._waiting_chunks = [], []
+        self._waiting_bytes = self._waiting_json_bytes = 0
 
     def _record(self, kind: Kind, code: int, payload: bytes) -> None:
         head, entry = records.format_record(kind, code, payload, self._offset)
@@ -179,11 +193,27 @@ class Assembly:
         self.contents = contents
         self._layer = 0  # the layer that the next chunk belongs to
 
-    def layers(self, infos: Sequence[LayerInfo]) -> None:
-        """Take a LAYERS record's descriptions."""
-        self.check_complete()
+    def dump(self, payload: bytes) -> None:
+        """Take the DUMP record, which comes first and once."""
+        if self.contents.dump:
+            raise DamagedError("the file holds more than one dump")
+        self.contents.dump = parse_dump(payload)
+
+    def template(self, record: Record) -> None:
+        """Take notice of a TEMPLATE record, which comes before all layers."""
+        self._check_begun()
+        if self.contents.layers:
+            raise DamagedError("a piece of the template stands among the layers")
+        self.contents.template_bytes += record.payload_bytes
+
+    def layers(self, record: Record, payload: bytes) -> list[LayerInfo]:
+        """Take a LAYERS record and return its descriptions."""
+        self._check_begun()
+        self._check_full()
+        infos = parse_layers(records.unpack_layers(record, payload))
         self.contents.add_layers(infos)
         self._skip_full()
+        return infos
 
     def chunk(self, info: ChunkInfo) -> tuple[int, int]:
         """Take the next chunk; return the numbers of its layer and of the chunk in it."""
@@ -209,7 +239,15 @@ class Assembly:
         return self._layer, len(self.contents.chunks[self._layer])
 
     def check_complete(self) -> None:
-        """Refuse if the last layer still misses chunks."""
+        """Refuse what lacks its dump, or some of its last layer's chunks."""
+        self._check_begun()
+        self._check_full()
+
+    def _check_begun(self) -> None:
+        if not self.contents.dump:
+            raise DamagedError("the file does not begin with what dump it holds")
+
+    def _check_full(self) -> None:
         if self._layer < len(self.contents.layers):
             info = self.contents.layers[self._layer]
             have = len(self.contents.chunks[self._layer])

@@ -15,6 +15,7 @@ from fmcompress.errors import DamagedError, UnsupportedError
 
 MAX_CHUNK_WORDS = 1 << 24
 DEFAULT_CHUNK_WORDS = 1 << 16
+MAX_AXES = 64
 
 _LAYER_KEYS = {
     "name",
@@ -111,7 +112,7 @@ class LayerInfo:
         checks = (
             isinstance(value.get("name"), str),
             isinstance(value.get("dtype"), str),
-            isinstance(shape, list) and len(shape) <= 64,
+            isinstance(shape, list) and len(shape) <= MAX_AXES,
             value.get("order", "C") in ("C", "F"),
             all(
                 isinstance(value.get(key, {}), dict)
@@ -122,7 +123,13 @@ class LayerInfo:
         if not all(checks) or not all(_is_count(n, 0, 2**63 - 1) for n in shape or ()):
             raise DamagedError(f"the description of layer {value.get('name')!r} is not valid")
         info = cls(**{**value, "shape": tuple(shape or ())})
-        if info.size >= 2**63 or bool(info.carried) == bool(info.codec):
+        carried = (info.carried.get("reason", ""), info.carried.get("bytes", 0))
+        consistent = (
+            info.size < 2**63,
+            bool(info.carried) != bool(info.codec),
+            isinstance(carried[0], str) and _is_count(carried[1], 0, 2**63 - 1),
+        )
+        if not all(consistent):
             raise DamagedError(f"the description of layer {info.name!r} is not valid")
         return info
 
@@ -151,14 +158,14 @@ class Contents:
     chunks: list[list[ChunkInfo]] = field(default_factory=list)
     template_bytes: int = 0
     total_bytes: int = 0
+    _names: set[str] = field(default_factory=set)
 
     def add_layers(self, layers: Sequence[LayerInfo]) -> None:
         """Append layers; refuse a name that is there already."""
-        known = {layer.name for layer in self.layers}
         for layer in layers:
-            if layer.name in known:
+            if layer.name in self._names:
                 raise DamagedError(f"two layers are named {layer.name!r}")
-            known.add(layer.name)
+            self._names.add(layer.name)
             self.layers.append(layer)
             self.chunks.append([])
 

@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 from fmcompress.chunks import decode_chunk, element_dtype, item_bytes, word_format
 from fmcompress.container import Assembly, Scanner
-from fmcompress.contents import parse_dump, parse_layers
 from fmcompress.dumps import Restorer, format_named
 from fmcompress.errors import DamagedError, FmcError, error_context
 from fmcompress.files import (
@@ -23,7 +22,7 @@ from fmcompress.files import (
 )
 from fmcompress.picking import matches, pick
 from fmcompress.progress import Progress, Step, silent
-from fmcompress.records import Kind, Record, parse_chunk, parse_template, unpack_layers
+from fmcompress.records import Kind, Record, parse_chunk, parse_template
 from fmcompress.statistics import Stats, stats_of_contents
 
 
@@ -106,8 +105,7 @@ class _Unpacking:
             for record, payload in self.scanner.records():
                 self._take(record, payload)
             self._assembly.check_complete()
-            if self._restorer is None:
-                raise DamagedError("the file does not say what dump it holds")
+            assert self._restorer is not None
             names = [info.name for info in self.scanner.contents.layers]
             pick(names, self._patterns)  # a pattern that matches nothing is a mistake
             kept = [name for name in names if name in self.picked] if self._patterns else None
@@ -124,21 +122,17 @@ class _Unpacking:
     def _take(self, record: Record, payload: bytes) -> None:
         contents = self.scanner.contents
         if record.kind == Kind.DUMP:
-            if self._restorer is not None:
-                raise DamagedError("the file holds more than one dump")
-            contents.dump = parse_dump(payload)
+            self._assembly.dump(payload)
             self._restorer = format_named(contents.dump["format"]).restorer(
                 self._path, contents.dump["bytes"]
             )
         elif self._restorer is None:
             raise DamagedError("the file does not begin with what dump it holds")
         elif record.kind == Kind.TEMPLATE:
-            contents.template_bytes += len(payload)
+            self._assembly.template(record)
             self._restorer.template(parse_template(record, payload))
         elif record.kind == Kind.LAYERS:
-            infos = parse_layers(unpack_layers(record, payload))
-            self._assembly.layers(infos)
-            for info in infos:
+            for info in self._assembly.layers(record, payload):
                 wanted = matches(info.name, self._patterns)
                 if wanted:
                     self.picked.add(info.name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from fmcompress import records
 from fmcompress.chunks import decode_chunk
 from fmcompress.container import Assembly
-from fmcompress.contents import Contents, parse_dump, parse_layers
+from fmcompress.contents import Contents
 from fmcompress.errors import DamagedError, FmcError, error_context
 from fmcompress.files import Source, name_of
 from fmcompress.layer import Layer
@@ -98,17 +98,14 @@ class File(Mapping[str, "Layer"]):
                 layer, _ = assembly.chunk(chunk)
                 self._chunks[layer].append(record)
             elif record.kind == Kind.LAYERS:
-                infos = parse_layers(records.unpack_layers(record, self.read_record(record)))
-                assembly.layers(infos)
+                infos = assembly.layers(record, self.read_record(record))
                 self._chunks.extend([] for _ in infos)
             elif record.kind == Kind.DUMP:
-                self.contents.dump = parse_dump(self.read_record(record))
+                assembly.dump(self.read_record(record))
             elif record.kind == Kind.TEMPLATE:
                 self._template.append(record)
-                self.contents.template_bytes += record.payload_bytes
+                assembly.template(record)
         assembly.check_complete()
-        if not self.contents.dump:
-            raise DamagedError("the file does not say what dump it holds")
         self.contents.total_bytes = size
 
     def read_record(self, record: Record) -> bytes:
@@ -141,7 +138,8 @@ class File(Mapping[str, "Layer"]):
                 template = _TemplateView(self._store, self._template, self.contents.dump["bytes"])
                 view = self._closing.enter_context(io.BufferedReader(template, 1 << 16))
                 format_ = format_named(self.contents.dump["format"])
-                self._dump = self._closing.enter_context(format_.open(view))
+                coded = {info.name for info in self.contents.layers if not info.carried}
+                self._dump = self._closing.enter_context(format_.open(view, coded))
         for tensor in self._dump.tensors:
             if tensor.name == name:
                 return tensor

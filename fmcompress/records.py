@@ -20,6 +20,8 @@ MAGIC = b"\x89FMC\r\n\x1a\n"
 END_MAGIC = b"FMC.END\n"
 VERSION = 1
 TEMPLATE_PIECE_BYTES = 1 << 20
+TEMPLATE_PIECE_SEGMENTS = 1 << 13
+MAX_LAYERS_BYTES = 1 << 23  # of JSON
 
 _HEADER = struct.Struct("<8sHHIQ")  # magic, version, 0, 0, checksum of the 16 bytes before it
 _HEAD = struct.Struct("<BBHI")  # kind, code, 0, payload bytes; then the record's checksum
@@ -34,7 +36,7 @@ TRAILER_BYTES = _TRAILER.size
 _MAX_PAYLOAD_BYTES = {
     1: 1 << 16,
     2: TEMPLATE_PIECE_BYTES + (1 << 18),
-    3: 1 << 26,
+    3: MAX_LAYERS_BYTES,
     4: 1 << 28,
     5: (1 << 32) - 1,
 }
@@ -247,7 +249,7 @@ def format_template(piece: Piece) -> tuple[int, bytes]:
 
 def unpack_layers(record: Record, payload: bytes) -> bytes:
     """Return the JSON of a LAYERS record."""
-    return unpack(record.code, payload, _MAX_PAYLOAD_BYTES[Kind.LAYERS])
+    return unpack(record.code, payload, MAX_LAYERS_BYTES)
 
 
 def parse_template(record: Record, payload: bytes) -> Piece:

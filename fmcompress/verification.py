@@ -8,13 +8,14 @@ from typing import Any, BinaryIO
 
 from fmcompress.chunks import decode_chunk, element_dtype
 from fmcompress.container import Assembly, Scanner
-from fmcompress.contents import LayerInfo, parse_dump, parse_layers
+from fmcompress.contents import LayerInfo
+from fmcompress.dumps import format_named
 from fmcompress.errors import DamagedError, FmcError, error_context
 from fmcompress.files import Source, name_of, open_source
 from fmcompress.picking import matches, pick
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.reader import File
-from fmcompress.records import Kind, Record, parse_chunk, parse_template, unpack_layers
+from fmcompress.records import Kind, Record, parse_chunk, parse_template
 
 __all__ = ["Damage", "Verification", "verify"]
 
@@ -137,6 +138,7 @@ def _verify_by_index(
     """Check every record that the index lists, whatever is wrong with others."""
     contents = opened.contents
     result.layers = len(contents.layers)
+    format_named(contents.dump["format"])
     pick([info.name for info in contents.layers], layers)
     places = (
         (layer, chunk) for layer, info in enumerate(contents.layers) for chunk in range(info.chunks)
@@ -169,11 +171,13 @@ def _verify_in_order(
     try:
         for record, payload in scanner.records():
             if record.kind == Kind.DUMP:
-                contents.dump = parse_dump(payload)
+                assembly.dump(payload)
+                format_named(contents.dump["format"])
             elif record.kind == Kind.TEMPLATE:
+                assembly.template(record)
                 parse_template(record, payload)
             elif record.kind == Kind.LAYERS:
-                assembly.layers(parse_layers(unpack_layers(record, payload)))
+                assembly.layers(record, payload)
                 result.layers = len(contents.layers)
             elif record.kind == Kind.CHUNK:
                 place = assembly.chunk(parse_chunk(record, payload))
@@ -181,8 +185,6 @@ def _verify_in_order(
                 progress(Step(contents.layers[place[0]].name, record.end, 0))
             place = None
         assembly.check_complete()
-        if not contents.dump:
-            raise DamagedError("the file does not say what dump it holds")
         pick([info.name for info in contents.layers], layers)
     except DamagedError as error:
         place = place or assembly.expected

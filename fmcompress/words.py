@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.errors import ParameterError, UnsupportedError
+from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 
 # What frameworks and dump scripts call a zero point, lower case and without "_", "-" and ".".
 ZERO_POINT_NAMES = (
@@ -26,6 +26,7 @@ ZERO_POINT_NAMES = (
     "quantizationzeropoint",
     "outputzeropoint",
 )
+ZERO_POINT_SOURCES = ("none", "option", "attribute", "found")
 # Why a tensor of another dtype is carried.
 NO_WORD_FORMAT = "dtype has no word format"
 # Values kept a block when a zero point is searched in words too wide for a full histogram.
@@ -83,11 +84,15 @@ class IntegerWords:
 
     def __post_init__(self) -> None:
         range_ = np.iinfo(self.format)
-        if type(self.zero_point) is not int or not range_.min <= self.zero_point <= range_.max:
+        whole = isinstance(self.zero_point, int | np.integer)
+        if not whole or not range_.min <= self.zero_point <= range_.max:
             raise ParameterError(
                 f"zero point {self.zero_point!r} is outside {self.format}",
                 hint=f"give one from {range_.min} to {range_.max}",
             )
+        object.__setattr__(self, "zero_point", int(self.zero_point))
+        if self.zero_point_from not in ZERO_POINT_SOURCES:
+            raise ParameterError(f"zero_point_from is {self.zero_point_from!r}")
 
     @property
     def bits(self) -> int:
@@ -178,11 +183,11 @@ def format_from_description(description: Mapping[str, Any]) -> WordFormat:
     ------
     UnsupportedError
         If the format or one of its parameters is unknown to this version.
-    ParameterError
+    DamagedError
         If a parameter is outside its range.
     """
     name = description.get("format")
-    if name not in WORD_FORMATS:
+    if not isinstance(name, str) or name not in WORD_FORMATS:
         raise UnsupportedError(f"unknown word format {name!r}", hint="upgrade fmcompress")
     try:
         return WORD_FORMATS[name](**description)
@@ -191,6 +196,8 @@ def format_from_description(description: Mapping[str, Any]) -> WordFormat:
             f"unknown parameter of word format {name!r}: {sorted(description)}",
             hint="upgrade fmcompress",
         ) from error
+    except ParameterError as error:
+        raise DamagedError(f"the word format is not valid: {error.cause}") from error
 
 
 def zero_point_attribute(attributes: Mapping[str, Any]) -> int | None:
@@ -198,7 +205,7 @@ def zero_point_attribute(attributes: Mapping[str, Any]) -> int | None:
     for name in attributes:
         if name.lower().translate({ord(c): None for c in "_-."}) in ZERO_POINT_NAMES:
             value = np.asarray(attributes[name])
-            if value.size == 1 and value.dtype.kind in "iuf" and value.item() == int(value.item()):
+            if value.size == 1 and value.dtype.kind in "iuf" and float(value.item()).is_integer():
                 return int(value.item())
     return None
 

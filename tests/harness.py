@@ -111,9 +111,6 @@ def words(word_bits: int, block_size: int, max_burst: int) -> st.SearchStrategy[
     lengths = [1, block_size - 1, block_size, block_size + 1]
     bursts = [1, 2, max_burst - 1, max_burst, max_burst + 1, 2 * max_burst + 1]
 
-    def slope(steps: list[int]) -> list[int]:
-        return [word & full for word in accumulate(steps)]
-
     piece = st.one_of(
         st.lists(any_word, max_size=2 * block_size),
         st.lists(st.just(0) | value, max_size=block_size),
@@ -124,7 +121,7 @@ def words(word_bits: int, block_size: int, max_burst: int) -> st.SearchStrategy[
             lambda constant: [constant[0]] * constant[1]
         ),
         st.tuples(any_word, st.lists(step, max_size=2 * block_size)).map(
-            lambda start: slope([start[0], *start[1]])
+            lambda slope: [word & full for word in accumulate(slope[1], initial=slope[0])]
         ),
     )
     return st.lists(piece, max_size=6).map(lambda pieces: [word for p in pieces for word in p])
@@ -154,7 +151,7 @@ def integer_arrays(draw: st.DrawFn, dtypes: Sequence[str] = INTEGER_DTYPES) -> N
     array = draw(hnp.arrays(dtype, shape, elements=elements, fill=st.just(0)))
     layout = draw(st.sampled_from(["C", "F", "reversed", "strided"]))
     if layout == "F":
-        return np.asfortranarray(array).reshape(array.shape, order="F")
+        return np.array(array, order="F")
     if layout == "reversed" and array.ndim:
         return array[::-1].T
     if layout == "strided" and array.ndim:

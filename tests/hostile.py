@@ -9,7 +9,9 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
+import h5py
 import numpy as np
 
 import fmcompress
@@ -178,6 +180,28 @@ def record_spans(data: bytes) -> list[tuple[int, int, int]]:
     ]
 
 
+def newer_version(data: bytes) -> bytes:
+    """Make a container of the next version of the format."""
+    with mock.patch.object(records, "VERSION", records.VERSION + 1):
+        return records.format_header() + data[records.HEADER_BYTES :]
+
+
+def write_filtered(path: Path, number: int, *, mandatory: bool) -> None:
+    """Write an HDF5 file with a dataset ``a`` of a filter that is not installed."""
+    with h5py.File(path, "w") as file:
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((4,))
+        plist.set_filter(number, h5py.h5z.FLAG_OPTIONAL, (3,))
+        space = h5py.h5s.create_simple((4,))
+        dataset = h5py.h5d.create(file.id, b"a", h5py.h5t.STD_I8LE, space, plist)
+        dataset.write_direct_chunk((0,), b"filtered", 0)
+    if mandatory:  # the library writes no such file without the filter
+        data = path.read_bytes()
+        at = data.index(number.to_bytes(2, "little")) + 4
+        assert data[at] == h5py.h5z.FLAG_OPTIONAL
+        path.write_bytes(data[:at] + b"\0" + data[at + 1 :])
+
+
 # --- What must happen ----------------------------------------------------------------------
 
 
@@ -191,7 +215,12 @@ def error_of(action: Callable[[], Any]) -> FmcError | None:
 
 
 def assert_refused(
-    data: bytes, folder: Path, codes: tuple[int, ...] = (3, 4), *, verified: bool = False
+    data: bytes,
+    folder: Path,
+    codes: tuple[int, ...] = (3, 4),
+    *,
+    verified: bool = False,
+    most_bytes: int = MOST_BYTES,
 ) -> FmcError:
     """Check that a container is refused quickly, without allocating, and leaves nothing behind.
 
@@ -212,7 +241,7 @@ def assert_refused(
     assert error.exit_code in codes, repr(error)
     assert checked is None or checked.exit_code in (3, 4), repr(checked)
     assert verified or whole != [True], "verify found nothing"
-    assert peak < MOST_BYTES
+    assert peak < most_bytes
     assert time.monotonic() - start < MOST_SECONDS
     assert [path.name for path in folder.iterdir()] == []
     return error

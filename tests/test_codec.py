@@ -194,10 +194,10 @@ WRONG_PARAMETERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("wrong", WRONG_PARAMETERS, ids=str)
 def test_parameter_out_of_range(wrong: dict[str, Any]) -> None:
-    """Refused when the codec is made, by name; the type counts too, as in the reference."""
+    """Refused by name; the type counts too. In a description it is damage, not a wrong choice."""
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         Ebpc(**wrong)
-    with pytest.raises(ParameterError, match=next(iter(wrong))):
+    with pytest.raises(DamagedError, match=next(iter(wrong))):
         codec_from_description({"name": "ebpc", **wrong})
 
 

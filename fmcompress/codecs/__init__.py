@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import Stored
-from fmcompress.errors import UnsupportedError
+from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 
 __all__ = ["CODECS", "CODEC_NAMES", "Codec", "Streams", "codec_from_description"]
 
@@ -53,12 +53,12 @@ def codec_from_description(description: dict[str, Any]) -> Codec:
     ------
     UnsupportedError
         If the codec or one of its parameters is unknown to this version.
-    ParameterError
+    DamagedError
         If a parameter is outside its range.
     """
     parameters = dict(description)
     name = parameters.pop("name", None)
-    if name not in CODECS:
+    if not isinstance(name, str) or name not in CODECS:
         raise UnsupportedError(f"unknown codec {name!r}", hint="upgrade fmcompress")
     try:
         return CODECS[name](**parameters)
@@ -66,3 +66,5 @@ def codec_from_description(description: dict[str, Any]) -> Codec:
         raise UnsupportedError(
             f"unknown parameter of codec {name!r}: {sorted(parameters)}", hint="upgrade fmcompress"
         ) from error
+    except ParameterError as error:
+        raise DamagedError(f"the codec's description is not valid: {error.cause}") from error

@@ -57,7 +57,7 @@ class Ebpc:
             ("difference", DIFFERENCES),
         ):
             value = getattr(self, parameter)
-            if value not in allowed:
+            if not isinstance(value, type(allowed[0])) or value not in allowed:
                 choices = ", ".join(map(str, allowed))
                 raise ParameterError(f"{parameter} is {value!r}, not one of {choices}")
 

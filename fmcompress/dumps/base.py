@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from fmcompress.contents import LayerInfo
 from fmcompress.errors import DamagedError
 from fmcompress.files import reserve
-from fmcompress.records import TEMPLATE_PIECE_BYTES, Piece
+from fmcompress.records import TEMPLATE_PIECE_BYTES, TEMPLATE_PIECE_SEGMENTS, Piece
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,7 +140,7 @@ def template_pieces(dump: Dump, coded: list[Tensor], file: BinaryIO) -> Iterator
             parts.append(part)
             at += len(part)
             room -= len(part)
-            if room == 0:
+            if room == 0 or len(segments) == TEMPLATE_PIECE_SEGMENTS:
                 yield Piece(tuple(segments), b"".join(parts))
                 segments, parts, room = [], [], TEMPLATE_PIECE_BYTES
     if segments:

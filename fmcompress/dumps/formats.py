@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -19,9 +19,9 @@ class Format(NamedTuple):
     suffix: str
     recognise: Callable[[BinaryIO], bool]
 
-    def open(self, source: Path | BinaryIO) -> Dump:
-        """Open a dump of this format."""
-        dump: Dump = self._module().open(source)
+    def open(self, source: Path | BinaryIO, absent: Collection[str] = ()) -> Dump:
+        """Open a dump of this format; the data of the tensors named `absent` is not there."""
+        dump: Dump = self._module().open(source, absent)
         return dump
 
     def restorer(self, path: Path, nbytes: int) -> Restorer:

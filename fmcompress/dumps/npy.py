@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fmcompress.contents import MAX_AXES
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Restorer, Tensor
 from fmcompress.errors import DamagedError, UnsupportedError
 
@@ -60,16 +62,26 @@ def read_header(file: BinaryIO) -> ArrayHeader:
     if len(text) < size:
         raise DamagedError("the file ends within its NPY header", hint="copy it again")
     try:
-        header = ast.literal_eval(text.decode("latin1" if start[6] < 3 else "utf-8"))
+        header = _literal(text.decode("latin1" if start[6] < 3 else "utf-8"))
         shape, fortran, descr = header["shape"], header["fortran_order"], header["descr"]
         fits = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
         if not fits or set(header) != {"shape", "fortran_order", "descr"}:
             raise ValueError("wrong keys or shape")
     except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError) as error:
         raise DamagedError("its NPY header cannot be understood") from error
+    if len(shape) > MAX_AXES:
+        raise UnsupportedError(f"has {len(shape)} axes, more than {MAX_AXES}")
     order = "F" if fortran and len(shape) > 1 else "C"
     dtype, label, itemsize = _dtype(descr)
     return ArrayHeader(shape, dtype, label, itemsize, order, 8 + width + size)
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except SyntaxError:
+        # Python 2 wrote its long integers with an L, which no later Python reads.
+        return ast.literal_eval(re.sub(r"(?<=\d)L\b", "", text))
 
 
 def _dtype(descr: Any) -> tuple[np.dtype[Any] | None, str, int]:
@@ -177,7 +189,7 @@ class _NpyDump(Dump):
         """Nothing is kept open."""
 
 
-def open(source: Path | BinaryIO) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str] = ()) -> Dump:
     """Open an NPY file.
 
     Raises

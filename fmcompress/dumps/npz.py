@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import lzma
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -22,59 +24,97 @@ from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
 from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.npy import ArrayHeader, StoredArray, read_header
-from fmcompress.errors import DamagedError, UnsupportedError, error_context
+from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+# What zipfile and its decompressors raise on damaged archives.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
+
+
+@contextlib.contextmanager
+def _reading(layer: str | None = None) -> Iterator[None]:
+    """Turn what a damaged archive raises into a `DamagedError`."""
+    try:
+        yield
+    except FmcError:
+        raise
+    except _BROKEN as error:
+        raise DamagedError(f"its zip member cannot be read ({error})", layer=layer) from error
 
 
 class _NpzDump(Dump):
     format = "npz"
 
-    def __init__(self, source: Path | BinaryIO) -> None:
+    def __init__(self, source: Path | BinaryIO, absent: Collection[str]) -> None:
         self.path = source if isinstance(source, Path) else None
+        self._source = source
         self._file = source.open("rb") if isinstance(source, Path) else source
         try:
             self.nbytes = self._file.seek(0, 2)
             try:
                 self.archive = zipfile.ZipFile(self._file)
-            except (zipfile.BadZipFile, ValueError, OSError) as error:
+            except (*_BROKEN, ValueError) as error:
                 raise DamagedError(
                     f"the zip archive cannot be read ({error})", hint="it is cut: copy it again"
                 ) from error
             members = sorted(self.archive.infolist(), key=lambda member: member.header_offset)
-            if not any(member.filename.endswith(".npy") for member in members):
+            arrays = [member for member in members if member.filename.endswith(".npy")]
+            if not arrays:
                 raise UnsupportedError("a zip archive without .npy members is no NPZ file")
-            self.tensors = [self._tensor(source, member) for member in members]
+            names = _layer_names(members)
+            # One compressed array makes all members move when the archive is put back.
+            self._packed = any(member.compress_type != zipfile.ZIP_STORED for member in arrays)
+            self.tensors = [
+                _AbsentArray(name) if name in absent else self._tensor(name, member)
+                for name, member in zip(names, members, strict=True)
+            ]
         except BaseException:
             self.close()
             raise
 
-    def _tensor(self, source: Path | BinaryIO, member: zipfile.ZipInfo) -> Tensor:
-        name = member.filename.removesuffix(".npy")
+    def _tensor(self, name: str, member: zipfile.ZipInfo) -> Tensor:
         if not member.filename.endswith(".npy"):
-            return _OtherMember(self.archive, member)
+            return _OtherMember(self.archive, name, member)
         with error_context(layer=name):
             if member.flag_bits & 1 or member.compress_type not in _METHODS:
                 raise UnsupportedError("its member is encrypted or compressed in an unknown way")
-            try:
-                with self.archive.open(member) as stream:
-                    header = read_header(stream)  # type: ignore[arg-type]
-            except _BROKEN as error:
-                raise DamagedError(f"its member cannot be read ({error})") from error
+            with _reading(), self.archive.open(member) as stream:
+                header = read_header(stream)  # type: ignore[arg-type]
             if header.size + header.data_bytes > member.file_size:
                 raise DamagedError("its member is shorter than its header promises")
-            if member.compress_type == zipfile.ZIP_STORED:
-                start = _data_offset(self._file, member)
-                if start + member.file_size > self.nbytes:
-                    raise DamagedError("its member reaches past the end of the archive")
-                return StoredArray(source, name, header, start + header.size)
-            return _PackedArray(self.archive, self._file, member, name, header)
+            if self._packed:
+                return _PackedArray(self.archive, self._file, name, member, header)
+            start = _data_offset(self._file, member)
+            if start + member.file_size > self.nbytes:
+                raise DamagedError("its member reaches past the end of the archive")
+            return StoredArray(self._source, name, header, start + header.size)
 
     def close(self) -> None:
         """Close the archive."""
         if self.path is not None:
             self._file.close()
+
+
+def _layer_names(members: list[zipfile.ZipInfo]) -> list[str]:
+    """Name layers after their members, without ``.npy`` where that leaves them apart."""
+    full = [member.filename for member in members]
+    short = [name.removesuffix(".npy") for name in full]
+    for name in full:
+        if full.count(name) > 1:
+            raise UnsupportedError("two members have this name", layer=name)
+    return [
+        long if long != name and (name in full or short.count(name) > 1) else name
+        for long, name in zip(full, short, strict=True)
+    ]
 
 
 def _data_offset(file: BinaryIO, member: zipfile.ZipInfo) -> int:
@@ -94,8 +134,8 @@ class _PackedArray(StoredArray):
         self,
         archive: zipfile.ZipFile,
         file: BinaryIO,
-        member: zipfile.ZipInfo,
         name: str,
+        member: zipfile.ZipInfo,
         header: ArrayHeader,
     ) -> None:
         start = _data_offset(file, member)
@@ -104,7 +144,7 @@ class _PackedArray(StoredArray):
         self._member = member
         self.stored_bytes = member.compress_size
         self._data_bytes = header.data_bytes
-        with archive.open(member) as stream:
+        with _reading(), archive.open(member) as stream:
             text = stream.read(header.size)
         if header.size + header.data_bytes != member.file_size:
             self.carried = "has more data than its header says"
@@ -119,49 +159,34 @@ class _PackedArray(StoredArray):
         assert self.dtype is not None
         left = self._data_bytes
         step = max(1, BLOCK_BYTES // self._itemsize) * self._itemsize
-        try:
-            with self._archive.open(self._member) as stream:
-                stream.read(self._member.file_size - left)
-                while left:
-                    data = stream.read(min(step, left))
-                    if len(data) < min(step, left):
-                        raise EOFError("it ends too early")
-                    left -= len(data)
-                    yield np.frombuffer(data, self.dtype)
-                stream.read(1)  # reaching the end makes zipfile compare the checksum
-        except _BROKEN as error:
-            raise DamagedError(f"its member cannot be read ({error})", layer=self.name) from error
+        with _reading(self.name), self._archive.open(self._member) as stream:
+            stream.read(self._member.file_size - left)
+            while left:
+                data = stream.read(min(step, left))
+                if len(data) < min(step, left):
+                    raise EOFError("it ends too early")
+                left -= len(data)
+                yield np.frombuffer(data, self.dtype)
+            stream.read(1)  # reaching the end makes zipfile compare the checksum
 
     def read(self) -> NDArray[Any]:
         """Return the array."""
-        try:
-            with self._archive.open(self._member) as stream:
-                data = bytearray(stream.read())
-        except _BROKEN as error:
-            raise DamagedError(f"its member cannot be read ({error})", layer=self.name) from error
+        with _reading(self.name), self._archive.open(self._member) as stream:
+            data = bytearray(stream.read())
         dtype = self.dtype or np.dtype(f"V{self._itemsize}")
         start = self._member.file_size - self._data_bytes
         return np.ndarray(self.shape, dtype, data, start, order="F" if self.order == "F" else "C")
 
 
-class _OtherMember(Tensor):
-    """A member that is no array; it is carried."""
+class _NoData(Tensor):
+    """Something that is not coded from here."""
 
-    def __init__(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-        self.name = member.filename
-        self.shape = (member.file_size,)
-        self.dtype = None
-        self.label = "file"
-        self.order = "C"
-        self.carried = "not an array"
-        self.stored_bytes = member.compress_size
-        self.place = {}
-        self._archive = archive
-        self._member = member
+    order = "C"
+    dtype = None
 
     @property
     def attributes(self) -> Mapping[str, Any]:
-        """Nothing."""
+        """Nothing: NPZ has no attributes."""
         return {}
 
     def holes(self) -> list[tuple[int, int]]:
@@ -172,9 +197,39 @@ class _OtherMember(Tensor):
         """Nothing is coded."""
         return iter(())
 
+
+class _AbsentArray(_NoData):
+    """An array whose data was taken out of the archive."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.shape = ()
+        self.label = ""
+        self.carried = "not here"
+        self.stored_bytes = 0
+        self.place = {}
+
+    def read(self) -> None:
+        """Return nothing: there is nothing."""
+
+
+class _OtherMember(_NoData):
+    """A member that is no array; it is carried."""
+
+    def __init__(self, archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> None:
+        self.name = name
+        self.shape = (member.file_size,)
+        self.label = "file"
+        self.carried = "not an array"
+        self.stored_bytes = member.compress_size
+        self.place = {}
+        self._archive = archive
+        self._member = member
+
     def read(self) -> bytes:
         """Return the member's content."""
-        return self._archive.read(self._member)
+        with _reading(self.name):
+            return self._archive.read(self._member)
 
 
 class Restorer(BaseRestorer):
@@ -253,7 +308,7 @@ class Restorer(BaseRestorer):
         self.path.rename(self._template_path)
         try:
             self._template = zipfile.ZipFile(self._template_path)
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
+        except (*_BROKEN, ValueError) as error:
             raise DamagedError("the archive's template is no zip archive") from error
         self._members = iter(
             sorted(self._template.infolist(), key=lambda member: member.header_offset)
@@ -271,9 +326,8 @@ class Restorer(BaseRestorer):
                 return fresh
             if member.filename in self._skipped:
                 continue
-            with self._template.open(member) as old, self._output.open(fresh, "w") as new:
-                while data := old.read(1 << 20):
-                    new.write(data)
+            with _reading(member.filename):
+                _copy_member(self._template, member, self._output, fresh)
         if name is not None:
             raise DamagedError(f"the archive's template has no member {name!r}", layer=layer)
         return zipfile.ZipInfo()
@@ -284,12 +338,18 @@ class Restorer(BaseRestorer):
             with zipfile.ZipFile(whole) as old, zipfile.ZipFile(self.path, "w") as new:
                 for member in old.infolist():
                     if member.filename in names:
-                        fresh = _same_head(member)
-                        with old.open(member) as source, new.open(fresh, "w") as target:
-                            while data := source.read(1 << 20):
-                                target.write(data)
+                        with _reading(member.filename):
+                            _copy_member(old, member, new, _same_head(member))
         finally:
             whole.unlink()
+
+
+def _copy_member(
+    old: zipfile.ZipFile, member: zipfile.ZipInfo, new: zipfile.ZipFile, fresh: zipfile.ZipInfo
+) -> None:
+    with old.open(member) as source, new.open(fresh, "w") as target:
+        while data := source.read(1 << 20):
+            target.write(data)
 
 
 def _same_head(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
@@ -307,7 +367,7 @@ def _same_head(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
     return fresh
 
 
-def open(source: Path | BinaryIO) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str] = ()) -> Dump:
     """Open an NPZ file.
 
     Raises
@@ -317,4 +377,4 @@ def open(source: Path | BinaryIO) -> Dump:
     UnsupportedError
         If it is no NPZ, or a member holds pickled objects or is encrypted.
     """
-    return _NpzDump(source)
+    return _NpzDump(source, absent)

@@ -1,0 +1,199 @@
+"""Put HDF5 files back: contiguous data byte for byte, chunks through the library's filters."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5d, h5f, h5p, h5s
+from numpy.typing import NDArray
+
+from fmcompress.contents import LayerInfo
+from fmcompress.dumps.base import Restorer as BaseRestorer
+from fmcompress.dumps.hdf5_objects import filters, find
+from fmcompress.errors import DamagedError, UnsupportedError, error_context
+
+
+class Restorer(BaseRestorer):
+    """Put an HDF5 file back."""
+
+    def __init__(self, path: Path, nbytes: int) -> None:
+        super().__init__(path, nbytes)
+        self._hdf5: h5py.File | None = None
+        self._rows: _ChunkRows | None = None
+
+    def begin(self, layer: LayerInfo, dtype: np.dtype[Any]) -> None:
+        """Start with a coded layer."""
+        if "chunks" not in layer.place:
+            super().begin(layer, dtype)
+            return
+        self._file.flush()
+        if self._hdf5 is None:
+            try:
+                self._hdf5 = h5py.File(self.path, "r+")
+            except OSError as error:
+                raise DamagedError(f"the template is no HDF5 file ({error})") from error
+        with error_context(layer=layer.name):
+            self._rows = _ChunkRows(_dataset_of(self._hdf5, layer, dtype))
+
+    def write(self, elements: NDArray[Any]) -> None:
+        """Take the next elements of the layer."""
+        if self._rows is None:
+            super().write(elements)
+        else:
+            self._rows.write(elements)
+
+    def end(self) -> None:
+        """End the layer."""
+        self._rows = None
+
+    def finish(self, picked: list[str] | None = None) -> None:
+        """Complete the file, or make one of the picked datasets and their groups only."""
+        self.close()
+        if picked is not None:
+            whole = self.path.with_name(self.path.name + ".whole")
+            self.path.rename(whole)
+            try:
+                with h5py.File(whole, "r") as old, h5py.File(self.path, "w") as new:
+                    _copy_picked(old, new, picked)
+            finally:
+                whole.unlink()
+
+    def close(self) -> None:
+        """Close the file, complete or not."""
+        self._rows = None
+        if self._hdf5 is not None:
+            hdf5, self._hdf5 = self._hdf5, None
+            with _system_errors():
+                hdf5.close()
+        super().close()
+
+
+def _dataset_of(file: h5py.File, layer: LayerInfo, dtype: np.dtype[Any]) -> h5py.Dataset:
+    """Return the template's dataset of a layer, once it is sure that it fits."""
+    dataset = find(file, layer.name)
+    try:
+        fits = (
+            isinstance(dataset, h5py.Dataset)
+            and (dataset.shape, dataset.dtype) == (layer.shape, dtype)
+            and dataset.chunks is not None
+        )
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise DamagedError("the template's object is no chunked dataset of its shape and type")
+    return dataset
+
+
+class _ChunkRows:
+    """Collect elements to whole rows of HDF5 chunks and write these chunks, filtered."""
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self._dataset = dataset
+        self._chunk = dataset.chunks
+        self._row = 0
+        self._row_size = math.prod(dataset.shape[1:])
+        # Grows with what comes, not with what the shape promises.
+        self._parts: list[NDArray[Any]] = []
+        self._filled = 0
+        self._filter = _Filter(dataset)
+        self._allocated: set[tuple[int, ...]] = set()
+        dataset.id.chunk_iter(lambda chunk: self._allocated.add(chunk.chunk_offset))
+
+    def write(self, elements: NDArray[Any]) -> None:
+        taken = 0
+        while taken < elements.size:
+            rows = min(self._chunk[0], self._dataset.shape[0] - self._row)
+            room = rows * self._row_size
+            part = elements[taken : taken + room - self._filled]
+            self._parts.append(part)
+            self._filled += part.size
+            taken += part.size
+            if self._filled == room:
+                block = np.concatenate(self._parts).reshape(rows, *self._dataset.shape[1:])
+                self._write_row(block)
+                self._row += rows
+                self._parts, self._filled = [], 0
+
+    def _write_row(self, block: NDArray[Any]) -> None:
+        lengths = zip(self._dataset.shape[1:], self._chunk[1:], strict=True)
+        for rest in itertools.product(*(range(0, length, step) for length, step in lengths)):
+            offset = (self._row, *rest)
+            if offset not in self._allocated:
+                continue  # it was never written: what it reads as is the fill value
+            inner = tuple(slice(at, at + c) for at, c in zip(rest, self._chunk[1:], strict=True))
+            mask, data = self._filter.apply(block[(slice(None), *inner)])
+            with _system_errors():
+                self._dataset.id.write_direct_chunk(offset, data, mask)
+
+
+@contextlib.contextmanager
+def _system_errors() -> Iterator[None]:
+    """Turn the library's long story of a failed system call into the system's short one."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
+class _Filter:
+    """Run a dataset's filters over single chunks, by writing them to a file in memory.
+
+    Writing through the restored file itself would make the library read the chunks that the
+    template left out.
+    """
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        access = h5p.create(h5p.FILE_ACCESS)
+        access.set_fapl_core(1 << 16, False)
+        self._file = h5f.create(b"filter", h5f.ACC_TRUNC, fapl=access)
+        self._type = dataset.id.get_type()
+        self._dtype = dataset.dtype
+        self._fill = dataset.fillvalue
+        self._chunk = dataset.chunks
+        plist = dataset.id.get_create_plist()
+        for _ in filters(plist):
+            pass  # all are there
+        try:
+            space = h5s.create_simple(self._chunk)
+            self._scratch = h5d.create(self._file, b"chunk", self._type, space, plist)
+        except (ValueError, OSError, RuntimeError) as error:
+            raise UnsupportedError(f"its filters cannot be applied here ({error})") from error
+
+    def apply(self, elements: NDArray[Any]) -> tuple[int, bytes]:
+        """Return filter mask and bytes of a chunk; what is outside the dataset is fill value."""
+        chunk = np.full(self._chunk, self._fill, self._dtype)
+        chunk[tuple(slice(0, n) for n in elements.shape)] = elements
+        self._scratch.write(h5s.ALL, h5s.ALL, chunk, self._type)
+        h5f.flush(self._file)
+        mask, data = self._scratch.read_direct_chunk((0,) * len(self._chunk))
+        return mask, bytes(data)
+
+
+def _copy_picked(old: h5py.File, new: h5py.File, picked: list[str]) -> None:
+    _copy_attributes(old, new)
+    for name in picked:
+        *groups, _ = name.split("/")
+        for depth in range(1, len(groups) + 1):
+            path = "/".join(groups[:depth])
+            if path not in new:
+                _copy_attributes(find(old, path), new.create_group(path))
+        old.copy(find(old, name), new, name)
+
+
+def _copy_attributes(old: h5py.Group, new: h5py.Group) -> None:
+    for key in old.attrs:
+        with contextlib.suppress(TypeError):  # references mean nothing in another file
+            value = old.attrs[key]
+            new.attrs.create(key, value, dtype=getattr(value, "dtype", None))
