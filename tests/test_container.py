@@ -80,11 +80,11 @@ def scan(source: Any) -> tuple[Contents, list[tuple[Record, bytes]]]:
     for record, payload in scanner.records():
         seen.append((record, payload))
         if record.kind == Kind.DUMP:
-            scanner.contents.dump = parse_dump(payload)
+            assembly.dump(payload)
         elif record.kind == Kind.TEMPLATE:
-            scanner.contents.template_bytes += len(payload)
+            assembly.template(record)
         elif record.kind == Kind.LAYERS:
-            assembly.layers(parse_layers(records.unpack_layers(record, payload)))
+            assembly.layers(record, payload)
         else:
             assembly.chunk(records.parse_chunk(record, payload))
     assembly.check_complete()
@@ -367,9 +367,9 @@ class _Holes(Dump):
         pass
 
 
-@pytest.mark.parametrize(("hole", "gap"), [(8, 8), (1, 1), (100, 16), (4096, 64), (64, 5000)])
+@pytest.mark.parametrize(("hole", "gap"), [(8, 8), (100, 16), (4096, 64), (64, 5000)])
 def test_many_segments(hole: int, gap: int) -> None:
-    data = np.random.default_rng(2).bytes(3 << 20)
+    data = np.random.default_rng(2).bytes(5 << 19)
     holes = [(at, hole) for at in range(0, len(data) - hole, hole + gap)]
     dump = _Holes(len(data), holes)
     restored = bytearray(len(data))

@@ -598,7 +598,7 @@ def test_a_zip_with_any_byte_changed(seed: int, tmp_path: Path) -> None:
     """Members to be copied, and the archive's directory, are what the template says they are."""
     text = zipped(("z.npy", HEAD + b"zzzz" * 9), ("a.npy", HEAD), ("b.npy", HEAD + bytes(999)))
     for at in range(seed, len(text), 4 if JIT else 40):
-        for value in (0, 1, 0xFF, text[at] ^ 0x40):
+        for value in (0xFF, text[at] ^ 0x40):
             changed = text[:at] + bytes([value]) + text[at + 1 :]
             error = hostile.error_of(
                 partial(fmcompress.decompress, io.BytesIO(npz_of(changed)), tmp_path / "out")

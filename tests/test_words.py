@@ -183,12 +183,7 @@ def test_description_round_trip(name: str) -> None:
     "description",
     [
         {},
-        {"format": None},
-        {"format": "int64"},
-        {"format": "float32"},
-        {"format": 8},
-        {"format": ["int8"]},
-        {"format": {}},
+        *({"format": name} for name in (None, "int64", "float32", 8, ["int8"], {})),
         {"format": "int8", "scale": 0.5},
     ],
     ids=str,
@@ -241,17 +236,8 @@ def test_other_attribute_names(name: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        5,
-        5.0,
-        np.int8(5),
-        np.uint64(5),
-        np.float16(5),
-        np.float32(5),
-        np.array(5),
-        np.array([5]),
-        np.array([[[5.0]]], np.float32),
-        np.array([5], ">i4"),
-        [5],
+        *(5, 5.0, [5], np.int8(5), np.uint64(5), np.float16(5), np.float32(5)),
+        *(np.array(5), np.array([5]), np.array([5], ">i4"), np.array([[[5.0]]], np.float32)),
     ],
     ids=repr,
 )
@@ -263,27 +249,12 @@ def test_attribute_values(value: Any) -> None:
 
 
 NO_ZERO_POINTS = [
-    np.array([5, 5]),
-    np.zeros(0),
-    [],
-    5.5,
-    np.float32(0.1),
-    float("nan"),
-    np.float32("nan"),
-    np.array([np.nan], np.float16),
-    float("inf"),
-    -float("inf"),
-    "5",
-    b"5",
-    np.array(["5"]),
-    np.array(b"5"),
-    True,
-    np.True_,
-    5 + 0j,
-    None,
-    {"zero_point": 5},
-    np.array([(5,)], "i4,"),
-    np.datetime64(5, "s"),
+    *(np.array([5, 5]), np.zeros(0), [], 5.5, np.float32(0.1)),
+    *(float("nan"), np.float32("nan"), np.array([np.nan], np.float16)),
+    *(float("inf"), -float("inf"), np.float32("inf")),
+    *("5", b"5", np.array(["5"]), np.array(b"5")),
+    *(True, np.True_, 5 + 0j, None, {"zero_point": 5}),
+    *(np.array([(5,)], "i4,"), np.datetime64(5, "s")),
 ]
 
 

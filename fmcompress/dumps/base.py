@@ -222,7 +222,15 @@ class Restorer:
             raise DamagedError("its place in the dump is not valid", layer=layer.name)
 
     def begin(self, layer: LayerInfo, dtype: np.dtype[Any]) -> None:
-        """Start with the data of a layer that was announced."""
+        """Start with the data of a layer that was announced.
+
+        Raises
+        ------
+        DamagedError
+            If there is no such place in a dump of this format.
+        """
+        if "offset" not in layer.place:
+            raise DamagedError("its place in the dump is not valid", layer=layer.name)
         self._at = layer.place["offset"]
 
     def write(self, elements: NDArray[Any]) -> None:

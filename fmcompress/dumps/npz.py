@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,6 +143,7 @@ class _PackedArray(StoredArray):
         self._archive = archive
         self._member = member
         self.stored_bytes = member.compress_size
+        self._header_bytes = header.size
         self._data_bytes = header.data_bytes
         with _reading(), archive.open(member) as stream:
             text = stream.read(header.size)
@@ -160,7 +161,7 @@ class _PackedArray(StoredArray):
         left = self._data_bytes
         step = max(1, BLOCK_BYTES // self._itemsize) * self._itemsize
         with _reading(self.name), self._archive.open(self._member) as stream:
-            stream.read(self._member.file_size - left)
+            stream.read(self._header_bytes)
             while left:
                 data = stream.read(min(step, left))
                 if len(data) < min(step, left):
@@ -174,8 +175,8 @@ class _PackedArray(StoredArray):
         with _reading(self.name), self._archive.open(self._member) as stream:
             data = bytearray(stream.read())
         dtype = self.dtype or np.dtype(f"V{self._itemsize}")
-        start = self._member.file_size - self._data_bytes
-        return np.ndarray(self.shape, dtype, data, start, order="F" if self.order == "F" else "C")
+        order: Literal["C", "F"] = "F" if self.order == "F" else "C"
+        return np.ndarray(self.shape, dtype, data, self._header_bytes, order=order)
 
 
 class _NoData(Tensor):
@@ -266,7 +267,8 @@ class Restorer(BaseRestorer):
         member = self._copy_up_to(layer.place["member"], layer.name)
         assert self._output is not None
         member.file_size = len(header) + layer.size * dtype.itemsize
-        self._stream = self._output.open(member, "w", force_zip64=member.file_size >= 2**31)
+        with _reading(layer.name):
+            self._stream = self._output.open(member, "w", force_zip64=member.file_size >= 2**31)
         self._stream.write(header)
 
     def write(self, elements: NDArray[Any]) -> None:
