@@ -130,9 +130,13 @@ class Layer:
         if selection is None:
             return self._gather(flat_indices(self._info, key))
         shape, strides, start = selection
-        result = np.empty(shape, self.dtype)
-        if result.ndim == 0 and result.size:
+        if not shape:
             return self._span(start, start + 1)[0]
+        # In the order in which the elements lie in the file, whatever the order of the axes.
+        axes = sorted(range(len(shape)), key=lambda axis: -abs(strides[axis]))
+        shape = tuple(shape[axis] for axis in axes)
+        strides = tuple(strides[axis] for axis in axes)
+        result = np.empty(shape, self.dtype)
         # From the innermost axis outwards: what is one stretch is copied, not gathered.
         run = 1
         inner = len(shape)
@@ -142,9 +146,9 @@ class Layer:
         if inner == 0:
             if result.size:
                 result.reshape(-1)[:] = self._span(start, start + run)
-            return result
-        fill(result, shape, strides, start, self._gather)
-        return result
+        else:
+            fill(result, shape, strides, start, self._gather)
+        return result.transpose(np.argsort(axes))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         import numpy as np

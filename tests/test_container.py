@@ -223,6 +223,7 @@ _infos = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(_infos, min_size=1, max_size=5))
 def test_descriptions_come_back_with_or_without_defaults(infos: list[LayerInfo]) -> None:
     assert parse_layers(layers_to_json(infos)) == infos
@@ -430,14 +431,14 @@ def test_a_layer_without_words() -> None:
 _KEYS = ("name", "shape", "dtype", "order", "words", "codec", "chunk_words", "place", "carried")
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(_json | st.dictionaries(st.sampled_from([*_KEYS, "other"]), _json))
 def test_junk_is_no_description(value: Any) -> None:
     error = hostile.error_of(lambda: LayerInfo.from_json(value))
     assert error is None or error.exit_code in (3, 4)
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.sampled_from(_KEYS), _json | st.integers(-(2**70), 2**70) | st.lists(st.integers()))
 def test_a_description_with_one_wrong_value(key: str, value: Any) -> None:
     found: list[LayerInfo] = []
@@ -451,7 +452,7 @@ def test_a_description_with_one_wrong_value(key: str, value: Any) -> None:
         assert parse_layers(layers_to_json([info])) == [info]
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     st.binary(max_size=80),
     st.binary(min_size=32, max_size=32),
@@ -483,7 +484,7 @@ def test_parsers_on_junk(data: bytes, wide: bytes, code: int, number: int) -> No
         assert error is None or error.exit_code in (3, 4)
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=150)
 @given(_json | st.fixed_dictionaries({"layers": _json, "defaults": _json}))
 def test_json_junk(value: Any) -> None:
     for parse in (parse_dump, parse_layers):

@@ -544,10 +544,9 @@ def test_a_carried_layer_that_lies(extra: dict[str, Any], tmp_path: Path) -> Non
 
 
 def test_an_unknown_word_format_of_a_layer_without_words(tmp_path: Path) -> None:
-    about = layers(row("a", [0], words={"format": "posit8"}, place={"offset": END}))
-    data = container(dump(END), template((0, HEAD + bytes(WORDS))), about)
-    error = hostile.error_of(lambda: fmcompress.decompress(io.BytesIO(data), tmp_path / "out"))
-    assert error is None or not [*tmp_path.iterdir()]
+    nothing = row("none", [0], words={"format": "posit8"}, **AT_HEAD)
+    data = one_layer(layers(nothing, row("a", **AT_HEAD)), chunk(WORDS))
+    assert_refused(data, tmp_path, verified=True)
 
 
 # --- Hostile templates ---------------------------------------------------------------------

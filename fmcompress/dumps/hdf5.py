@@ -118,7 +118,7 @@ class _Dataset(Tensor):
             )
         try:
             return self._dataset[()]
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
             raise FmcError(f"cannot be read ({error})", layer=self.name) from error
 
 

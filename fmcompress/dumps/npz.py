@@ -106,14 +106,15 @@ class _NpzDump(Dump):
 
 def _layer_names(members: list[zipfile.ZipInfo]) -> list[str]:
     """Name layers after their members, without ``.npy`` where that leaves them apart."""
-    full = [member.filename for member in members]
-    short = [name.removesuffix(".npy") for name in full]
-    for name in full:
-        if full.count(name) > 1:
-            raise UnsupportedError("two members have this name", layer=name)
+    full = set()
+    for member in members:
+        if member.filename in full:
+            raise UnsupportedError("two members have this name", layer=member.filename)
+        full.add(member.filename)
+    short = [member.filename.removesuffix(".npy") for member in members]
     return [
-        long if long != name and (name in full or short.count(name) > 1) else name
-        for long, name in zip(full, short, strict=True)
+        member.filename if name in full else name
+        for member, name in zip(members, short, strict=True)
     ]
 
 
