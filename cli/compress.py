@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -49,5 +50,5 @@ def command(
     for warning in stats.warnings:
         click.echo(f"fmc: warning: {warning}", err=True)
     if state.verbose:
-        click.echo(render.stats_text(stats, True, None), err=True)
+        click.echo(render.stats_text(stats, True, render.width_of(sys.stderr)), err=True)
     click.echo(render.summary_line(stats, "(stdout)" if target == "-" else target), err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from fmcompress.cli import options
@@ -40,8 +42,11 @@ def command(
             overwrite=force,
             progress=progress,
         )
-    if not state.quiet:
-        shown = "(stdout)" if target == "-" else target
-        click.echo(
-            f"{stats.file} -> {shown}: {render.layers_count(len(stats.layers))}, whole", err=True
-        )
+    if state.quiet:
+        return
+    if state.verbose:
+        click.echo(render.stats_text(stats, True, render.width_of(sys.stderr)), err=True)
+    what = "these layers only" if layers else "the whole dump"
+    shown = "(stdout)" if target == "-" else target
+    count = render.layers_count(len(stats.layers))
+    click.echo(f"{stats.file} -> {shown}: {count}, {what}", err=True)

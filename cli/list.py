@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from fmcompress.cli import options
@@ -23,4 +25,4 @@ def command(state: State, /, in_: str, layers: tuple[str, ...], as_json: bool) -
     if as_json:
         render.print_json(listing.to_json())
     else:
-        click.echo(render.listing_text(listing, render.stdout_width()))
+        click.echo(render.listing_text(listing, render.width_of(sys.stdout)))

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from fmcompress import __version__
-from fmcompress.errors import FmcError
+from fmcompress.errors import DamagedError, FmcError
 
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 
@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": ("verify", "Check every checksum and decode everything."),
 }
 
+DAMAGED = "it is damaged: get or make it again ('fmc verify' names all damage of a compressed file)"
 _ROOM = "free some space, or name another output"
 REMEDIES = {
     errno.ENOENT: "check the name",
@@ -41,7 +42,7 @@ REMEDIES = {
 
 EPILOG = """\b
 Exit codes: 0 fine, 1 error, 2 wrong usage, 3 damaged data,
-4 not supported, 130 interrupted, 141 broken pipe.
+4 not supported, 130 interrupted, 141 broken pipe, 143 terminated.
 
 \b
 Example: fmc compress maps.h5 maps.bin && fmc stats --per-layer maps.bin"""
@@ -54,6 +55,10 @@ class State:
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+
+
+class _ReaderGone(Exception):
+    """Whoever read our stdout has gone."""
 
 
 class LazyGroup(click.Group):
@@ -70,6 +75,13 @@ class LazyGroup(click.Group):
         module = import_module(f"fmcompress.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; click's own ``main`` would turn a broken pipe into exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands' help lines from the table."""
@@ -108,7 +120,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     state = State()
     logger = logging.getLogger("fmcompress")
-    logger.addHandler(_Messages(state))
+    messages = _Messages(state)
+    logger.addHandler(messages)
     logger.setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -118,6 +131,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if state.debug and not isinstance(error, SystemExit | click.ClickException):
             traceback.print_exc()
         sys.exit(_report(error))
+    finally:
+        logger.removeHandler(messages)
     sys.exit(result if isinstance(result, int) else 0)
 
 
@@ -136,7 +151,7 @@ def _report(error: BaseException) -> int:
         case KeyboardInterrupt() | click.Abort():
             _say("interrupted")
             return INTERRUPTED
-        case BrokenPipeError():
+        case BrokenPipeError() | _ReaderGone():
             # The reader has gone: nothing more can be said on stdout, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
@@ -144,7 +159,8 @@ def _report(error: BaseException) -> int:
             error.show()
             return error.exit_code
         case FmcError():
-            _say(str(error))
+            damaged = error.exit_code == DamagedError.exit_code and error.hint is None
+            _say(f"{error}; {DAMAGED}" if damaged else str(error))
             return error.exit_code
         case OSError():
             place = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""

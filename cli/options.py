@@ -56,7 +56,7 @@ def coding(command: F) -> F:
     for option in (
         click.option(
             "--chunk-words",
-            type=int,
+            type=click.IntRange(1, 1 << 24),
             default=1 << 16,
             show_default=True,
             help="Words per chunk; each chunk is a transmission of its own.",

@@ -53,7 +53,6 @@ class ProgressBar:
 
 def _bar() -> Progress:
     from rich.console import Console
-    from rich.markup import escape
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -65,9 +64,11 @@ def _bar() -> Progress:
     )
     from rich.text import Text
 
+    from fmcompress.cli.render import printable
+
     class LayerColumn(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(escape(task.description), no_wrap=True, overflow="ellipsis")
+            return Text(printable(task.description), no_wrap=True, overflow="ellipsis")
 
     return Progress(
         LayerColumn(),

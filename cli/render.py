@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-import sys
+import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -15,8 +14,11 @@ if TYPE_CHECKING:
     from fmcompress.listing import Listing
     from fmcompress.statistics import LayerStats, Sizes, Stats
 
+# Below this, tables put several columns into one.
+NARROW = 100
+UNCHANGED = "stored unchanged"
 RATIO_NOTE = (
-    "ratio = bits of the words / bits of both streams, stored chunks at their size; "
+    "ratio = bits of the words / bits of both streams, stored chunks at their size\n"
     "file ratio = bytes of the dump / bytes of the compressed file"
 )
 
@@ -56,24 +58,32 @@ def listing_text(listing: Listing, width: int | None) -> str:
     """Render a list of layers."""
     columns = [("layer", "left"), ("shape", "left"), ("dtype", "left"), ("words", "left")]
     columns += [("bytes", "right"), ("compressed", "right"), ("chunks", "right")]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
-            entry.name,
+            printable(entry.name),
             _shape(entry.shape),
-            entry.dtype,
-            f"carried: {entry.carried}" if entry.carried else _words(entry.words),
+            printable(entry.dtype),
+            f"{UNCHANGED}: {entry.carried}" if entry.carried else _words(entry.words),
             _count(entry.nbytes),
             _count(entry.compressed_nbytes),
             _count(entry.chunks),
         )
         for entry in listing.layers
     ]
+    if width is not None and width < NARROW:  # words move under the name
+        columns = [("layer,\nwords", "left"), *columns[1:3], *columns[4:]]
+        rows = [(f"{row[0]}\n{row[3]}".strip(), *row[1:3], *row[4:]) for row in rows]
     return _table(columns, rows, width) + f"\n\n{layers_count(len(rows))}, {listing.kind}"
 
 
-def stdout_width() -> int | None:
-    """Columns of the terminal that stdout is; None where it is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+def width_of(file: TextIO) -> int | None:
+    """Columns of the terminal that a file is; None where it is none."""
+    if not file.isatty():
+        return None
+    try:
+        return int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        return os.get_terminal_size(file.fileno()).columns
 
 
 def layers_count(count: int) -> str:
@@ -82,18 +92,18 @@ def layers_count(count: int) -> str:
 
 
 def _layer_table(stats: Stats, width: int | None) -> str:
-    narrow = width is not None and width < 100
+    narrow = width is not None and width < NARROW
     columns = [("layer", "left"), ("shape", "left"), ("words", "left"), ("count", "right")]
     columns += [("zero\n%", "right"), ("ZNZ\nbit/word", "right"), ("BPC\nbit/nz", "right")]
     columns += [("ratio", "right"), ("stored\nchunks", "right")]
     rows = [
-        (layer.name, _shape(layer.shape), _layer_words(layer), *_size_cells(layer.sizes))
+        (printable(layer.name), _shape(layer.shape), _layer_words(layer), *_size_cells(layer.sizes))
         for layer in stats.layers
     ]
     rows.append(("total", "", "", *_size_cells(stats.total)))
-    if narrow:  # the shape moves under the name
-        columns = [("layer\nshape", "left"), *columns[2:]]
-        rows = [(f"{name}\n{shape}".strip(), *rest) for name, shape, *rest in rows]
+    if narrow:  # shape and words move under the name
+        columns = [("layer, shape,\nwords", "left"), *columns[3:]]
+        rows = [(f"{a}\n{b}\n{c}".strip(), *rest) for a, b, c, *rest in rows]
     elif width is None:
         columns = [(title.replace("\n", " "), align) for title, align in columns]
     return _table(columns, rows, width)
@@ -112,7 +122,7 @@ def _size_cells(sizes: Sizes) -> tuple[str, ...]:
 
 
 def _layer_words(layer: LayerStats) -> str:
-    return f"{layer.dtype} stored: {layer.carried}" if layer.carried else _words(layer.words)
+    return f"{layer.dtype} {UNCHANGED}: {layer.carried}" if layer.carried else _words(layer.words)
 
 
 def _words(words: dict[str, Any]) -> str:
@@ -139,7 +149,7 @@ def _totals(stats: Stats) -> str:
     total = stats.total
     carried = [layer for layer in stats.layers if layer.carried]
     coded = layers_count(len(stats.layers) - len(carried))
-    lines = [f"{stats.file}: {coded} coded, {len(carried)} carried unchanged (stored)"]
+    lines = [f"{stats.file}: {coded} coded, {len(carried)} {UNCHANGED}"]
     if total.words:
         lines.append(
             f"ratio      {_number(total.ratio, 3)}   {_count(total.word_bits // 8)} bytes of words"
@@ -147,7 +157,7 @@ def _totals(stats: Stats) -> str:
         )
     if carried:
         size = sum(layer.carried_bytes for layer in carried)
-        lines.append(f"stored     {_count(size)} bytes, in no ratio of words")
+        lines.append(f"unchanged  {_count(size)} bytes, in no ratio of words")
     lines.append(
         f"file ratio {_number(stats.file_ratio, 3)}   {_count(stats.dump_bytes)} bytes of dump"
         f" -> {_count(stats.compressed_bytes)} bytes of compressed file"
@@ -177,7 +187,7 @@ def _table(
             min_width=None if not left else min(10, max(map(len, title.split("\n")))),
         )
     for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
+        table.add_row(*(Text(cell) for cell in row))
     console = Console(
         file=io.StringIO(), width=width or 100_000, color_system=None, legacy_windows=False
     )
@@ -186,5 +196,6 @@ def _table(
     return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+def printable(text: str) -> str:
+    """Show what a terminal would obey."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

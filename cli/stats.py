@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -49,4 +50,6 @@ def command(
     if as_json:
         render.print_json(stats.to_json())
     else:
-        click.echo(render.stats_text(stats, per_layer or state.verbose, render.stdout_width()))
+        click.echo(
+            render.stats_text(stats, per_layer or state.verbose, render.width_of(sys.stdout))
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -102,7 +102,7 @@ class _Unpacking:
 
     def run(self) -> None:
         try:
-            for record, payload in self.scanner.records():
+            for record, payload in self._records():
                 self._take(record, payload)
             self._assembly.check_complete()
             assert self._restorer is not None
@@ -118,6 +118,17 @@ class _Unpacking:
         finally:
             if self._restorer is not None:
                 self._restorer.close()
+
+    def _records(self) -> Iterator[tuple[Record, bytes]]:
+        """Yield the records; name layer and chunk where one is damaged."""
+        try:
+            yield from self.scanner.records()
+        except DamagedError as error:
+            place = self._assembly.expected
+            if place is not None and error.layer is None:
+                error.layer = self.scanner.contents.layers[place[0]].name
+                error.cause = f"chunk {place[1]}: {error.cause}"
+            raise
 
     def _take(self, record: Record, payload: bytes) -> None:
         contents = self.scanner.contents

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -109,22 +110,23 @@ def replacing(target: Target, *, overwrite: bool = True) -> Iterator[Path | Bina
         yield target
         target.flush()
         return
-    path = Path(os.path.realpath(target))
-    if path.is_dir():
+    if os.path.isdir(target):
         raise FmcError("is a directory", file=name_of(target), hint="name a file")
-    if path.exists() and not path.is_file():
-        with path.open("wb") as device:
-            yield device
+    if os.path.exists(target) and not os.path.isfile(target):
+        # As it was named: of a pipe behind /dev/stdout or /dev/fd/63, the real path leads nowhere.
+        try:
+            with open(target, "wb") as device:
+                yield device
+        except OSError as error:
+            error.filename = name_of(target) if error.errno in _FULL else error.filename
+            raise
         return
+    path = Path(os.path.realpath(target))
     _refuse_existing(path, target, overwrite)
+    # Named before it is made: a signal may come between any two lines.
+    temporary = str(path.parent / f".{path.name[:50]}.{secrets.token_hex(8)}.part")
     try:
-        handle, temporary = tempfile.mkstemp(
-            prefix=f".{path.name[:50]}.", suffix=".part", dir=path.parent
-        )
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, name_of(target)) from error
-    os.close(handle)
-    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         yield Path(temporary)
         _finish(Path(temporary), path)
         if not overwrite:

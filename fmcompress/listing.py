@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,15 @@ class Listing:
             "format": self.format,
             "layers": [
                 {
-                    **asdict(entry),
+                    "name": entry.name,
                     "shape": list(entry.shape),
-                    "words": entry.words or None,
+                    "dtype": entry.dtype,
+                    "word_format": entry.words or None,
                     "codec": entry.codec or None,
                     "carried": entry.carried or None,
+                    "nbytes": entry.nbytes,
+                    "compressed_nbytes": entry.compressed_nbytes,
+                    "chunks": entry.chunks,
                 }
                 for entry in self.layers
             ],
@@ -102,15 +106,16 @@ def _of_dump(path: Path) -> tuple[str, list[Entry]]:
         entries = []
         for tensor in dump.tensors:
             codable = tensor.dtype is not None and format_for(tensor.dtype) is not None
+            carried = tensor.carried or ("" if codable else NO_WORD_FORMAT)
             entries.append(
                 Entry(
                     name=tensor.name,
                     shape=tensor.shape,
-                    dtype=tensor.label if tensor.dtype is None else tensor.dtype.str,
+                    dtype=tensor.label if carried or tensor.dtype is None else tensor.dtype.str,
                     words={},
                     codec={},
-                    carried=tensor.carried or ("" if codable else NO_WORD_FORMAT),
-                    nbytes=tensor.nbytes,
+                    carried=carried,
+                    nbytes=tensor.stored_bytes if carried else tensor.nbytes,
                     compressed_nbytes=None,
                     chunks=None,
                 )

@@ -177,7 +177,7 @@ class Stats:
                     "name": layer.name,
                     "shape": list(layer.shape),
                     "dtype": layer.dtype,
-                    "words": layer.words or None,
+                    "word_format": layer.words or None,
                     "codec": layer.codec or None,
                     "carried": layer.carried or None,
                     "carried_bytes": layer.carried_bytes,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
@@ -84,7 +85,7 @@ class IntegerWords:
 
     def __post_init__(self) -> None:
         range_ = np.iinfo(self.format)
-        whole = isinstance(self.zero_point, int | np.integer)
+        whole = isinstance(self.zero_point, int | np.integer) and self.zero_point is not True
         if not whole or not range_.min <= self.zero_point <= range_.max:
             raise ParameterError(
                 f"zero point {self.zero_point!r} is outside {self.format}",
@@ -158,10 +159,9 @@ class IntegerWords:
             return replace(plain, zero_point=zero_point, zero_point_from="option")
         noted = zero_point_attribute(attributes)
         if noted is not None:
-            try:
+            # An attribute that cannot be true is no reason to refuse the data.
+            with suppress(ParameterError):
                 return replace(plain, zero_point=noted, zero_point_from="attribute")
-            except ParameterError:
-                pass  # An attribute that cannot be true is no reason to refuse the data.
         found = most_frequent(blocks)
         return replace(plain, zero_point=found, zero_point_from="found") if found else plain
 
@@ -204,7 +204,10 @@ def zero_point_attribute(attributes: Mapping[str, Any]) -> int | None:
     """Return the zero point that attributes name, if it is one whole number."""
     for name in attributes:
         if name.lower().translate({ord(c): None for c in "_-."}) in ZERO_POINT_NAMES:
-            value = np.asarray(attributes[name])
+            try:
+                value = np.asarray(attributes[name])
+            except ValueError:  # a ragged list
+                continue
             if value.size == 1 and value.dtype.kind in "iuf" and float(value.item()).is_integer():
                 return int(value.item())
     return None

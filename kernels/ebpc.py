@@ -287,8 +287,7 @@ def _take_block(stream, unpacker, word_bits, block):
     while j <= word_bits:
         if fill < 48:
             at, register, fill = _refill(stream, at, register, fill)
-        # Bits past the end read as 0: they can only make the symbol longer, never legal.
-        head = register >> (fill - 5) if fill >= 5 else register << (5 - fill)
+        head = _head(register, fill)
         run = 1
         if head >= 0b10000:
             length = block_size
@@ -324,18 +323,28 @@ def _take_block(stream, unpacker, word_bits, block):
         fill -= length
         register &= (1 << fill) - 1
         if plane != 0:
-            for _ in range(run):
-                for k in range(1, block_size):
-                    block[k] |= (plane >> (block_size - 1 - k) & 1) << j
-                j += 1
-        else:
-            j += run
+            _add_planes(block, plane, j, run)
+        j += run
     for k in range(1, block_size):
         block[k] = (block[k - 1] + block[k]) & mask
     unpacker[0] = at
     unpacker[1] = register
     unpacker[2] = fill
     return OK, 0
+
+
+@njit(cache=True, nogil=True)
+def _head(register, fill):
+    """Look at the next five bits; past the end they read as 0, which makes no symbol shorter."""
+    return register >> (fill - 5) if fill >= 5 else register << (5 - fill)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add_planes(block, plane, first, run):
+    """Put one plane, `run` times from bit `first` on, into the differences."""
+    for j in range(first, first + run):
+        for k in range(1, block.size):
+            block[k] |= (plane >> (block.size - 1 - k) & 1) << j
 
 
 @njit(cache=True, nogil=True)

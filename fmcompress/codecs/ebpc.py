@@ -130,6 +130,8 @@ class Ebpc:
         import numpy as np
 
         _check_word_bits(word_bits)
+        if count < 0:
+            raise ParameterError(f"the number of words is {count}, less than 0")
         # One symbol covers at most max_burst words: refuse a lying count before allocating.
         if count > 8 * len(znz) // (1 + self._run_bits) * self.max_burst + 8 * len(znz):
             raise DamagedError(f"{len(znz)} bytes of ZNZ stream cannot hold {count} words")

@@ -16,12 +16,13 @@ from h5py import h5d, h5t, h5z
 from numpy.typing import NDArray
 
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
-from fmcompress.dumps.hdf5_objects import filters, walk
+from fmcompress.dumps.hdf5_objects import filters, library_errors, walk
 from fmcompress.dumps.hdf5_restoring import Restorer
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
 
 __all__ = ["Restorer", "open"]
 
+_TIGHTEST = 1 << 12
 _VIRTUAL, _EXTERNAL = "virtual dataset", "data in external files"
 
 
@@ -63,6 +64,9 @@ class _Dataset(Tensor):
             return _EXTERNAL
         if not self.stored_bytes:
             return "no data allocated"
+        # No filter packs so tightly: most chunks were never written, and read as fill value.
+        if self.nbytes > _TIGHTEST * (self.stored_bytes + BLOCK_BYTES):
+            return "mostly unwritten"
         return "type has no plain NumPy dtype" if self.dtype is None else ""
 
     def check(self) -> None:
@@ -81,15 +85,15 @@ class _Dataset(Tensor):
     @property
     def attributes(self) -> Mapping[str, Any]:
         """The dataset's attributes, read on access."""
-        attributes: Mapping[str, Any] = self._dataset.attrs
-        return attributes
+        return _Attributes(self._dataset)
 
     def holes(self) -> list[tuple[int, int]]:
         """Return the data of a contiguous dataset, or all its chunks."""
         if self._dataset.chunks is None:
             return [(self._dataset.id.get_offset(), self.stored_bytes)]
         found: list[tuple[int, int]] = []
-        self._dataset.id.chunk_iter(lambda chunk: found.append((chunk.byte_offset, chunk.size)))
+        with library_errors(self.name):
+            self._dataset.id.chunk_iter(lambda chunk: found.append((chunk.byte_offset, chunk.size)))
         return found
 
     def blocks(self) -> Iterator[NDArray[Any]]:
@@ -98,10 +102,8 @@ class _Dataset(Tensor):
         row_bytes = max(1, self._dataset.nbytes // self.shape[0])
         step = max(1, BLOCK_BYTES // (rows * row_bytes)) * rows
         for start in range(0, self.shape[0], step):
-            try:
+            with library_errors(self.name):
                 block = self._dataset[start : start + step]
-            except (OSError, RuntimeError) as error:
-                raise DamagedError(f"cannot be read ({error})", layer=self.name) from error
             yield block.reshape(-1)
 
     def read(self) -> Any:
@@ -120,6 +122,28 @@ class _Dataset(Tensor):
             return self._dataset[()]
         except (OSError, RuntimeError, TypeError, ValueError) as error:
             raise FmcError(f"cannot be read ({error})", layer=self.name) from error
+
+
+class _Attributes(Mapping[str, Any]):
+    """Attributes of an object, read on access."""
+
+    def __init__(self, item: h5py.HLObject) -> None:
+        self._item = item
+
+    def __getitem__(self, name: str) -> Any:
+        with library_errors(self._item.name):
+            if name in self._item.attrs:
+                return self._item.attrs[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        with library_errors(self._item.name):
+            names = [*self._item.attrs]
+        return iter(names)
+
+    def __len__(self) -> int:
+        with library_errors(self._item.name):
+            return len(self._item.attrs)
 
 
 def _label(dataset: h5py.Dataset) -> str:
@@ -151,7 +175,8 @@ class _Hdf5Dump(Dump):
             raise _why_not_open(source, error) from error
         try:
             self.nbytes = source.stat().st_size if isinstance(source, Path) else source.seek(0, 2)
-            self.tensors = [_Dataset(path, dataset) for path, dataset in walk(self.file)]
+            with library_errors():
+                self.tensors = [_Dataset(path, dataset) for path, dataset in walk(self.file)]
         except BaseException:
             self.close()
             raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import h5py
 from h5py import h5z
 
-from fmcompress.errors import DamagedError, UnsupportedError
+from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 
 # Filters that people meet, by registered number; the library names only those that it has.
 _FILTER_NAMES = {
@@ -64,6 +65,17 @@ def walk(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
             yield path, item
         elif isinstance(item, h5py.Group):
             waiting.append((f"{path}/", _names(path, item), item))
+
+
+@contextlib.contextmanager
+def library_errors(layer: str | None = None) -> Iterator[None]:
+    """Turn what h5py raises on a damaged file into a `DamagedError`."""
+    try:
+        yield
+    except FmcError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise DamagedError(f"the HDF5 library cannot read it ({error})", layer=layer) from error
 
 
 def find(file: h5py.File, path: str) -> Any:
