@@ -9,7 +9,7 @@ from fmcompress import records
 from fmcompress.codecs import CODEC_NAMES, CODECS, Codec, codec_from_description
 from fmcompress.codecs.stored import Stored, stored_bytes
 from fmcompress.contents import ChunkInfo, LayerInfo
-from fmcompress.errors import DamagedError, UnsupportedError
+from fmcompress.errors import DamagedError, UnsupportedError, error_context
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +63,20 @@ def decode_chunk(info: LayerInfo, sizes: ChunkInfo, payload: bytes) -> NDArray[n
     if sizes.words - np.count_nonzero(words) != sizes.zeros:
         raise DamagedError("the number of zero words is not that of the index")
     return words  # type: ignore[no-any-return]
+
+
+def check_description(info: LayerInfo) -> None:
+    """Check that a coded layer's dtype, word format and codec are known and fit.
+
+    Raises
+    ------
+    DamagedError, UnsupportedError
+        If they do not, or are not.
+    """
+    with error_context(layer=info.name):
+        element_dtype(info)
+        word_format(info)
+        codec_from_description(info.codec)
 
 
 def word_format(info: LayerInfo) -> WordFormat:

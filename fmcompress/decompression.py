@@ -6,7 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from fmcompress.chunks import decode_chunk, element_dtype, item_bytes, word_format
+from fmcompress.chunks import (
+    check_description,
+    decode_chunk,
+    element_dtype,
+    item_bytes,
+    word_format,
+)
 from fmcompress.container import Assembly, Scanner
 from fmcompress.dumps import Restorer, format_named
 from fmcompress.errors import DamagedError, FmcError, error_context
@@ -148,6 +154,7 @@ class _Unpacking:
                 if wanted:
                     self.picked.add(info.name)
                 if not info.carried:
+                    check_description(info)
                     self._restorer.announce(info, info.size * item_bytes(info), wanted)
         elif record.kind == Kind.CHUNK:
             self._take_chunk(record, payload, self._restorer)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
-from fmcompress.chunks import decode_chunk, element_dtype
+from fmcompress.chunks import check_description, decode_chunk
 from fmcompress.container import Assembly, Scanner
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import format_named
@@ -143,6 +143,9 @@ def _verify_by_index(
     places = (
         (layer, chunk) for layer, info in enumerate(contents.layers) for chunk in range(info.chunks)
     )
+    for info in contents.layers:
+        if not info.carried:
+            check_description(info)
     for record in opened.records:
         place = next(places) if record.kind == Kind.CHUNK else None
         name = contents.layers[place[0]].name if place else None
@@ -177,7 +180,9 @@ def _verify_in_order(
                 assembly.template(record)
                 parse_template(record, payload)
             elif record.kind == Kind.LAYERS:
-                assembly.layers(record, payload)
+                for info in assembly.layers(record, payload):
+                    if not info.carried:
+                        check_description(info)
                 result.layers = len(contents.layers)
             elif record.kind == Kind.CHUNK:
                 place = assembly.chunk(parse_chunk(record, payload))
@@ -201,7 +206,6 @@ def _check_chunk(
 ) -> None:
     sizes = parse_chunk(record, payload)
     if matches(info.name, layers):
-        element_dtype(info)
         decode_chunk(info, sizes, payload)
     result.chunks += 1
     result.words += sizes.words
