@@ -271,7 +271,6 @@ def _refill(stream, at, register, fill):
 def _take_block(stream, unpacker, word_bits, block):
     """Decode the next block; return the status and the bit position of a fault."""
     block_size = block.size
-    mask = (np.int64(1) << word_bits) - 1
     ones = (np.int64(1) << (block_size - 1)) - 1
     position_bits = _ceil_log2(block_size)
     run_field_bits = _ceil_log2(word_bits)
@@ -326,7 +325,7 @@ def _take_block(stream, unpacker, word_bits, block):
             _add_planes(block, plane, j, run)
         j += run
     for k in range(1, block_size):
-        block[k] = (block[k - 1] + block[k]) & mask
+        block[k] = (block[k - 1] + block[k]) & ((np.int64(1) << word_bits) - 1)
     unpacker[0] = at
     unpacker[1] = register
     unpacker[2] = fill
