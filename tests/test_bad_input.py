@@ -289,6 +289,60 @@ def test_missing_filter_plugin(mandatory: bool, tmp_path: Path) -> None:
     assert (tmp_path / "back.h5").read_bytes() == path.read_bytes()
 
 
+def test_a_member_that_could_not_be_put_back(tmp_path: Path) -> None:
+    """What compress takes, decompress gives back: better refused now than lost later."""
+    path = tmp_path / "packed.npz"
+    np.savez_compressed(path, a=np.int8([1, 0, 0, 5]), b=np.float32([1, 2]))
+    data = path.read_bytes()
+    at = data.rindex(b"b.npy")  # the archive's directory; the member's own head says b.npy still
+    path.write_bytes(data[:at] + b"b/npy" + data[at + 5 :])
+    check_taken_or_refused(path)
+
+
+@pytest.mark.parametrize("field", ["version", "allocation", "fill time", "defined"])
+def test_odd_fill_values(field: str, tmp_path: Path) -> None:
+    """An undefined fill value is legal: programs in C write it."""
+    path = tmp_path / "maps.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=np.arange(60, dtype=np.int8), chunks=(20,))
+    data = bytearray(path.read_bytes())
+    (message,) = re.finditer(rb"\x05\x00.\x00.\x00\x00\x00(\x02[\x00-\x03][\x00-\x02]\x01)", data)
+    at = message.start(1) + ["version", "allocation", "fill time", "defined"].index(field)
+    data[at] = 0
+    path.write_bytes(data)
+    check_taken_or_refused(path)
+
+
+def test_two_dumps_put_back_at_once(tmp_path: Path) -> None:
+    """A library's user may restore in threads, or again after an error."""
+    path = tmp_path / "maps.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=np.arange(60, dtype=np.int8), chunks=(20,))
+    fmcompress.compress(path, tmp_path / "packed", chunk_words=20)
+    inner = []
+
+    def meanwhile(step: Any) -> None:
+        if not inner:
+            inner.append(io.BytesIO())
+            fmcompress.decompress(tmp_path / "packed", inner[0])
+
+    outer = io.BytesIO()
+    fmcompress.decompress(tmp_path / "packed", outer, progress=meanwhile)
+    assert outer.getvalue() == inner[0].getvalue() == path.read_bytes()
+
+
+def check_taken_or_refused(path: Path) -> None:
+    """Check that a dump is refused, or comes back."""
+    packed, back = io.BytesIO(), io.BytesIO()
+    if hostile.error_of(lambda: fmcompress.compress(path, packed)) is None:
+        fmcompress.decompress(io.BytesIO(packed.getvalue()), back)
+        assert same(
+            back,
+            io.BytesIO(path.read_bytes()),
+            "chunked.h5" if path.suffix == ".h5" else "packed.npz",
+        )
+
+
 # --- Zero points ---------------------------------------------------------------------------
 
 

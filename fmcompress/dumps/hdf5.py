@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
 from fmcompress.dumps.hdf5_objects import filters, library_errors, walk
-from fmcompress.dumps.hdf5_restoring import Restorer
+from fmcompress.dumps.hdf5_restoring import Filter, Restorer
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
 
 __all__ = ["Restorer", "open"]
@@ -81,6 +81,11 @@ class _Dataset(Tensor):
             for number, name in filters(self._plist):
                 if not h5z.get_filter_info(number) & h5z.FILTER_CONFIG_ENCODE_ENABLED:
                     self.carried = f"filter {name} can only be read"
+            if self._dataset.chunks is not None and not self.carried:
+                try:
+                    Filter(self._dataset)
+                except UnsupportedError as error:
+                    self.carried = error.cause
 
     @property
     def attributes(self) -> Mapping[str, Any]:

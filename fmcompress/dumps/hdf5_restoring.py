@@ -104,7 +104,7 @@ class _ChunkRows:
         # Grows with what comes, not with what the shape promises.
         self._parts: list[NDArray[Any]] = []
         self._filled = 0
-        self._filter = _Filter(dataset)
+        self._filter = Filter(dataset)
         self._allocated: set[tuple[int, ...]] = set()
         dataset.id.chunk_iter(lambda chunk: self._allocated.add(chunk.chunk_offset))
 
@@ -143,11 +143,16 @@ def _system_errors() -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         number = re.search(r"errno = (\d+)", str(error))
         if number is None:
-            raise
+            raise DamagedError(
+                f"the HDF5 library cannot write to the template ({error})"
+            ) from error
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
-class _Filter:
+_numbers = itertools.count()  # the library knows files in memory by their names
+
+
+class Filter:
     """Run a dataset's filters over single chunks, by writing them to a file in memory.
 
     Writing through the restored file itself would make the library read the chunks that the
@@ -157,12 +162,13 @@ class _Filter:
     def __init__(self, dataset: h5py.Dataset) -> None:
         access = h5p.create(h5p.FILE_ACCESS)
         access.set_fapl_core(1 << 16, False)
-        self._file = h5f.create(b"filter", h5f.ACC_TRUNC, fapl=access)
+        self._file = h5f.create(b"filter%d" % next(_numbers), h5f.ACC_TRUNC, fapl=access)
         self._type = dataset.id.get_type()
         self._dtype = dataset.dtype
-        self._fill = dataset.fillvalue
-        self._chunk = dataset.chunks
         plist = dataset.id.get_create_plist()
+        undefined = plist.fill_value_defined() == h5d.FILL_VALUE_UNDEFINED
+        self._fill = 0 if undefined else dataset.fillvalue
+        self._chunk = dataset.chunks
         for _ in filters(plist):
             pass  # all are there
         try:

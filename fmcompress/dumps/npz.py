@@ -83,6 +83,10 @@ class _NpzDump(Dump):
 
     def _tensor(self, name: str, member: zipfile.ZipInfo) -> Tensor:
         if not member.filename.endswith(".npy"):
+            if self._packed:  # it will have to be copied: can it?
+                with _reading(name), self.archive.open(member) as stream:
+                    while stream.read(1 << 20):
+                        pass
             return _OtherMember(self.archive, name, member)
         with error_context(layer=name):
             if member.flag_bits & 1 or member.compress_type not in _METHODS:
