@@ -524,7 +524,7 @@ def test_file_space(strategy: str, tmp_path: Path) -> None:
 
 
 def test_a_chunk_that_skipped_its_filters(tmp_path: Path) -> None:
-    """A filter mask says so; the chunk's elements come back, filtered or not."""
+    """A filter mask says so, and the chunk comes back as it was, byte for byte."""
 
     def masked(file: h5py.File) -> None:
         options: dict[str, Any] = {"compression": "gzip", "shuffle": True}
@@ -533,7 +533,29 @@ def test_a_chunk_that_skipped_its_filters(tmp_path: Path) -> None:
         dataset.id.write_direct_chunk((0, 4), bytes(range(16)), 0b11)
 
     path = made(tmp_path, masked)
-    assert_same_hdf5(path, round_trip(path))
+    restored = round_trip(path)
+    assert_same_hdf5(path, restored)
+    with h5py.File(restored) as file:
+        assert file["maps"].id.read_direct_chunk((0, 4)) == (0b11, bytes(range(16)))
+
+
+def test_chunks_too_large_to_be_filtered_here_are_carried(tmp_path: Path) -> None:
+    def huge(file: h5py.File) -> None:
+        options: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
+        file.create_dataset("maps", (4, 4), "i1", chunks=(4, 4), maxshape=(None, 4), **options)
+        file["maps"][...] = 1
+        plist = file["maps"].id.get_create_plist()
+        plist.set_chunk((2**29, 4))
+        space = h5s.create_simple((4, 4), (h5s.UNLIMITED, 4))
+        huge_ = h5d.create(file.id, b"huge", h5t.STD_I8LE, space, plist)
+        huge_.write_direct_chunk((0, 0), b"no chunk that could be read", 0)
+
+    path = made(tmp_path, huge)
+    restored = round_trip(path)
+    assert restored.read_bytes() == path.read_bytes()
+    with fmcompress.open(packed_path(path)) as file:
+        assert "larger than" in file["huge"].carried
+        assert not file["maps"].carried
 
 
 @given(

@@ -105,8 +105,10 @@ class _ChunkRows:
         self._parts: list[NDArray[Any]] = []
         self._filled = 0
         self._filter = Filter(dataset)
-        self._allocated: set[tuple[int, ...]] = set()
-        dataset.id.chunk_iter(lambda chunk: self._allocated.add(chunk.chunk_offset))
+        self._masks: dict[tuple[int, ...], int] = {}  # of the chunks that were allocated
+        dataset.id.chunk_iter(
+            lambda chunk: self._masks.__setitem__(chunk.chunk_offset, chunk.filter_mask)
+        )
 
     def write(self, elements: NDArray[Any]) -> None:
         taken = 0
@@ -127,10 +129,10 @@ class _ChunkRows:
         lengths = zip(self._dataset.shape[1:], self._chunk[1:], strict=True)
         for rest in itertools.product(*(range(0, length, step) for length, step in lengths)):
             offset = (self._row, *rest)
-            if offset not in self._allocated:
+            if offset not in self._masks:
                 continue  # it was never written: what it reads as is the fill value
             inner = tuple(slice(at, at + c) for at, c in zip(rest, self._chunk[1:], strict=True))
-            mask, data = self._filter.apply(block[(slice(None), *inner)])
+            mask, data = self._filter.apply(block[(slice(None), *inner)], self._masks[offset])
             with _system_errors():
                 self._dataset.id.write_direct_chunk(offset, data, mask)
 
@@ -149,6 +151,7 @@ def _system_errors() -> Iterator[None]:
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
+_MAX_CHUNK_BYTES = 1 << 30
 _numbers = itertools.count()  # the library knows files in memory by their names
 
 
@@ -169,18 +172,24 @@ class Filter:
         undefined = plist.fill_value_defined() == h5d.FILL_VALUE_UNDEFINED
         self._fill = 0 if undefined else dataset.fillvalue
         self._chunk = dataset.chunks
-        for _ in filters(plist):
-            pass  # all are there
+        if math.prod(self._chunk) * self._dtype.itemsize > _MAX_CHUNK_BYTES:
+            raise UnsupportedError(f"its HDF5 chunks are larger than {_MAX_CHUNK_BYTES} bytes")
+        self._all_filters = (1 << len([*filters(plist)])) - 1  # a bit each, as in masks
         try:
             space = h5s.create_simple(self._chunk)
             self._scratch = h5d.create(self._file, b"chunk", self._type, space, plist)
         except (ValueError, OSError, RuntimeError) as error:
             raise UnsupportedError(f"its filters cannot be applied here ({error})") from error
 
-    def apply(self, elements: NDArray[Any]) -> tuple[int, bytes]:
-        """Return filter mask and bytes of a chunk; what is outside the dataset is fill value."""
+    def apply(self, elements: NDArray[Any], mask: int) -> tuple[int, bytes]:
+        """Return filter mask and bytes of a chunk; what is outside the dataset is fill value.
+
+        A chunk whose mask says that it skipped all filters does so again.
+        """
         chunk = np.full(self._chunk, self._fill, self._dtype)
         chunk[tuple(slice(0, n) for n in elements.shape)] = elements
+        if self._all_filters and mask & self._all_filters == self._all_filters:
+            return mask, chunk.tobytes()
         self._scratch.write(h5s.ALL, h5s.ALL, chunk, self._type)
         h5f.flush(self._file)
         mask, data = self._scratch.read_direct_chunk((0,) * len(self._chunk))
