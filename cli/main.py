@@ -123,7 +123,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     messages = _Messages(state)
     logger.addHandler(messages)
     logger.setLevel(logging.INFO)
-    signal.signal(signal.SIGTERM, _terminate)
+    for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+        if stream is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for the process's life
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
     try:
         result = cli.main(arguments, prog_name="fmc", standalone_mode=False, obj=state)
         sys.stdout.flush()

@@ -105,6 +105,8 @@ def source(name: str) -> str | BinaryIO:
     """Return a path, or stdin for ``-``."""
     if name != "-":
         return name
+    if sys.stdin is None:
+        raise FmcError("stdin is closed", hint="name a file, or pipe one in")
     if sys.stdin.isatty():
         raise FmcError("stdin is a terminal", hint="name a file, or pipe one in")
     return sys.stdin.buffer

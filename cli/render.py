@@ -38,7 +38,6 @@ def stats_text(stats: Stats, per_layer: bool, width: int | None) -> str:
     """
     parts = [_layer_table(stats, width)] if per_layer and stats.layers else []
     parts.append(_totals(stats))
-    parts.extend(f"warning: {warning}" for warning in stats.warnings)
     return "\n\n".join(parts[:1]) + ("\n\n" if len(parts) > 1 else "") + "\n".join(parts[1:])
 
 
@@ -48,7 +47,7 @@ def summary_line(stats: Stats, target: str) -> str:
     coded = sum(not layer.carried for layer in stats.layers)
     ratio = f", ratio {total.ratio:.3f}" if total.ratio is not None else ""
     return (
-        f"{stats.file} -> {target}: {layers_count(coded)} coded{ratio}; "
+        f"{printable(stats.file)} -> {printable(target)}: {layers_count(coded)} coded{ratio}; "
         f"{stats.dump_bytes:,} -> {stats.compressed_bytes:,} bytes, "
         f"file ratio {stats.file_ratio or 0:.3f}"
     )
@@ -149,7 +148,7 @@ def _totals(stats: Stats) -> str:
     total = stats.total
     carried = [layer for layer in stats.layers if layer.carried]
     coded = layers_count(len(stats.layers) - len(carried))
-    lines = [f"{stats.file}: {coded} coded, {len(carried)} {UNCHANGED}"]
+    lines = [f"{printable(stats.file)}: {coded} coded, {len(carried)} {UNCHANGED}"]
     if total.words:
         lines.append(
             f"ratio      {_number(total.ratio, 3)}   {_count(total.word_bits // 8)} bytes of words"

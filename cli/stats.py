@@ -47,6 +47,9 @@ def command(
             progress=progress,
             **options.coding_arguments(coding),
         )
+    for warning in stats.warnings:
+        if not state.quiet and not as_json:
+            click.echo(f"fmc: warning: {warning}", err=True)
     if as_json:
         render.print_json(stats.to_json())
     else:

@@ -103,11 +103,7 @@ class LayerInfo:
         """
         if not isinstance(value, dict):
             raise DamagedError("a layer description is not an object")
-        if unknown := set(value) - _LAYER_KEYS:
-            raise UnsupportedError(
-                f"layer descriptions have unknown keys {sorted(unknown)}",
-                hint="written by a newer version: upgrade fmcompress",
-            )
+        _refuse_unknown(value, _LAYER_KEYS, "a layer description")
         shape = value.get("shape")
         checks = (
             isinstance(value.get("name"), str),
@@ -123,6 +119,7 @@ class LayerInfo:
         if not all(checks) or not all(_is_count(n, 0, 2**63 - 1) for n in shape or ()):
             raise DamagedError(f"the description of layer {value.get('name')!r} is not valid")
         info = cls(**{**value, "shape": tuple(shape or ())})
+        _refuse_unknown(info.carried, {"reason", "bytes"}, "a layer description")
         carried = (info.carried.get("reason", ""), info.carried.get("bytes", 0))
         consistent = (
             info.size < 2**63,
@@ -132,6 +129,15 @@ class LayerInfo:
         if not all(consistent):
             raise DamagedError(f"the description of layer {info.name!r} is not valid")
         return info
+
+
+def _refuse_unknown(value: dict[str, Any], known: set[str], what: str) -> None:
+    """Refuse what a newer version may have written."""
+    if unknown := set(value) - known:
+        raise UnsupportedError(
+            f"{what} has unknown keys {sorted(unknown)}",
+            hint="written by a newer version: upgrade fmcompress",
+        )
 
 
 def _is_count(value: Any, least: int, most: int) -> bool:
@@ -196,7 +202,7 @@ def parse_json(payload: bytes) -> Any:
         If it is none.
     """
     try:
-        return json.loads(payload)
+        return json.loads(payload.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"a description is no JSON: {error}") from error
 
@@ -212,6 +218,8 @@ def parse_layers(payload: bytes) -> list[LayerInfo]:
     value = parse_json(payload)
     rows = value.get("layers") if isinstance(value, dict) else None
     defaults = value.get("defaults", {}) if isinstance(value, dict) else None
+    if isinstance(value, dict):
+        _refuse_unknown(value, {"layers", "defaults"}, "a LAYERS record")
     if not isinstance(rows, list) or not isinstance(defaults, dict):
         raise DamagedError("a LAYERS record has no list of layers")
     if not all(isinstance(row, dict) for row in rows):
@@ -234,4 +242,5 @@ def parse_dump(payload: bytes) -> dict[str, Any]:
         and _is_count(value.get("bytes"), 0, 2**63 - 1)
     ):
         raise DamagedError("the description of the dump is not valid")
+    _refuse_unknown(value, {"format", "bytes"}, "the description of the dump")
     return value

@@ -14,7 +14,7 @@ from fmcompress.chunks import (
     word_format,
 )
 from fmcompress.container import Assembly, Scanner
-from fmcompress.dumps import Restorer, format_named
+from fmcompress.dumps import Layout, Restorer, format_named
 from fmcompress.errors import DamagedError, FmcError, error_context
 from fmcompress.files import (
     Source,
@@ -102,6 +102,7 @@ class _Unpacking:
         self._path = path
         self._patterns = layers
         self._progress = progress
+        self._layout: Layout
         self._restorer: Restorer | None = None
         self._done = 0
         self._source_bytes = size_of(file)
@@ -115,7 +116,7 @@ class _Unpacking:
             names = [info.name for info in self.scanner.contents.layers]
             pick(names, self._patterns)  # a pattern that matches nothing is a mistake
             kept = [name for name in names if name in self.picked] if self._patterns else None
-            self._restorer.check_whole()
+            self._layout.check_whole()
             restorer, self._restorer = self._restorer, None
             try:
                 restorer.finish(kept)
@@ -140,14 +141,16 @@ class _Unpacking:
         contents = self.scanner.contents
         if record.kind == Kind.DUMP:
             self._assembly.dump(payload)
-            self._restorer = format_named(contents.dump["format"]).restorer(
-                self._path, contents.dump["bytes"]
-            )
+            format_ = format_named(contents.dump["format"])
+            self._layout = format_.layout(contents.dump["bytes"])
+            self._restorer = format_.restorer(self._path, contents.dump["bytes"])
         elif self._restorer is None:
             raise DamagedError("the file does not begin with what dump it holds")
         elif record.kind == Kind.TEMPLATE:
             self._assembly.template(record)
-            self._restorer.template(parse_template(record, payload))
+            piece = parse_template(record, payload)
+            self._layout.template(piece)
+            self._restorer.template(piece)
         elif record.kind == Kind.LAYERS:
             for info in self._assembly.layers(record, payload):
                 wanted = matches(info.name, self._patterns)
@@ -155,7 +158,8 @@ class _Unpacking:
                     self.picked.add(info.name)
                 if not info.carried:
                     check_description(info)
-                    self._restorer.announce(info, info.size * item_bytes(info), wanted)
+                    self._layout.layer(info, info.size * item_bytes(info))
+                    self._restorer.announce(info, wanted)
         elif record.kind == Kind.CHUNK:
             self._take_chunk(record, payload, self._restorer)
 

@@ -123,6 +123,9 @@ class StreamError(DamagedError):
         self.word = word
         self.bit = bit
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.fault, self.word, self.bit), self.__dict__
+
 
 @contextmanager
 def error_context(*, file: str | None = None, layer: str | None = None) -> Iterator[None]:

@@ -167,15 +167,17 @@ class Layer:
         return f"<fmcompress layer {self.name!r}: shape {self.shape}, type {self._info.dtype!r}>"
 
     def _elements(self, number: int, keep: bool = True) -> NDArray[Any]:
-        if number in self._kept:
-            self._kept.move_to_end(number)
-            return self._kept[number]
+        with self._file.lock:
+            if number in self._kept:
+                self._kept.move_to_end(number)
+                return self._kept[number]
         words = self._file.read_chunk(self._number, number)
         elements = word_format(self._info).to_elements(words, self.dtype)
         if keep:
-            self._kept[number] = elements
-            if len(self._kept) > _KEPT_CHUNKS:
-                self._kept.popitem(last=False)
+            with self._file.lock:
+                self._kept[number] = elements
+                if len(self._kept) > _KEPT_CHUNKS:
+                    self._kept.popitem(last=False)
         return elements
 
     def _span(self, start: int, stop: int) -> NDArray[Any]:

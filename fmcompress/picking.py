@@ -16,7 +16,7 @@ def pick(names: Sequence[str], patterns: Sequence[str] | str | None) -> list[boo
     names : sequence of str
         Of the layers.
     patterns : sequence of str, str or None
-        Globs as in ``fnmatch``: ``*`` also matches ``/``.
+        Names, or globs as in ``fnmatch``: ``*`` also matches ``/``.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def pick(names: Sequence[str], patterns: Sequence[str] | str | None) -> list[boo
         If a pattern matches no layer.
     """
     for pattern in _listed(patterns):
-        if not any(fnmatchcase(name, pattern) for name in names):
+        if not any(_fits(name, pattern) for name in names):
             shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
             raise ParameterError(f"no layer matches {pattern!r}", hint=f"layers here: {shown}")
     return [matches(name, patterns) for name in names]
@@ -33,7 +33,12 @@ def pick(names: Sequence[str], patterns: Sequence[str] | str | None) -> list[boo
 def matches(name: str, patterns: Sequence[str] | str | None) -> bool:
     """Tell whether a name matches a pattern, or there is none."""
     listed = _listed(patterns)
-    return not listed or any(fnmatchcase(name, pattern) for pattern in listed)
+    return not listed or any(_fits(name, pattern) for pattern in listed)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Match a name, which may hold brackets itself, or a glob."""
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 def _listed(patterns: Sequence[str] | str | None) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import weakref
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fmcompress.dumps import Dump
+    from fmcompress.dumps import Tensor
 
 
 def open(source: Source) -> File:
@@ -70,7 +71,8 @@ class File(Mapping[str, "Layer"]):
             self._store = _Store(source)
         self._chunks: list[list[Record]] = []
         self._template: list[Record] = []
-        self._dump: Dump | None = None
+        self._tensors: dict[str, Tensor] | None = None
+        self.lock = threading.RLock()
         try:
             with error_context(file=self.name):
                 self._read_index()
@@ -131,23 +133,27 @@ class File(Mapping[str, "Layer"]):
 
     def tensor(self, name: str) -> Any:
         """Return the dump format's own view of a tensor, read from the template."""
+        with self.lock:
+            if self._tensors is None:
+                self._tensors = self._open_template()
+        if name not in self._tensors:
+            raise DamagedError("the template has no such tensor", file=self.name, layer=name)
+        return self._tensors[name]
+
+    def _open_template(self) -> dict[str, Tensor]:
         from fmcompress.dumps import format_named
 
-        if self._dump is None:
-            with error_context(file=self.name):
-                template = _TemplateView(self._store, self._template, self.contents.dump["bytes"])
-                view = self._closing.enter_context(io.BufferedReader(template, 1 << 16))
-                format_ = format_named(self.contents.dump["format"])
-                coded = {info.name for info in self.contents.layers if not info.carried}
-                self._dump = self._closing.enter_context(format_.open(view, coded))
-        for tensor in self._dump.tensors:
-            if tensor.name == name:
-                return tensor
-        raise DamagedError("the template has no such tensor", file=self.name, layer=name)
+        with error_context(file=self.name):
+            template = _TemplateView(self._store, self._template, self.contents.dump["bytes"])
+            view = self._closing.enter_context(io.BufferedReader(template, 1 << 16))
+            format_ = format_named(self.contents.dump["format"])
+            coded = {info.name for info in self.contents.layers if not info.carried}
+            dump = self._closing.enter_context(format_.open(view, coded))
+        return {tensor.name: tensor for tensor in dump.tensors}
 
     def close(self) -> None:
         """Close the file."""
-        self._dump = None
+        self._tensors = None
         self._closing.close()
 
     def __enter__(self) -> Self:
@@ -174,11 +180,13 @@ class _Store:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._lock = threading.Lock()
         self.size = file.seek(0, io.SEEK_END)
 
     def bytes_at(self, offset: int, size: int) -> bytes:
-        self._file.seek(offset)
-        return self._file.read(size)
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(size)
 
     def read_at(self, offset: int) -> tuple[Record, bytes]:
         """Read and check whatever record starts at an offset."""
@@ -188,7 +196,7 @@ class _Store:
         record = records.parse_head(head, offset)
         if record.end > self.size:
             raise DamagedError(f"the record at byte {offset} reaches past the end of the file")
-        payload = self._file.read(record.payload_bytes)
+        payload = self.bytes_at(offset + records.HEAD_BYTES, record.payload_bytes)
         records.check_record(head, payload, offset)
         return record, payload
 

@@ -137,6 +137,8 @@ def check_header(header: bytes) -> None:
     """
     if not header:
         raise DamagedError("the file is empty", hint="was its writing interrupted?")
+    if header.startswith((b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"PK\x03\x04")):
+        raise UnsupportedError("is a dump, not a compressed file", hint="use 'fmc compress' first")
     if header[: len(MAGIC)] != MAGIC[: len(header)]:
         raise DamagedError(
             "not an fmcompress file, or its first bytes are damaged",
@@ -159,21 +161,37 @@ def check_header(header: bytes) -> None:
 
 
 def parse_head(head: bytes, offset: int) -> Record:
-    """Read a record's head and check its ranges.
+    """Read a record's head and check its ranges; of an unknown kind, see `check_known`.
 
     Raises
     ------
     DamagedError
         If it cannot be a head.
-    UnsupportedError
-        If the kind is unknown to this version.
     """
     kind, code, zero, size = _HEAD.unpack(head[: _HEAD.size])
-    if kind not in _MAX_PAYLOAD_BYTES or zero:
+    if not kind or zero:
         raise DamagedError(f"no record starts at byte {offset}")
-    if size > _MAX_PAYLOAD_BYTES[kind] or (kind == Kind.CHUNK and size < _CHUNK.size):
+    most = _MAX_PAYLOAD_BYTES.get(kind, 1 << 28)
+    if size > most or (kind == Kind.CHUNK and size < _CHUNK.size):
         raise DamagedError(f"the record at byte {offset} has an impossible size")
     return Record(kind, code, size, offset)
+
+
+def check_known(record: Record) -> None:
+    """Refuse a record, whose checksum is right, of a kind or code that is unknown.
+
+    Raises
+    ------
+    UnsupportedError
+        If it is.
+    """
+    plain = record.kind in (Kind.DUMP, Kind.INDEX) and record.code == 0
+    if not plain and record.kind not in (Kind.TEMPLATE, Kind.LAYERS, Kind.CHUNK):
+        raise UnsupportedError(
+            f"the record at byte {record.offset} is of an unknown kind ({record.kind}, "
+            f"{record.code})",
+            hint="written by a newer version: upgrade fmcompress",
+        )
 
 
 def check_record(head: bytes, payload: bytes, offset: int) -> None:
@@ -183,10 +201,13 @@ def check_record(head: bytes, payload: bytes, offset: int) -> None:
     ------
     DamagedError
         If they differ.
+    UnsupportedError
+        If its kind is unknown to this version.
     """
     (checksum,) = _CHECKSUM.unpack(head[_HEAD.size :])
     if checksum != record_checksum(offset, head[: _HEAD.size], payload):
         raise DamagedError(f"the checksum of the record at byte {offset} is wrong")
+    check_known(parse_head(head, offset))
 
 
 def parse_trailer(trailer: bytes, end: int) -> int:
@@ -312,6 +333,7 @@ def parse_index(payload: bytes, index_offset: int) -> list[tuple[Record, ChunkIn
         if len(head) < _HEAD.size:
             raise DamagedError("the index is cut")
         record = parse_head(head, offset)
+        check_known(record)
         at += _HEAD.size
         chunk = None
         if record.kind == Kind.CHUNK:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
-from fmcompress.chunks import check_description, decode_chunk
+from fmcompress.chunks import check_description, decode_chunk, item_bytes
 from fmcompress.container import Assembly, Scanner
 from fmcompress.contents import LayerInfo
-from fmcompress.dumps import format_named
-from fmcompress.errors import DamagedError, FmcError, error_context
+from fmcompress.dumps import Layout, format_named
+from fmcompress.errors import DamagedError, error_context
 from fmcompress.files import Source, name_of, open_source
 from fmcompress.picking import matches, pick
 from fmcompress.progress import Progress, Step, silent
@@ -138,29 +138,39 @@ def _verify_by_index(
     """Check every record that the index lists, whatever is wrong with others."""
     contents = opened.contents
     result.layers = len(contents.layers)
-    format_named(contents.dump["format"])
     pick([info.name for info in contents.layers], layers)
     places = (
         (layer, chunk) for layer, info in enumerate(contents.layers) for chunk in range(info.chunks)
     )
-    for info in contents.layers:
-        if not info.carried:
-            check_description(info)
+    layout = format_named(contents.dump["format"]).layout(contents.dump["bytes"])
     for record in opened.records:
         place = next(places) if record.kind == Kind.CHUNK else None
         name = contents.layers[place[0]].name if place else None
         try:
             payload = opened.read_record(record)
             if record.kind == Kind.TEMPLATE:
-                parse_template(record, payload)
+                layout.template(parse_template(record, payload))
             if place is not None:
                 info = contents.layers[place[0]]
                 if parse_chunk(record, payload) != contents.chunks[place[0]][place[1]]:
                     raise DamagedError("differs from the index")
                 _check_chunk(info, record, payload, layers, result)
-        except FmcError as error:
+        except DamagedError as error:
             result.damages.append(Damage(name, place[1] if place else None, error.cause))
         progress(Step(name or "", record.end, contents.total_bytes))
+    try:
+        for info in contents.layers:
+            _check_layer(info, layout)
+        if result.ok:  # of a damaged template it is known already that it is not whole
+            layout.check_whole()
+    except DamagedError as error:
+        result.damages.append(Damage(error.layer, None, error.cause))
+
+
+def _check_layer(info: LayerInfo, layout: Layout) -> None:
+    if not info.carried:
+        check_description(info)
+        layout.layer(info, info.size * item_bytes(info))
 
 
 def _verify_in_order(
@@ -175,14 +185,13 @@ def _verify_in_order(
         for record, payload in scanner.records():
             if record.kind == Kind.DUMP:
                 assembly.dump(payload)
-                format_named(contents.dump["format"])
+                layout = format_named(contents.dump["format"]).layout(contents.dump["bytes"])
             elif record.kind == Kind.TEMPLATE:
                 assembly.template(record)
-                parse_template(record, payload)
+                layout.template(parse_template(record, payload))
             elif record.kind == Kind.LAYERS:
                 for info in assembly.layers(record, payload):
-                    if not info.carried:
-                        check_description(info)
+                    _check_layer(info, layout)
                 result.layers = len(contents.layers)
             elif record.kind == Kind.CHUNK:
                 place = assembly.chunk(parse_chunk(record, payload))
@@ -190,6 +199,7 @@ def _verify_in_order(
                 progress(Step(contents.layers[place[0]].name, record.end, 0))
             place = None
         assembly.check_complete()
+        layout.check_whole()
         pick([info.name for info in contents.layers], layers)
     except DamagedError as error:
         place = place or assembly.expected

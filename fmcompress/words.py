@@ -26,6 +26,8 @@ ZERO_POINT_NAMES = (
     "quantzeropoint",
     "quantizationzeropoint",
     "outputzeropoint",
+    "xzeropoint",
+    "yzeropoint",
 )
 ZERO_POINT_SOURCES = ("none", "option", "attribute", "found")
 # Why a tensor of another dtype is carried.
@@ -85,7 +87,9 @@ class IntegerWords:
 
     def __post_init__(self) -> None:
         range_ = np.iinfo(self.format)
-        whole = isinstance(self.zero_point, int | np.integer) and self.zero_point is not True
+        whole = isinstance(self.zero_point, int | np.integer) and not isinstance(
+            self.zero_point, bool
+        )
         if not whole or not range_.min <= self.zero_point <= range_.max:
             raise ParameterError(
                 f"zero point {self.zero_point!r} is outside {self.format}",

@@ -512,10 +512,19 @@ def test_no_permission_to_write(dumped: Path, packed: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("command", ["decompress", "verify"])
 def test_wrong_magic(command: str, packed: Path, tmp_path: Path) -> None:
-    for start in (b"\x88FMC", b"PK\x03\x04"):
-        packed.write_bytes(start + packed.read_bytes()[len(start) :])
-        line = refused(tmp_path, 3, command, packed, names=(packed,))
-        assert "not an fmcompress file, or its first bytes are damaged" in line
+    packed.write_bytes(b"\x88FMC" + packed.read_bytes()[4:])
+    line = refused(tmp_path, 3, command, packed, names=(packed,))
+    assert "not an fmcompress file, or its first bytes are damaged" in line
+
+
+@pytest.mark.parametrize("command", ["decompress", "verify"])
+def test_a_dump_where_a_compressed_file_should_be(
+    command: str, packed: Path, tmp_path: Path
+) -> None:
+    for start in (b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"PK\x03\x04"):
+        packed.write_bytes(start + bytes(50))
+        line = refused(tmp_path, 4, command, packed, names=(packed,))
+        assert "is a dump, not a compressed file; use 'fmc compress' first" in line
 
 
 @pytest.mark.parametrize("command", ["decompress", "stats", "list", "verify"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import shutil
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fmcompress.errors import DamagedError, ParameterError, StreamError, StreamFault
+from fmcompress.errors import ParameterError, StreamError, StreamFault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,18 +127,16 @@ class Ebpc:
         ------
         StreamError
             If the streams do not hold exactly the symbols that `count` words need.
-        DamagedError
-            If the ZNZ stream is too short for `count` words, whatever it holds.
         """
         import numpy as np
 
         _check_word_bits(word_bits)
         if count < 0:
             raise ParameterError(f"the number of words is {count}, less than 0")
-        # One symbol covers at most max_burst words: refuse a lying count before allocating.
-        if count > 8 * len(znz) // (1 + self._run_bits) * self.max_burst + 8 * len(znz):
-            raise DamagedError(f"{len(znz)} bytes of ZNZ stream cannot hold {count} words")
-        words = np.empty(count, np.uint32)
+        # One symbol covers at most max_burst words: of a lying count no more than the stream
+        # can hold is allocated, and one word over, at which decoding will fail.
+        most = 8 * len(znz) // (1 + self._run_bits) * self.max_burst + 8 * len(znz)
+        words = np.empty(min(count, most + 1), np.uint32)
         status, word, bit = _kernel("decode")(
             np.frombuffer(znz, np.uint8),
             np.frombuffer(bpc, np.uint8),
@@ -174,13 +175,28 @@ def _padded(stream: NDArray[np.uint8], bits: int, word_bits: int) -> bytes:
 @cache
 def _kernel(name: str) -> Any:
     """Load a kernel; say so, once, where kernels must be compiled first."""
-    from fmcompress.kernels import ebpc
-
+    ebpc = _kernels()
     kernel = getattr(ebpc, name)
     folder = getattr(getattr(kernel, "stats", None), "cache_path", None)
     if folder is not None and not any(Path(folder).glob(f"ebpc.{name}-*.nbi")):
         _say_compiling(folder)
     return kernel
+
+
+@cache
+def _kernels() -> Any:
+    """Import the kernels, also where Numba finds no folder to keep them in."""
+    try:
+        from fmcompress.kernels import ebpc
+    except RuntimeError:
+        import numba
+
+        folder = tempfile.mkdtemp(prefix="fmc-kernels-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 - untyped
+        _log.warning("compiled kernels cannot be kept: set NUMBA_CACHE_DIR to a writable folder")
+        from fmcompress.kernels import ebpc
+    return ebpc
 
 
 @cache

@@ -9,13 +9,14 @@ To add a format, write a module beside this one and a line in `FORMATS`: CONTRIB
 
 from __future__ import annotations
 
-from fmcompress.dumps.base import Dump, Restorer, Tensor
+from fmcompress.dumps.base import Dump, Layout, Restorer, Tensor
 from fmcompress.dumps.formats import FORMATS, Format, format_named, open_dump, recognise
 
 __all__ = [
     "FORMATS",
     "Dump",
     "Format",
+    "Layout",
     "Restorer",
     "Tensor",
     "format_named",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from fmcompress.contents import LayerInfo
-from fmcompress.errors import DamagedError
+from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.files import reserve
 from fmcompress.records import TEMPLATE_PIECE_BYTES, TEMPLATE_PIECE_SEGMENTS, Piece
 
@@ -159,11 +159,98 @@ def _gaps(dump: Dump, coded: list[Tensor]) -> Iterator[tuple[int, int]]:
         yield at, dump.nbytes
 
 
+class Layout:
+    """Where a dump's bytes come from: checks that template and layers make it up, each byte once.
+
+    Parameters
+    ----------
+    nbytes : int
+        Size of the dump.
+    places : sequence of set of str
+        The keys that a layer's place may have in a dump of this format.
+    """
+
+    def __init__(self, nbytes: int, places: Sequence[frozenset[str]]) -> None:
+        self._nbytes = nbytes
+        self._places = places
+        self._template_end = 0
+        self._gaps: list[tuple[int, int]] = []  # start and end of what the template leaves out
+        self._stretches: list[tuple[int, int]] = []  # start and end of layers' data
+        self._packed_bytes = 0  # data of layers that have no stretch of their own
+
+    def template(self, piece: Piece) -> None:
+        """Take notice of a piece of the template.
+
+        Raises
+        ------
+        DamagedError
+            If it overlaps an earlier one, or reaches past the end of the dump.
+        """
+        for offset, size in piece.segments:
+            if offset < self._template_end or offset + size > self._nbytes:
+                raise DamagedError("the template overlaps itself or reaches past the dump's end")
+            if offset > self._template_end:
+                self._gaps.append((self._template_end, offset))
+            self._template_end = offset + size
+
+    def layer(self, layer: LayerInfo, nbytes: int) -> None:
+        """Take notice of a coded layer of `nbytes` bytes.
+
+        Raises
+        ------
+        DamagedError
+            If its place is not valid.
+        UnsupportedError
+            If this version knows no place of this kind.
+        """
+        if unknown := set(layer.place).difference(*self._places):
+            raise UnsupportedError(
+                f"its place in the dump has unknown keys {sorted(unknown)}",
+                layer=layer.name,
+                hint="written by a newer version: upgrade fmcompress",
+            )
+        if not nbytes:
+            return
+        if frozenset(layer.place) not in self._places:
+            raise DamagedError("its place in the dump is not valid", layer=layer.name)
+        offset, packed = layer.place.get("offset"), layer.place.get("bytes")
+        if type(offset) is int and 0 <= offset <= self._nbytes - nbytes:
+            self._stretches.append((offset, offset + nbytes))
+        elif type(packed) is int and 0 <= packed <= self._nbytes:
+            self._packed_bytes += packed
+        else:
+            raise DamagedError("its place in the dump is not valid", layer=layer.name)
+
+    def check_whole(self) -> None:
+        """Check that template and layers together make up the dump, each byte once.
+
+        Raises
+        ------
+        DamagedError
+            If they do not.
+        """
+        gaps = [*self._gaps, (self._template_end, self._nbytes)]
+        left = sum(end - start for start, end in gaps)
+        index, at = 0, 0
+        for start, end in sorted(self._stretches):
+            while index < len(gaps) and gaps[index][1] <= start:
+                index += 1
+            if index == len(gaps) or start < max(at, gaps[index][0]) or end > gaps[index][1]:
+                raise DamagedError(
+                    "the data of two layers, or of a layer and the template, overlap"
+                )
+            at = end
+            left -= end - start
+        if left != self._packed_bytes:
+            raise DamagedError("template and layers do not make up the whole dump")
+
+
 class Restorer:
     """Put a dump back: `template` for every piece, `announce` and write each layer, then `finish`.
 
     This base writes the template, and the data of layers whose place is one stretch of the file
-    (``{"offset": ...}``); formats add what they need.
+    (``{"offset": ...}``); formats add what they need. That pieces and places are valid is for
+    `Layout` to check, before.
 
     Parameters
     ----------
@@ -183,43 +270,16 @@ class Restorer:
             self._file.close()
             raise
         self._at = 0
-        self._template_end = 0
-        self._gaps: list[tuple[int, int]] = []  # start and end of what the template leaves out
-        self._stretches: list[tuple[int, int]] = []  # start and end of layers' data
-        self._packed_bytes = 0  # data of layers that have no stretch of their own
 
     def template(self, piece: Piece) -> None:
-        """Write a piece of the template.
-
-        Raises
-        ------
-        DamagedError
-            If it overlaps an earlier one, or reaches past the end of the dump.
-        """
+        """Write a piece of the template."""
         for offset, data in piece:
-            if offset < self._template_end or offset + len(data) > self.nbytes:
-                raise DamagedError("the template overlaps itself or reaches past the dump's end")
-            if offset > self._template_end:
-                self._gaps.append((self._template_end, offset))
-            self._template_end = offset + len(data)
             self._file.seek(offset)
             self._file.write(data)
 
-    def announce(self, layer: LayerInfo, nbytes: int, wanted: bool) -> None:
-        """Take notice of a coded layer of `nbytes` bytes, whether or not it will be put back.
-
-        Raises
-        ------
-        DamagedError
-            If its place is not valid.
-        """
-        offset, packed = layer.place.get("offset"), layer.place.get("bytes")
-        if type(offset) is int and 0 <= offset <= self.nbytes - nbytes:
-            self._stretches.append((offset, offset + nbytes))
-        elif type(packed) is int and 0 <= packed <= self.nbytes:
-            self._packed_bytes += packed
-        else:
-            raise DamagedError("its place in the dump is not valid", layer=layer.name)
+    def announce(self, layer: LayerInfo, wanted: bool) -> None:
+        """Take notice of a coded layer, whether or not it will be put back."""
+        return
 
     def begin(self, layer: LayerInfo, dtype: np.dtype[Any]) -> None:
         """Start with the data of a layer that was announced.
@@ -247,29 +307,6 @@ class Restorer:
     def finish(self, picked: list[str] | None = None) -> None:
         """Complete the file; keep only the tensors that are `picked`, where that is not None."""
         self.close()
-
-    def check_whole(self) -> None:
-        """Check that template and layers together make up the dump, each byte once.
-
-        Raises
-        ------
-        DamagedError
-            If they do not.
-        """
-        gaps = [*self._gaps, (self._template_end, self.nbytes)]
-        left = sum(end - start for start, end in gaps)
-        index, at = 0, 0
-        for start, end in sorted(self._stretches):
-            while index < len(gaps) and gaps[index][1] <= start:
-                index += 1
-            if index == len(gaps) or start < max(at, gaps[index][0]) or end > gaps[index][1]:
-                raise DamagedError(
-                    "the data of two layers, or of a layer and the template, overlap"
-                )
-            at = end
-            left -= end - start
-        if left != self._packed_bytes:
-            raise DamagedError("template and layers do not make up the whole dump")
 
     def close(self) -> None:
         """Close the file, complete or not."""

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from fmcompress.dumps.base import Dump, Restorer
+from fmcompress.dumps.base import Dump, Layout, Restorer
 from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.records import is_container
 
@@ -18,6 +18,11 @@ class Format(NamedTuple):
     name: str
     suffix: str
     recognise: Callable[[BinaryIO], bool]
+    places: tuple[frozenset[str], ...]  # the keys of the kinds of places that its layers have
+
+    def layout(self, nbytes: int) -> Layout:
+        """Prepare to check that template and layers make up a dump of this format."""
+        return Layout(nbytes, self.places)
 
     def open(self, source: Path | BinaryIO, absent: Collection[str] = ()) -> Dump:
         """Open a dump of this format; the data of the tensors named `absent` is not there."""
@@ -52,10 +57,13 @@ def _is_hdf5(file: BinaryIO) -> bool:
     return False
 
 
+_STRETCH = frozenset({"offset"})
+_CHUNKS = frozenset({"chunks", "bytes"})
+_MEMBER = frozenset({"member", "header", "bytes"})
 FORMATS = (
-    Format("hdf5", ".h5", _is_hdf5),
-    Format("npy", ".npy", _starts_with(b"\x93NUMPY")),
-    Format("npz", ".npz", _starts_with(b"PK\x03\x04", b"PK\x05\x06")),
+    Format("hdf5", ".h5", _is_hdf5, (_STRETCH, _CHUNKS)),
+    Format("npy", ".npy", _starts_with(b"\x93NUMPY"), (_STRETCH,)),
+    Format("npz", ".npz", _starts_with(b"PK\x03\x04", b"PK\x05\x06"), (_STRETCH, _MEMBER)),
 )
 
 

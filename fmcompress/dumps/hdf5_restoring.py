@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import Restorer as BaseRestorer
-from fmcompress.dumps.hdf5_objects import filters, find
+from fmcompress.dumps.hdf5_objects import filters, find, library_errors
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
 
 
@@ -29,6 +29,7 @@ class Restorer(BaseRestorer):
         super().__init__(path, nbytes)
         self._hdf5: h5py.File | None = None
         self._rows: _ChunkRows | None = None
+        self._tail = b""
 
     def begin(self, layer: LayerInfo, dtype: np.dtype[Any]) -> None:
         """Start with a coded layer."""
@@ -37,6 +38,8 @@ class Restorer(BaseRestorer):
             return
         self._file.flush()
         if self._hdf5 is None:
+            self._file.seek(max(0, self.nbytes - _TAIL_BYTES))
+            self._tail = self._file.read()
             try:
                 self._hdf5 = h5py.File(self.path, "r+")
             except OSError as error:
@@ -67,6 +70,15 @@ class Restorer(BaseRestorer):
             finally:
                 whole.unlink()
 
+    def _put_tail_back(self) -> None:
+        """Write anew what stood behind the end of HDF5's own data: the library cuts it off."""
+        size = self._file.seek(0, 2)
+        if size < self.nbytes:
+            missing = self.nbytes - size
+            if missing > len(self._tail):
+                raise UnsupportedError(f"{missing} bytes stand behind the end of its HDF5 data")
+            self._file.write(self._tail[-missing:])
+
     def close(self) -> None:
         """Close the file, complete or not."""
         self._rows = None
@@ -74,6 +86,7 @@ class Restorer(BaseRestorer):
             hdf5, self._hdf5 = self._hdf5, None
             with _system_errors():
                 hdf5.close()
+            self._put_tail_back()
         super().close()
 
 
@@ -151,7 +164,8 @@ def _system_errors() -> Iterator[None]:
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
-_MAX_CHUNK_BYTES = 1 << 30
+_MAX_CHUNK_BYTES = 1 << 26
+_TAIL_BYTES = 1 << 20
 _numbers = itertools.count()  # the library knows files in memory by their names
 
 
@@ -172,14 +186,30 @@ class Filter:
         undefined = plist.fill_value_defined() == h5d.FILL_VALUE_UNDEFINED
         self._fill = 0 if undefined else dataset.fillvalue
         self._chunk = dataset.chunks
-        if math.prod(self._chunk) * self._dtype.itemsize > _MAX_CHUNK_BYTES:
-            raise UnsupportedError(f"its HDF5 chunks are larger than {_MAX_CHUNK_BYTES} bytes")
+        # Chunks may be larger than their dataset, but need not take all memory.
+        most_bytes = max(_MAX_CHUNK_BYTES, 16 * dataset.nbytes)
+        if math.prod(self._chunk) * self._dtype.itemsize > most_bytes:
+            raise UnsupportedError(f"its HDF5 chunks are larger than {most_bytes} bytes")
         self._all_filters = (1 << len([*filters(plist)])) - 1  # a bit each, as in masks
         try:
             space = h5s.create_simple(self._chunk)
             self._scratch = h5d.create(self._file, b"chunk", self._type, space, plist)
         except (ValueError, OSError, RuntimeError) as error:
             raise UnsupportedError(f"its filters cannot be applied here ({error})") from error
+
+    def undo(self, mask: int, data: bytes) -> NDArray[Any]:
+        """Return the elements of a whole chunk from its filter mask and bytes.
+
+        Raises
+        ------
+        DamagedError
+            If the filters cannot be undone.
+        """
+        with library_errors():
+            self._scratch.write_direct_chunk((0,) * len(self._chunk), data, mask)
+            chunk = np.empty(self._chunk, self._dtype)
+            self._scratch.read(h5s.ALL, h5s.ALL, chunk, self._type)
+        return chunk
 
     def apply(self, elements: NDArray[Any], mask: int) -> tuple[int, bytes]:
         """Return filter mask and bytes of a chunk; what is outside the dataset is fill value.

@@ -2,7 +2,7 @@
 
 Members that are stored keep their data in one stretch of the archive, which is put back byte for
 byte. An archive with deflated members is written anew, member by member, with the same names,
-order, compression and dates.
+order, methods and dates; levels and extra fields are those of Python's zipfile.
 """
 
 from __future__ import annotations
@@ -250,9 +250,8 @@ class Restorer(BaseRestorer):
         self._stream: IO[bytes] | None = None
         self._skipped: set[str] = set()
 
-    def announce(self, layer: LayerInfo, nbytes: int, wanted: bool) -> None:
+    def announce(self, layer: LayerInfo, wanted: bool) -> None:
         """Take notice of a coded layer; a member whose data will not come is left out."""
-        super().announce(layer, nbytes, wanted)
         if not wanted:
             self._skipped.add(str(layer.place.get("member")))
 
