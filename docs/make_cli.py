@@ -46,7 +46,7 @@ They are those of zstd and xz.
 * **Layers** are picked with `--layers GLOB`, which may be given several times; `*` also matches
   `/`. A glob that matches no layer is an error. `compress` carries the others unchanged, so that
   the whole file still comes back; `decompress` leaves them out.
-* **Memory**: files are worked on chunk by chunk. From a pipe, `compress`, `stats` and `list` make
+* **Memory**: files are worked on piece by piece (of HDF5, at least one row of chunks). From a pipe, `compress`, `stats` and `list` make
   a temporary copy first (in `TMPDIR`); `decompress` and `verify` read it as it comes. To a pipe,
   `compress` writes as it goes; `decompress` puts the dump together in a temporary file first.
 * **A first run** compiles the kernels, which takes some seconds, and says so. They are kept in

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 class Step(NamedTuple):
     """One report: `layer` is being worked on; `done` of `total` bytes are.
 
-    `total` is 0 where it is not known.
+    `total` is 0 where it is not known, and an estimate where a file is read in one pass.
     """
 
     layer: str

@@ -80,7 +80,10 @@ class Tensor(ABC):
 
     @abstractmethod
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """Yield its elements in the file's order, as 1-D arrays of bounded size."""
+        """Yield its elements in the file's order, as 1-D arrays of about `BLOCK_BYTES`.
+
+        What cannot be read in smaller pieces (a row of HDF5 chunks) comes as one.
+        """
 
     @abstractmethod
     def read(self) -> Any:
