@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from fmcompress import container, dumps, records
+from fmcompress import container, dumps
 from fmcompress.chunks import code_chunk
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS, Contents, LayerInfo
@@ -19,7 +19,7 @@ from fmcompress.errors import FmcError, ParameterError, error_context
 from fmcompress.files import Source, Target, name_of, replacing, same_file, source_path, writing
 from fmcompress.picking import pick
 from fmcompress.progress import Progress, Step, silent
-from fmcompress.reader import File
+from fmcompress.reader import File, is_container
 from fmcompress.statistics import Stats, stats_of_contents
 from fmcompress.words import NO_WORD_FORMAT, WordFormat, format_for, zero_point_attribute
 
@@ -141,9 +141,7 @@ def stats(
     """
     options = _Options(block_size, max_burst, difference, zero_point, chunk_words)
     with error_context(file=name_of(source)), source_path(source) as path:
-        with path.open("rb") as file:
-            packed = records.is_container(file.read(len(records.MAGIC)))
-        if packed:
+        if is_container(path):
             with File(path) as opened:
                 picked = pick([info.name for info in opened.contents.layers], layers)
                 return stats_of_contents(opened.contents, name_of(source), picked)

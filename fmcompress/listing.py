@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fmcompress import records
 from fmcompress.errors import error_context
 from fmcompress.files import Source, name_of, source_path
 from fmcompress.picking import pick
-from fmcompress.reader import File
+from fmcompress.reader import File, is_container
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,7 @@ def list_layers(source: Source, layers: Sequence[str] | str | None = None) -> Li
         As `fmcompress.stats`.
     """
     with error_context(file=name_of(source)), source_path(source) as path:
-        with path.open("rb") as file:
-            packed = records.is_container(file.read(len(records.MAGIC)))
+        packed = is_container(path)
         format_, entries = _of_container(path) if packed else _of_dump(path)
         picked = pick([entry.name for entry in entries], layers)
     kept = [entry for entry, keep in zip(entries, picked, strict=True) if keep]

@@ -57,6 +57,12 @@ def open(source: Source) -> File:
     return File(source)
 
 
+def is_container(path: Path) -> bool:
+    """Tell whether a file is (or was) a container, from how it starts."""
+    with path.open("rb") as file:
+        return records.is_container(file.read(len(records.MAGIC)))
+
+
 class File(Mapping[str, "Layer"]):
     """An open container: a mapping from layer name to `Layer`, in file order."""
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from fmcompress.chunks import word_format
+from fmcompress.codecs.stored import Stored
 from fmcompress.contents import ChunkInfo, Contents, LayerInfo
-
-_STORED = 0  # the codec number of a stored chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ class Sizes:
     @classmethod
     def of_chunks(cls, chunks: Sequence[ChunkInfo], word_bits: int) -> Sizes:
         """Add up the chunks of a layer with words of `word_bits` bits."""
-        stored = [chunk for chunk in chunks if chunk.codec == _STORED]
-        coded = [chunk for chunk in chunks if chunk.codec != _STORED]
+        stored = [chunk for chunk in chunks if chunk.codec == Stored.number]
+        coded = [chunk for chunk in chunks if chunk.codec != Stored.number]
         words = sum(chunk.words for chunk in chunks)
         coded_words = sum(chunk.words for chunk in coded)
         return cls(
@@ -209,13 +209,6 @@ def layer_stats(info: LayerInfo, chunks: Sequence[ChunkInfo], word_bits: int) ->
     )
 
 
-def word_bits_of(info: LayerInfo) -> int:
-    """Return the word width of a layer; 0 for a carried one."""
-    from fmcompress.words import format_from_description
-
-    return 0 if info.carried else format_from_description(info.words).bits
-
-
 def stats_of_contents(
     contents: Contents, file: str, picked: Sequence[bool], warnings: Sequence[str] = ()
 ) -> Stats:
@@ -228,7 +221,9 @@ def stats_of_contents(
         compressed_bytes=contents.total_bytes,
         template_bytes=contents.template_bytes,
         layers=[
-            layer_stats(info, chunks, word_bits_of(info)) for info, chunks, pick in rows if pick
+            layer_stats(info, chunks, 0 if info.carried else word_format(info).bits)
+            for info, chunks, pick in rows
+            if pick
         ],
         warnings=list(warnings),
     )

@@ -6,20 +6,13 @@ Importing this package imports no kernel; a codec loads its own on first use.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol
 
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import Stored
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 
-__all__ = ["CODECS", "CODEC_NAMES", "Codec", "Streams", "codec_from_description"]
-
-
-class Streams(NamedTuple):
-    """The two streams of one transmission; a codec with a single stream leaves one empty."""
-
-    znz: bytes
-    bpc: bytes
+__all__ = ["CODECS", "CODEC_NAMES", "Codec", "codec_from_description"]
 
 
 class Codec(Protocol):
