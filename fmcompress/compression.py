@@ -14,7 +14,7 @@ from fmcompress import container, dumps
 from fmcompress.chunks import code_chunk
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS, Contents, LayerInfo
-from fmcompress.dumps.base import Dump, Tensor, template_pieces
+from fmcompress.dumps import Dump, Tensor, template_pieces
 from fmcompress.errors import FmcError, ParameterError, error_context
 from fmcompress.files import Source, Target, name_of, replacing, same_file, source_path, writing
 from fmcompress.picking import pick
@@ -193,8 +193,8 @@ class _Plan:
 
     def write(self, path: Path, file: BinaryIO | _Nowhere, progress: Progress) -> Contents:
         writer = container.Writer(file)  # type: ignore[arg-type]
-        writer.dump({"format": self.dump.format, "bytes": self.dump.nbytes})
-        with path.open("rb") as source:
+        writer.dump(self.dump.describe())
+        with self.dump.open_bytes() as source:
             for piece in template_pieces(self.dump, self._coded, source):
                 writer.template(piece)
         total = sum(tensor.nbytes for tensor in self._coded)

@@ -242,5 +242,9 @@ def parse_dump(payload: bytes) -> dict[str, Any]:
         and _is_count(value.get("bytes"), 0, 2**63 - 1)
     ):
         raise DamagedError("the description of the dump is not valid")
-    _refuse_unknown(value, {"format", "bytes"}, "the description of the dump")
+    _refuse_unknown(value, {"format", "bytes", "options", "files"}, "the description of the dump")
+    if not isinstance(value.get("options", {}), dict) or not isinstance(
+        value.get("files", []), list
+    ):
+        raise DamagedError("the description of the dump is not valid")
     return value

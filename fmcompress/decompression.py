@@ -142,8 +142,8 @@ class _Unpacking:
         if record.kind == Kind.DUMP:
             self._assembly.dump(payload)
             format_ = format_named(contents.dump["format"])
-            self._layout = format_.layout(contents.dump["bytes"])
-            self._restorer = format_.restorer(self._path, contents.dump["bytes"])
+            self._layout = format_.layout(contents.dump)
+            self._restorer = format_.restorer(self._path, contents.dump)
         elif self._restorer is None:
             raise DamagedError("the file does not begin with what dump it holds")
         elif record.kind == Kind.TEMPLATE:

@@ -154,7 +154,7 @@ class File(Mapping[str, "Layer"]):
             view = self._closing.enter_context(io.BufferedReader(template, 1 << 16))
             format_ = format_named(self.contents.dump["format"])
             coded = {info.name for info in self.contents.layers if not info.carried}
-            dump = self._closing.enter_context(format_.open(view, coded))
+            dump = self._closing.enter_context(format_.open(view, coded, self.contents.dump))
         return {tensor.name: tensor for tensor in dump.tensors}
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ HEAD_BYTES = _HEAD.size + _CHECKSUM.size
 TRAILER_BYTES = _TRAILER.size
 
 _MAX_PAYLOAD_BYTES = {
-    1: 1 << 16,
+    1: 1 << 23,
     2: TEMPLATE_PIECE_BYTES + (1 << 18),
     3: MAX_LAYERS_BYTES,
     4: 1 << 28,

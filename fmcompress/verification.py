@@ -142,7 +142,7 @@ def _verify_by_index(
     places = (
         (layer, chunk) for layer, info in enumerate(contents.layers) for chunk in range(info.chunks)
     )
-    layout = format_named(contents.dump["format"]).layout(contents.dump["bytes"])
+    layout = format_named(contents.dump["format"]).layout(contents.dump)
     for record in opened.records:
         place = next(places) if record.kind == Kind.CHUNK else None
         name = contents.layers[place[0]].name if place else None
@@ -185,7 +185,7 @@ def _verify_in_order(
         for record, payload in scanner.records():
             if record.kind == Kind.DUMP:
                 assembly.dump(payload)
-                layout = format_named(contents.dump["format"]).layout(contents.dump["bytes"])
+                layout = format_named(contents.dump["format"]).layout(contents.dump)
             elif record.kind == Kind.TEMPLATE:
                 assembly.template(record)
                 layout.template(parse_template(record, payload))

@@ -9,8 +9,9 @@ To add a format, write a module beside this one and a line in `FORMATS`: CONTRIB
 
 from __future__ import annotations
 
-from fmcompress.dumps.base import Dump, Layout, Restorer, Tensor
+from fmcompress.dumps.base import Dump, Restorer, Tensor, TensorSpec, Writer
 from fmcompress.dumps.formats import FORMATS, Format, format_named, open_dump, recognise
+from fmcompress.dumps.layout import Layout, template_pieces
 
 __all__ = [
     "FORMATS",
@@ -19,7 +20,10 @@ __all__ = [
     "Layout",
     "Restorer",
     "Tensor",
+    "TensorSpec",
+    "Writer",
     "format_named",
     "open_dump",
     "recognise",
+    "template_pieces",
 ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from fmcompress.contents import LayerInfo
-from fmcompress.errors import DamagedError, UnsupportedError
+from fmcompress.errors import DamagedError
 from fmcompress.files import reserve
-from fmcompress.records import TEMPLATE_PIECE_BYTES, TEMPLATE_PIECE_SEGMENTS, Piece
+from fmcompress.records import Piece
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,10 @@ class Tensor(ABC):
         Unique in the dump.
     shape : tuple of int
     dtype : dtype or None
-        With byte order; None where NumPy has none for it.
+        How elements lie in the file, with byte order; None where NumPy has none for it.
+    element_type : str
+        What the elements are where `dtype` does not tell: ``"bfloat16"`` in a ``uint16``, say;
+        a name that `fmcompress.words` knows. Empty where `dtype` does.
     label : str
         The dtype for people, as ``int8`` or ``string``.
     order : {"C", "F"}
@@ -51,6 +55,7 @@ class Tensor(ABC):
     carried: str
     stored_bytes: int
     place: dict[str, Any]
+    element_type: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -103,12 +108,35 @@ class Dump(ABC):
         Size of the file.
     tensors : list of Tensor
         In file order.
+    groups : mapping of str to mapping
+        Attributes of the groups that hold the tensors, by path; ``""`` is the file itself. Empty
+        where the format has none.
+    options : dict
+        What must be known to open it again and is not in its bytes, as a raw file's dtype.
+    files : list of dict
+        Of a folder: what files it holds, in the order in which their bytes make up the dump.
     """
 
     format: str
     path: Path | None
     nbytes: int
     tensors: list[Tensor]
+    groups: Mapping[str, Mapping[str, Any]]
+    options: dict[str, Any]
+    files: list[dict[str, Any]]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the container says of the dump: format, size, and what else is needed."""
+        description: dict[str, Any] = {"format": self.format, "bytes": self.nbytes}
+        for key in ("options", "files"):
+            if value := getattr(self, key, None):
+                description[key] = value
+        return description
+
+    def open_bytes(self) -> BinaryIO:
+        """Open the dump's bytes; of a folder, those of its files one behind the other."""
+        assert self.path is not None
+        return self.path.open("rb")
 
     @abstractmethod
     def close(self) -> None:
@@ -119,133 +147,6 @@ class Dump(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def template_pieces(dump: Dump, coded: list[Tensor], file: BinaryIO) -> Iterator[Piece]:
-    """Yield every byte of the dump's `file` that is not data of the `coded` tensors.
-
-    Raises
-    ------
-    DamagedError
-        If data of two tensors overlaps.
-    """
-    segments: list[tuple[int, int]] = []
-    parts: list[bytes] = []
-    room = TEMPLATE_PIECE_BYTES
-    for start, end in _gaps(dump, coded):
-        at = start
-        while at < end:
-            file.seek(at)
-            part = file.read(min(end - at, room))
-            if not part:
-                raise DamagedError("the file became shorter while it was read")
-            segments.append((at, len(part)))
-            parts.append(part)
-            at += len(part)
-            room -= len(part)
-            if room == 0 or len(segments) == TEMPLATE_PIECE_SEGMENTS:
-                yield Piece(tuple(segments), b"".join(parts))
-                segments, parts, room = [], [], TEMPLATE_PIECE_BYTES
-    if segments:
-        yield Piece(tuple(segments), b"".join(parts))
-
-
-def _gaps(dump: Dump, coded: list[Tensor]) -> Iterator[tuple[int, int]]:
-    at = 0
-    for offset, size in sorted(hole for tensor in coded for hole in tensor.holes()):
-        if offset < at or offset + size > dump.nbytes:
-            raise DamagedError("the data of two tensors overlaps, or reaches past the file's end")
-        if offset > at:
-            yield at, offset
-        at = offset + size
-    if at < dump.nbytes:
-        yield at, dump.nbytes
-
-
-class Layout:
-    """Where a dump's bytes come from: checks that template and layers make it up, each byte once.
-
-    Parameters
-    ----------
-    nbytes : int
-        Size of the dump.
-    places : sequence of set of str
-        The keys that a layer's place may have in a dump of this format.
-    """
-
-    def __init__(self, nbytes: int, places: Sequence[frozenset[str]]) -> None:
-        self._nbytes = nbytes
-        self._places = places
-        self._template_end = 0
-        self._gaps: list[tuple[int, int]] = []  # start and end of what the template leaves out
-        self._stretches: list[tuple[int, int]] = []  # start and end of layers' data
-        self._packed_bytes = 0  # data of layers that have no stretch of their own
-
-    def template(self, piece: Piece) -> None:
-        """Take notice of a piece of the template.
-
-        Raises
-        ------
-        DamagedError
-            If it overlaps an earlier one, or reaches past the end of the dump.
-        """
-        for offset, size in piece.segments:
-            if offset < self._template_end or offset + size > self._nbytes:
-                raise DamagedError("the template overlaps itself or reaches past the dump's end")
-            if offset > self._template_end:
-                self._gaps.append((self._template_end, offset))
-            self._template_end = offset + size
-
-    def layer(self, layer: LayerInfo, nbytes: int) -> None:
-        """Take notice of a coded layer of `nbytes` bytes.
-
-        Raises
-        ------
-        DamagedError
-            If its place is not valid.
-        UnsupportedError
-            If this version knows no place of this kind.
-        """
-        if unknown := set(layer.place).difference(*self._places):
-            raise UnsupportedError(
-                f"its place in the dump has unknown keys {sorted(unknown)}",
-                layer=layer.name,
-                hint="written by a newer version: upgrade fmcompress",
-            )
-        if not nbytes:
-            return
-        if frozenset(layer.place) not in self._places:
-            raise DamagedError("its place in the dump is not valid", layer=layer.name)
-        offset, packed = layer.place.get("offset"), layer.place.get("bytes")
-        if type(offset) is int and 0 <= offset <= self._nbytes - nbytes:
-            self._stretches.append((offset, offset + nbytes))
-        elif type(packed) is int and 0 <= packed <= self._nbytes:
-            self._packed_bytes += packed
-        else:
-            raise DamagedError("its place in the dump is not valid", layer=layer.name)
-
-    def check_whole(self) -> None:
-        """Check that template and layers together make up the dump, each byte once.
-
-        Raises
-        ------
-        DamagedError
-            If they do not.
-        """
-        gaps = [*self._gaps, (self._template_end, self._nbytes)]
-        left = sum(end - start for start, end in gaps)
-        index, at = 0, 0
-        for start, end in sorted(self._stretches):
-            while index < len(gaps) and gaps[index][1] <= start:
-                index += 1
-            if index == len(gaps) or start < max(at, gaps[index][0]) or end > gaps[index][1]:
-                raise DamagedError(
-                    "the data of two layers, or of a layer and the template, overlap"
-                )
-            at = end
-            left -= end - start
-        if left != self._packed_bytes:
-            raise DamagedError("template and layers do not make up the whole dump")
 
 
 class Restorer:
@@ -259,16 +160,16 @@ class Restorer:
     ----------
     path : Path
         An empty file, to be filled.
-    nbytes : int
-        Size of the dump.
+    description : mapping
+        As `Dump.describe` gave it: at least ``format`` and ``bytes``.
     """
 
-    def __init__(self, path: Path, nbytes: int) -> None:
+    def __init__(self, path: Path, description: Mapping[str, Any]) -> None:
         self.path = path
-        self.nbytes = nbytes
+        self.nbytes: int = description["bytes"]
         self._file = path.open("r+b")
         try:
-            reserve(self._file, nbytes)
+            reserve(self._file, self.nbytes)
         except BaseException:
             self._file.close()
             raise
@@ -314,3 +215,81 @@ class Restorer:
     def close(self) -> None:
         """Close the file, complete or not."""
         self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor that is to be written to a new dump.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    dtype : dtype
+        Of the elements that `Writer.write` will get, native byte order.
+    element_type : str
+        What they are: the dtype's name, or ``"bfloat16"``, ``"float8_e4m3fn"``, ``"int4"``, …
+    attributes : mapping
+        Of the tensor, ``scale`` and ``zero_point`` included.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    element_type: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Writer(ABC):
+    """Write a new dump of a format: for every tensor, in order, `begin`, `write`… and `end`.
+
+    Parameters
+    ----------
+    path : Path
+        An empty file, to be filled; of a folder format, an empty folder.
+    tensors : sequence of TensorSpec
+        All that will come, in order.
+    groups : mapping of str to mapping
+        Attributes of groups, as in `Dump.groups`.
+
+    Attributes
+    ----------
+    lost : list of str
+        What the format could not hold, in clauses for people; known after `finish`.
+
+    Raises
+    ------
+    UnsupportedError
+        If the format cannot hold these tensors.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        tensors: Sequence[TensorSpec],
+        groups: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self.path = path
+        self.tensors = tensors
+        self.groups = groups
+        self.lost: list[str] = []
+
+    @abstractmethod
+    def begin(self, tensor: TensorSpec) -> None:
+        """Start with the next tensor."""
+
+    @abstractmethod
+    def write(self, elements: NDArray[Any]) -> None:
+        """Take its next elements, in C order, as a 1-D array of its dtype."""
+
+    def end(self) -> None:
+        """End the tensor."""
+        return
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Complete the file and close it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file, complete or not; may be called again."""

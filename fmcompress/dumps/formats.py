@@ -2,37 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from fmcompress.dumps.base import Dump, Layout, Restorer
+from fmcompress.dumps.base import Dump, Restorer, TensorSpec, Writer
+from fmcompress.dumps.layout import Layout
 from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.records import is_container
 
 
 class Format(NamedTuple):
-    """One dump format. Its module is loaded on first use; it offers ``open`` and ``Restorer``."""
+    """One dump format. Its module, loaded on first use, offers `open`, `Restorer` and `Writer`.
+
+    Attributes
+    ----------
+    name : str
+        Also the name of its module.
+    suffixes : tuple of str
+        Of file names; the first is the usual one.
+    recognise : callable
+        Tells from an open file whether it is of this format.
+    places : tuple of frozenset of str
+        The keys of the kinds of places that its layers have.
+    folder : bool
+        Whether a dump of this format is a folder.
+    writes : bool
+        Whether tensors of any dump can be written in this format.
+    own_layout : bool
+        Whether its module has a ``Layout`` of its own.
+    """
 
     name: str
-    suffix: str
+    suffixes: tuple[str, ...]
     recognise: Callable[[BinaryIO], bool]
-    places: tuple[frozenset[str], ...]  # the keys of the kinds of places that its layers have
+    places: tuple[frozenset[str], ...]
+    folder: bool = False
+    writes: bool = True
+    own_layout: bool = False
 
-    def layout(self, nbytes: int) -> Layout:
+    def layout(self, description: Mapping[str, Any]) -> Layout:
         """Prepare to check that template and layers make up a dump of this format."""
-        return Layout(nbytes, self.places)
+        if self.own_layout:
+            layout: Layout = self._module().Layout(description)
+            return layout
+        return Layout(description["bytes"], self.places)
 
-    def open(self, source: Path | BinaryIO, absent: Collection[str] = ()) -> Dump:
-        """Open a dump of this format; the data of the tensors named `absent` is not there."""
-        dump: Dump = self._module().open(source, absent)
+    def open(
+        self,
+        source: Path | BinaryIO,
+        absent: Collection[str] = (),
+        description: Mapping[str, Any] | None = None,
+    ) -> Dump:
+        """Open a dump of this format; the data of the tensors named `absent` is not there.
+
+        `description` is that of the container, where it is opened from one.
+        """
+        dump: Dump = self._module().open(source, absent, description or {})
         return dump
 
-    def restorer(self, path: Path, nbytes: int) -> Restorer:
+    def restorer(self, path: Path, description: Mapping[str, Any]) -> Restorer:
         """Prepare to put a dump of this format back."""
-        restorer: Restorer = self._module().Restorer(path, nbytes)
+        restorer: Restorer = self._module().Restorer(path, description)
         return restorer
+
+    def writer(
+        self,
+        path: Path,
+        tensors: Sequence[TensorSpec],
+        groups: Mapping[str, Mapping[str, Any]],
+    ) -> Writer:
+        """Prepare to write a new dump of this format."""
+        writer: Writer = self._module().Writer(path, tensors, groups)
+        return writer
 
     def _module(self) -> Any:
         return import_module(f"fmcompress.dumps.{self.name}")
@@ -61,9 +104,9 @@ _STRETCH = frozenset({"offset"})
 _CHUNKS = frozenset({"chunks", "bytes"})
 _MEMBER = frozenset({"member", "header", "bytes"})
 FORMATS = (
-    Format("hdf5", ".h5", _is_hdf5, (_STRETCH, _CHUNKS)),
-    Format("npy", ".npy", _starts_with(b"\x93NUMPY"), (_STRETCH,)),
-    Format("npz", ".npz", _starts_with(b"PK\x03\x04", b"PK\x05\x06"), (_STRETCH, _MEMBER)),
+    Format("hdf5", (".h5", ".hdf5"), _is_hdf5, (_STRETCH, _CHUNKS)),
+    Format("npy", (".npy",), _starts_with(b"\x93NUMPY"), (_STRETCH,)),
+    Format("npz", (".npz",), _starts_with(b"PK\x03\x04", b"PK\x05\x06"), (_STRETCH, _MEMBER)),
 )
 
 

@@ -7,7 +7,7 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from fmcompress.errors import DamagedError, UnsupportedError, error_context
 class Restorer(BaseRestorer):
     """Put an HDF5 file back."""
 
-    def __init__(self, path: Path, nbytes: int) -> None:
-        super().__init__(path, nbytes)
+    def __init__(self, path: Path, description: Mapping[str, Any]) -> None:
+        super().__init__(path, description)
         self._hdf5: h5py.File | None = None
         self._rows: _ChunkRows | None = None
         self._tail = b""

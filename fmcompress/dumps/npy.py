@@ -189,7 +189,11 @@ class _NpyDump(Dump):
         """Nothing is kept open."""
 
 
-def open(source: Path | BinaryIO, absent: Collection[str] = ()) -> Dump:
+def open(
+    source: Path | BinaryIO,
+    absent: Collection[str] = (),
+    description: Mapping[str, Any] | None = None,
+) -> Dump:
     """Open an NPY file.
 
     Raises

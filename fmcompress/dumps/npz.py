@@ -241,8 +241,8 @@ class _OtherMember(_NoData):
 class Restorer(BaseRestorer):
     """Put an NPZ back: in place where its members are stored, else member by member."""
 
-    def __init__(self, path: Path, nbytes: int) -> None:
-        super().__init__(path, nbytes)
+    def __init__(self, path: Path, description: Mapping[str, Any]) -> None:
+        super().__init__(path, description)
         self._template_path = path.with_name(path.name + ".template")
         self._template: zipfile.ZipFile | None = None
         self._output: zipfile.ZipFile | None = None
@@ -373,7 +373,11 @@ def _same_head(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
     return fresh
 
 
-def open(source: Path | BinaryIO, absent: Collection[str] = ()) -> Dump:
+def open(
+    source: Path | BinaryIO,
+    absent: Collection[str] = (),
+    description: Mapping[str, Any] | None = None,
+) -> Dump:
     """Open an NPZ file.
 
     Raises

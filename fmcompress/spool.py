@@ -1,0 +1,126 @@
+"""Arrays too large for memory, in a temporary file: written in one order, read in another.
+
+The file is mapped piece by piece and let go again, so that it is never resident as a whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from fmcompress.files import reserve
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# What is in memory of such an array at a time, about.
+PIECE_BYTES = 1 << 25
+
+
+def pieces(shape: Sequence[int], most: int, multiple: int = 1) -> Iterator[tuple[slice, ...]]:
+    """Cut an array into boxes that follow each other in C order, each one stretch of it.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the array; not empty.
+    most : int
+        Elements of a box, at most (but for `multiple`).
+    multiple : int
+        Boxes that hold several indices of the first axis hold a multiple of so many.
+
+    Yields
+    ------
+    tuple of slice
+        One slice an axis.
+    """
+    axis = (
+        0  # the axis that is cut: what lies behind it fits whole, what lies before goes one by one
+    )
+    while axis < len(shape) - 1 and math.prod(shape[axis + 1 :]) * multiple > most:
+        axis += 1
+        multiple = 1
+    inner = math.prod(shape[axis + 1 :])
+    step = max(1, most // max(inner * multiple, 1)) * multiple
+    whole = tuple(slice(0, length) for length in shape[axis + 1 :])
+    for outer in itertools.product(*map(range, shape[:axis])):
+        before = tuple(slice(at, at + 1) for at in outer)
+        for start in range(0, shape[axis], step):
+            yield (*before, slice(start, min(start + step, shape[axis])), *whole)
+
+
+class Spool:
+    """An array in a temporary file (in ``TMPDIR``), which is gone when it is closed.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    dtype : dtype
+
+    Raises
+    ------
+    OSError
+        If there is no room for it.
+    """
+
+    def __init__(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
+        self.shape = tuple(shape)
+        self.dtype = dtype
+        self._file = tempfile.NamedTemporaryFile(prefix="fmc-spool-")  # noqa: SIM115 - see close
+        self._end = 0
+        try:
+            reserve(self._file, math.prod(self.shape) * dtype.itemsize)
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, elements: NDArray[Any]) -> None:
+        """Write the next elements, in C order."""
+        self._file.seek(self._end)
+        data = elements.astype(self.dtype, copy=False).reshape(-1).view("u1").data
+        self._file.write(data)
+        self._file.flush()
+        self._end += len(data)
+
+    def __setitem__(self, box: tuple[slice, ...], elements: NDArray[Any]) -> None:
+        self._map("r+")[box] = elements
+
+    def __getitem__(self, box: tuple[slice, ...]) -> NDArray[Any]:
+        import numpy as np
+
+        found = np.empty([part.stop - part.start for part in box], self.dtype)
+        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        rows = max(1, PIECE_BYTES // max(row_bytes, 1))
+        first = box[0]
+        for start in range(first.start, first.stop, rows):
+            part = slice(start, min(start + rows, first.stop))
+            there = slice(part.start - first.start, part.stop - first.start)
+            found[there] = self._map("r")[(part, *box[1:])]
+        return found
+
+    def blocks(self, axes: Sequence[int] | None = None) -> Iterator[NDArray[Any]]:
+        """Yield the elements in C order of the array transposed by `axes`, in 1-D pieces."""
+        order = tuple(axes) if axes is not None else tuple(range(len(self.shape)))
+        most = max(1, PIECE_BYTES // self.dtype.itemsize)
+        for box in pieces([self.shape[axis] for axis in order], most):
+            found = self[tuple(box[order.index(axis)] for axis in range(len(order)))]
+            yield found.transpose(order).reshape(-1)
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _map(self, mode: Any) -> NDArray[Any]:
+        import numpy as np
+
+        return np.memmap(self._file, self.dtype, mode, shape=self.shape)
