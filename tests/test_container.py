@@ -34,7 +34,7 @@ from fmcompress.contents import (
     parse_json,
     parse_layers,
 )
-from fmcompress.dumps.base import Dump, Tensor, template_pieces
+from fmcompress.dumps import Dump, Tensor, template_pieces
 from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.records import TEMPLATE_PIECE_BYTES, Kind, Piece, Record
 
