@@ -15,7 +15,7 @@ from fmcompress.errors import ParameterError, StreamError, StreamFault
 
 # --- §1 Parameters ------------------------------------------------------------------------
 
-WORD_BITS = tuple(range(2, 33))
+WORD_BITS = tuple(range(1, 33))
 BLOCK_SIZES = (4, 8, 16, 32)
 MAX_BURSTS = (2, 4, 8, 16, 32, 64)
 DIFFERENCES = ("signed", "unsigned", "modular")
@@ -101,8 +101,9 @@ def _znz_bits(words: list[int], z: int) -> str:
 
 
 def _bpc_bits(words: list[int], p: _Parameters, difference: str) -> str:
+    # §4 "For w = 1 a word that is not zero can only be 1, so the BPC stream is always empty."
     # §4.1 "The non-zero words, in order, are cut into blocks of n."
-    values = [word for word in words if word != 0]
+    values = [word for word in words if word != 0 and p.w > 1]
     # §4.1 "The last block is filled up with words of value 0."
     values += [0] * (-len(values) % p.n)
     # §4.1 "A block depends on no other block."
@@ -340,8 +341,8 @@ def decode(
             words += [0] * zeros
             continue
         # §8 "take the next word of the current block"
-        if not block:
-            block = _read_block(bpc_reader, len(words), p)
+        if not block:  # §4 "For w = 1 a word that is not zero can only be 1"
+            block = _read_block(bpc_reader, len(words), p) if p.w > 1 else [1]
         words.append(block.pop(0))
     # §8 "After the last word, check the end of the ZNZ stream."
     znz_reader.check_end(count, p.w)

@@ -68,6 +68,8 @@ def encode(words, word_bits, block_size, run_bits, difference, znz, bpc):
             )
             zeros = 0
         znz_at, znz_register, znz_fill = _put(znz, znz_at, znz_register, znz_fill, 1, 1)
+        if word_bits == 1:
+            continue  # the flag says it all
         if filled == 0:
             base = word
         else:
@@ -243,6 +245,9 @@ def decode(znz, bpc, word_bits, block_size, run_bits, words):
             continue
         fill -= 1
         register &= (1 << fill) - 1
+        if word_bits == 1:
+            words[i] = 1
+            continue
         if left == 0:
             status, bit = _take_block(bpc, unpacker, word_bits, block)
             if status != OK:

@@ -177,7 +177,7 @@ def test_negative_count() -> None:
         Ebpc().decode(b"", b"", -1, 8)
 
 
-@pytest.mark.parametrize("w", [-1, 0, 1, 33, 64])
+@pytest.mark.parametrize("w", [-1, 0, 33, 64])
 def test_word_width_out_of_range(w: int) -> None:
     """Both directions refuse it."""
     with pytest.raises(ParameterError, match=f"{w} bits"):

@@ -24,7 +24,7 @@ from test_reference import UNUSUAL, streams
 from fmcompress import reference
 from fmcompress.errors import StreamError, StreamFault
 from fmcompress.kernels import ebpc as kernels
-from fmcompress.reference import DIFFERENCES
+from fmcompress.reference import DIFFERENCES, WORD_BITS
 
 # --- Cases --------------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ def block_bits(draw: st.DrawFn, w: int, n: int, any_field: bool) -> str:
 @st.composite
 def symbol_streams(draw: st.DrawFn, most_blocks: int = 4, any_field: bool = False) -> Streams:
     """Choose streams symbol by symbol: all that is legal, or with `any_field` also some that is not."""
-    w, n, burst = draw(parameters())
+    w, n, burst = draw(parameters(WORD_BITS[1:]))  # for w = 1 there are no blocks
     blocks = [draw(block_bits(w, n, any_field)) for _ in range(draw(st.integers(0, most_blocks)))]
     values = max(0, len(blocks) * n - draw(st.integers(0, n - 1)))
     flags, count = draw(znz_bits(values, burst))

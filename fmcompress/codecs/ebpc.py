@@ -21,7 +21,7 @@ BLOCK_SIZES = (4, 8, 16, 32)
 MAX_BURSTS = (2, 4, 8, 16, 32, 64)
 # In the order of the kernels' constants SIGNED, UNSIGNED, MODULAR.
 DIFFERENCES = ("signed", "unsigned", "modular")
-MIN_WORD_BITS, MAX_WORD_BITS = 2, 32
+MIN_WORD_BITS, MAX_WORD_BITS = 1, 32
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Ebpc:
         words : ndarray of uint32, shape (count,)
             Unsigned bit patterns below ``2**word_bits``.
         word_bits : int
-            w, 2 to 32.
+            w, 1 to 32.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class Ebpc:
         count : int
             L, the number of words.
         word_bits : int
-            w, 2 to 32.
+            w, 1 to 32.
 
         Returns
         -------
