@@ -1,0 +1,416 @@
+"""Quantising floats before they are coded, which loses; asked for explicitly, and recorded.
+
+The recipe is the paper's (section on the evaluation set-up of arXiv 1908.11645, and the authors'
+code): a layer's values are scaled so that the largest magnitude becomes `headroom` times the full
+scale of the words, then truncated towards zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmcompress.element_types import holding_dtype, is_held
+from fmcompress.errors import DamagedError, FmcError, ParameterError, UnsupportedError
+from fmcompress.ordering import Stretch, WordOrder
+from fmcompress.small_floats import SMALL_FLOATS, table
+from fmcompress.words.base import patterns
+
+ROUNDINGS = ("truncate", "nearest")
+FLOAT_TYPES = (*SMALL_FLOATS, "float32", "float64")
+MAX_SCALES = 1 << 16
+_STEP = 1 << 16  # elements quantised at a time
+
+
+class Target(NamedTuple):
+    """What values can be quantised to.
+
+    `element_type` holds the result in words of `bits` bits; `least` and `full_scale` are the
+    ends of fixed-point ranges. Of floats, `full_scale` is what `headroom` is a share of: 1, as in
+    the paper, or for 8-bit floats, whose range is narrow, the largest power of two.
+    """
+
+    element_type: str
+    bits: int
+    least: float
+    full_scale: float
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the target is a float."""
+        return self.element_type in SMALL_FLOATS
+
+
+TARGETS = {
+    "fixed8": Target("int8", 8, -127, 127),
+    "fixed12": Target("int16", 12, -2047, 2047),
+    "fixed16": Target("int16", 16, -32767, 32767),
+    "ufixed8": Target("uint8", 8, 0, 255),
+    "float16": Target("float16", 16, -math.inf, 1.0),
+    "bfloat16": Target("bfloat16", 16, -math.inf, 1.0),
+    "float8_e4m3fn": Target("float8_e4m3fn", 8, -math.inf, 256.0),
+    "float8_e5m2": Target("float8_e5m2", 8, -math.inf, 32768.0),
+}
+DEFAULT_HEADROOM = 0.75
+
+
+class Unquantizable(FmcError):
+    """The values of a layer cannot be quantised so; the cause says why, in one clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """How one layer was quantised: ``value ≈ quantised * scale``.
+
+    Parameters
+    ----------
+    target : str
+        One of `TARGETS`.
+    source : str
+        Element type of the layer in its dump.
+    source_dtype : str
+        Its NumPy ``dtype.str`` there.
+    scale : float or tuple of float
+        One for the layer, or one for every index along `axis`.
+    axis : int, optional
+        Of the scales, where there are several.
+    headroom : float, optional
+        Share of the full scale that the largest magnitude became; None where nothing was scaled.
+    rounding : {"truncate", "nearest"}
+    largest_error, rms_error : float
+        The largest and the root-mean-square difference between finite values and what they are
+        dequantised to.
+
+    Raises
+    ------
+    ParameterError
+        If one of them is outside its range.
+    """
+
+    target: str
+    source: str
+    source_dtype: str
+    scale: float | tuple[float, ...] = 1.0
+    axis: int | None = None
+    headroom: float | None = None
+    rounding: str = "truncate"
+    largest_error: float = 0.0
+    rms_error: float = 0.0
+
+    def __post_init__(self) -> None:
+        listed = isinstance(self.scale, list | tuple)
+        scales = tuple(self.scale) if listed else (self.scale,)  # type: ignore[arg-type]
+        ranges = (
+            isinstance(self.target, str) and self.target in TARGETS,
+            isinstance(self.source, str) and self.source in FLOAT_TYPES,
+            1 <= len(scales) <= MAX_SCALES,
+            all(_is_finite(s) and s > 0 for s in scales),
+            listed == (type(self.axis) is int and self.axis >= 0),
+            self.headroom is None or (_is_finite(self.headroom) and 0 < self.headroom <= 1),
+            self.rounding in ROUNDINGS,
+            all(_is_finite(e) and e >= 0 for e in (self.largest_error, self.rms_error)),
+        )
+        if not all(ranges):
+            raise ParameterError("a quantisation is not valid")
+        if self.source_dtype[1:] not in _codes(self.source):
+            raise ParameterError(f"a {self.source} is not held by {self.source_dtype!r}")
+        numbers = tuple(float(s) for s in scales)
+        object.__setattr__(self, "scale", numbers if listed else numbers[0])
+
+    @property
+    def element_type(self) -> str:
+        """Element type of the result."""
+        return TARGETS[self.target].element_type
+
+    @property
+    def bits(self) -> int:
+        """Word width of the result."""
+        return TARGETS[self.target].bits
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy dtype that holds the result, little-endian."""
+        return holding_dtype(self.element_type).newbyteorder("<")
+
+    @property
+    def error_bound(self) -> float:
+        """Largest error that fixed-point words may have; infinite for floats, see docs/FORMATS."""
+        if TARGETS[self.target].is_float:
+            return math.inf
+        largest = max(self.scale) if isinstance(self.scale, tuple) else self.scale
+        return largest if self.rounding == "truncate" else largest / 2
+
+    def describe(self) -> dict[str, Any]:
+        """Return the parameters as they stand in the container."""
+        description: dict[str, Any] = {
+            "target": self.target,
+            "source": self.source,
+            "source_dtype": self.source_dtype,
+            "scale": list(self.scale) if isinstance(self.scale, tuple) else self.scale,
+            "rounding": self.rounding,
+            "largest_error": self.largest_error,
+            "rms_error": self.rms_error,
+        }
+        for key in ("axis", "headroom"):
+            if getattr(self, key) is not None:
+                description[key] = getattr(self, key)
+        return description
+
+    def quantize(self, elements: NDArray[Any], stretch: Stretch) -> NDArray[Any]:
+        """Quantise elements that follow each other in word order.
+
+        Returns
+        -------
+        ndarray
+            Of dtype `dtype`, as many.
+        """
+        return self._to_target(to_float64(elements, self.source), stretch)
+
+    def _to_target(self, values: NDArray[np.float64], stretch: Stretch) -> NDArray[Any]:
+        target = TARGETS[self.target]
+        nearest = self.rounding == "nearest"
+        if target.is_float:
+            if self.headroom is not None:
+                values = values / self._scales(values.size, stretch)
+            small = SMALL_FLOATS[target.element_type]
+            return small.to_patterns(values, nearest).astype(f"u{small.bits // 8}").view(self.dtype)
+        quanta = values / self._scales(values.size, stretch)
+        quanta = np.rint(quanta) if nearest else np.trunc(quanta)
+        return np.clip(quanta, target.least, target.full_scale).astype(self.dtype)
+
+    def dequantize(self, elements: NDArray[Any], stretch: Stretch) -> NDArray[Any]:
+        """Return floats: float64 where the source was, else float32."""
+        values = self._dequantize(elements, stretch)
+        return values if self.source == "float64" else values.astype(np.float32)
+
+    def _dequantize(self, elements: NDArray[Any], stretch: Stretch) -> NDArray[np.float64]:
+        return to_float64(elements, self.element_type) * self._scales(elements.size, stretch)
+
+    def _scales(self, count: int, stretch: Stretch) -> Any:
+        if self.axis is None:
+            return self.scale
+        return np.array(self.scale)[stretch.along(self.axis, count)]
+
+    def with_errors(self, blocks: Iterable[NDArray[Any]], order: WordOrder) -> Self:
+        """Measure the errors over a layer's elements, in the order given."""
+        largest, squares, count, at = 0.0, 0.0, 0, 0
+        for block in _steps(blocks):
+            values = to_float64(block, self.source)
+            stretch = Stretch(order, at)
+            at += block.size
+            found = self._dequantize(self._to_target(values, stretch), stretch)
+            finite = np.isfinite(values)
+            errors = np.abs(found[finite] - values[finite])
+            if errors.size:
+                largest = max(largest, float(errors.max()))
+                squares += float(np.dot(errors, errors))
+                count += errors.size
+        rms = math.sqrt(squares / count) if count else 0.0
+        return replace(self, largest_error=largest, rms_error=rms)
+
+
+def quantization_from_description(description: Mapping[str, Any]) -> Quantization:
+    """Build what `Quantization.describe` described.
+
+    Raises
+    ------
+    UnsupportedError
+        If one of its keys is unknown to this version.
+    DamagedError
+        If a value is outside its range.
+    """
+    try:
+        return Quantization(**description)
+    except TypeError as error:
+        raise UnsupportedError(
+            f"unknown parameters of a quantisation: {sorted(description)}",
+            hint="upgrade fmcompress",
+        ) from error
+    except ParameterError as error:
+        raise DamagedError(error.cause) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a user asked of quantising.
+
+    Parameters
+    ----------
+    target : str
+        One of `TARGETS`.
+    headroom : float, optional
+        Share of the full scale that the largest magnitude becomes, above 0, at most 1. By default
+        0.75 for fixed point; floats are not scaled then.
+    axis : int, optional
+        Scale every index along this axis by its own largest magnitude.
+    rounding : {"truncate", "nearest"}
+
+    Raises
+    ------
+    ParameterError
+        If one of them is outside its range.
+    """
+
+    target: str
+    headroom: float | None = None
+    axis: int | None = None
+    rounding: str = "truncate"
+
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            raise ParameterError(
+                f"cannot quantise to {self.target!r}", hint=f"choose from {', '.join(TARGETS)}"
+            )
+        if self.headroom is not None and not (_is_finite(self.headroom) and 0 < self.headroom <= 1):
+            raise ParameterError(
+                f"headroom is {self.headroom!r}", hint="give a number above 0, at most 1"
+            )
+        if self.axis is not None and type(self.axis) is not int:
+            raise ParameterError(f"headroom_axis is {self.axis!r}", hint="give a whole number")
+        if self.rounding not in ROUNDINGS:
+            raise ParameterError(
+                f"rounding is {self.rounding!r}", hint=f"choose from {', '.join(ROUNDINGS)}"
+            )
+        if self.axis is not None and self.headroom is None and TARGETS[self.target].is_float:
+            raise ParameterError(
+                f"{self.target} is not scaled without headroom", hint="give --headroom, too"
+            )
+
+    def quantization(
+        self,
+        source: str,
+        dtype: np.dtype[Any],
+        order: WordOrder,
+        blocks: Callable[[], Iterable[NDArray[Any]]],
+    ) -> Quantization:
+        """Settle how a layer is quantised, looking at all its elements twice.
+
+        Parameters
+        ----------
+        source : str
+            Its element type.
+        dtype : dtype
+            Of the elements in the file.
+        order : WordOrder
+            The order in which `blocks` come.
+        blocks : callable
+            Returns an iterator over the layer's elements.
+
+        Raises
+        ------
+        Unquantizable
+            If values are not finite, negative or too large where they cannot be.
+        ParameterError
+            If the layer has no such axis.
+        """
+        target = TARGETS[self.target]
+        if self.axis is not None and not -len(order.shape) <= self.axis < len(order.shape):
+            raise ParameterError(
+                f"shape {order.shape} has no axis {self.axis}", hint="give another --headroom-axis"
+            )
+        axis = None if self.axis is None else self.axis % len(order.shape)
+        if axis is not None and order.shape[axis] > MAX_SCALES:
+            raise ParameterError(
+                f"axis {axis} has more than {MAX_SCALES} indices",
+                hint="give another --headroom-axis",
+            )
+        largest = np.zeros(1 if axis is None else order.shape[axis])
+        for values, stretch in _values(blocks(), source, order):
+            _check(values, stretch, self.target, target)
+            magnitude = np.abs(values)
+            magnitude[~np.isfinite(magnitude)] = 0.0
+            if axis is None:
+                largest[0] = max(largest[0], magnitude.max(initial=0.0))
+            else:
+                np.maximum.at(largest, stretch.along(axis, values.size), magnitude)
+        headroom = self._headroom(target, float(largest.max(initial=0.0)))
+        scales = [1.0] * largest.size
+        if headroom is not None:
+            scales = [_scale(each, headroom * target.full_scale) for each in largest.tolist()]
+        found = Quantization(
+            target=self.target,
+            source=source,
+            source_dtype=dtype.str,
+            scale=tuple(scales) if axis is not None else scales[0],
+            axis=axis,
+            headroom=headroom,
+            rounding=self.rounding,
+        )
+        return found.with_errors(blocks(), order)
+
+    def _headroom(self, target: Target, largest: float) -> float | None:
+        if not target.is_float:
+            return DEFAULT_HEADROOM if self.headroom is None else float(self.headroom)
+        greatest = SMALL_FLOATS[target.element_type].greatest
+        if self.headroom is None and largest > greatest:
+            raise Unquantizable(
+                f"its largest magnitude {largest:g} exceeds the {greatest:g} of {self.target}",
+                hint="give --headroom, which scales",
+            )
+        return None if self.headroom is None else float(self.headroom)
+
+
+def to_float64(elements: NDArray[Any], element_type: str) -> NDArray[np.float64]:
+    """Return the values of elements, exactly; of the bits of floats that NumPy lacks, too."""
+    if is_held(element_type) and element_type in SMALL_FLOATS:
+        return table(element_type)[patterns(elements)]
+    return elements.astype(np.float64)
+
+
+def _codes(source: str) -> tuple[str, ...]:
+    """NumPy codes of the dtypes, without byte order, that can hold a float type."""
+    size = holding_dtype(source).itemsize
+    held = (f"u{size}", f"i{size}", f"V{size}")
+    return held if is_held(source) else (f"f{size}", *held)
+
+
+def _steps(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Cut blocks to pieces whose float64 copies stay in the processor's cache."""
+    for block in blocks:
+        for start in range(0, block.size, _STEP):
+            yield block[start : start + _STEP]
+
+
+def _values(
+    blocks: Iterable[NDArray[Any]], source: str, order: WordOrder
+) -> Iterator[tuple[NDArray[np.float64], Stretch]]:
+    at = 0
+    for block in _steps(blocks):
+        yield to_float64(block, source), Stretch(order, at)
+        at += block.size
+
+
+def _check(values: NDArray[np.float64], stretch: Stretch, name: str, target: Target) -> None:
+    """Refuse the first value that the target cannot hold at any scale."""
+    wrong = np.zeros(values.shape, bool)
+    if not target.is_float:
+        wrong = ~np.isfinite(values)
+    elif not SMALL_FLOATS[target.element_type].has_infinity:
+        wrong = np.isinf(values)
+    if target.least == 0:
+        wrong |= values < 0
+    if wrong.any():
+        number = int(np.argmax(wrong))
+        raise Unquantizable(
+            f"element {list(stretch.index_of(number))} is {values[number]:g}, "
+            f"which {name} cannot hold"
+        )
+
+
+def _scale(largest: float, unit: float) -> float:
+    """Return what one quantum is worth; 1 in a layer of zeros."""
+    if not largest:
+        return 1.0
+    # Where this underflows, all becomes 0: an error less than the smallest normal number.
+    scale = max(largest / unit, float(np.finfo(np.float64).tiny))
+    # Rounded up, it would make the largest magnitude itself fall short of a whole number.
+    return scale if largest / scale >= unit else math.nextafter(scale, 0.0)
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)

@@ -1,0 +1,139 @@
+"""Zero points of quantised integers: what attributes say of them, and the most frequent value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# What frameworks and dump scripts call a zero point, lower case and without "_", "-" and ".".
+ZERO_POINT_NAMES = (
+    "zeropoint",
+    "zeropoints",
+    "zp",
+    "qzeropoint",
+    "quantzeropoint",
+    "quantizationzeropoint",
+    "outputzeropoint",
+    "xzeropoint",
+    "yzeropoint",
+)
+# And the axis along which a vector of them runs, one a channel.
+AXIS_NAMES = (
+    "axis",
+    "channelaxis",
+    "chaxis",
+    "quantaxis",
+    "quantizationaxis",
+    "quantizeddimension",
+    "zeropointaxis",
+)
+ZERO_POINT_SOURCES = ("none", "option", "attribute", "found")
+# Values kept a block when a zero point is searched in words too wide for a full histogram.
+_CANDIDATES = 16
+
+
+def zero_point_attribute(attributes: Mapping[str, Any]) -> int | None:
+    """Return the zero point that attributes name, if it is one whole number."""
+    for value in _named(attributes, ZERO_POINT_NAMES):
+        if value.size == 1 and _is_whole(value):
+            return int(value.item())
+    return None
+
+
+def zero_points_attribute(
+    attributes: Mapping[str, Any], shape: Sequence[int], axis: int | None
+) -> tuple[tuple[int, ...], int] | None:
+    """Return the zero points of channels that attributes name, and their axis.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of the layer.
+    shape : sequence of int
+        Of the layer.
+    axis : int or None
+        The axis of channels, if the user named one. Else an attribute does, or it is the one
+        axis that is as long as the vector.
+
+    Returns
+    -------
+    tuple or None
+        None where there is no such vector, or it fits no axis.
+    """
+    if axis is None:
+        for value in _named(attributes, AXIS_NAMES):
+            if value.size == 1 and _is_whole(value):
+                axis = int(value.item())
+                break
+    for value in _named(attributes, ZERO_POINT_NAMES):
+        if value.ndim != 1 or value.size < 2 or not _is_whole(value):
+            continue
+        if axis is not None:
+            fitting = [axis % len(shape)] if shape and -len(shape) <= axis < len(shape) else []
+        else:
+            fitting = list(range(len(shape)))
+        fitting = [found for found in fitting if shape[found] == value.size]
+        if len(fitting) == 1:
+            return tuple(int(point) for point in value.tolist()), fitting[0]
+    return None
+
+
+def _named(attributes: Mapping[str, Any], names: Sequence[str]) -> Iterable[NDArray[Any]]:
+    """Yield the numeric attributes that have one of these names, however it is spelled."""
+    for name in attributes:
+        if name.lower().translate({ord(c): None for c in "_-."}) in names:
+            try:
+                value = np.asarray(attributes[name])
+            except ValueError:  # a ragged list
+                continue
+            if value.dtype.kind in "iuf":
+                yield value
+
+
+def _is_whole(value: NDArray[Any]) -> bool:
+    numbers = value.astype(np.float64)
+    return bool(np.isfinite(numbers).all() and (numbers == np.trunc(numbers)).all())
+
+
+def _histogram(block: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the values that occur, and how often."""
+    native = block.astype(block.dtype.newbyteorder("="), copy=False)
+    bits = 8 * native.itemsize
+    if bits > 16:
+        return np.unique(native, return_counts=True)
+    # Counting is 20 times as fast as the sorting of 8-bit values in np.unique.
+    patterns = native.view(f"u{native.itemsize}")
+    times = np.zeros(1 << bits, np.int64)
+    for start in range(0, patterns.size, 1 << 18):
+        times += np.bincount(patterns[start : start + (1 << 18)], minlength=1 << bits)
+    found = np.flatnonzero(times)
+    return found.astype(patterns.dtype).view(native.dtype), times[found]
+
+
+def most_frequent(blocks: Iterable[NDArray[Any]]) -> int:
+    """Return the most frequent value, or 0 where none is more frequent than 0.
+
+    Exact for words up to 16 bits. Of wider ones each block adds its most frequent values only,
+    so a value that is frequent nowhere may be missed: any answer is lossless.
+
+    Parameters
+    ----------
+    blocks : iterable of 1-D integer arrays
+        The elements, in pieces of bounded size.
+    """
+    counts: Counter[int] = Counter()
+    for block in blocks:
+        values, times = _histogram(block)
+        if block.dtype.itemsize > 2:
+            best = np.argsort(times, kind="stable")[-_CANDIDATES:]
+            best = np.union1d(best, np.flatnonzero(values == 0))
+            values, times = values[best], times[best]
+        counts.update(dict(zip(values.tolist(), times.tolist(), strict=True)))
+    if not counts:
+        return 0
+    value, times_ = min(counts.items(), key=lambda item: (-item[1], item[0]))
+    return value if times_ > counts[0] else 0
