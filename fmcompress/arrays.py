@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmcompress.codecs.ebpc import Ebpc, stream_unit_bits
-from fmcompress.errors import DamagedError, UnsupportedError
-from fmcompress.words import WordFormat, format_for
+from fmcompress.element_types import element_type
+from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
+from fmcompress.ordering import Stretch, WordOrder
+from fmcompress.words import Subject, Wishes, WordFormat, format_for, type_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,10 +49,7 @@ class Encoded:
     @property
     def count(self) -> int:
         """L, the number of words."""
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
+        return math.prod(self.shape) * self.words.words_per_element
 
     @property
     def znz_words(self) -> NDArray[Any]:
@@ -81,22 +82,38 @@ def encode(
     block_size: int = 8,
     max_burst: int = 16,
     difference: str | None = None,
-    zero_point: int = 0,
+    zero_point: int | Sequence[int] = 0,
+    zero_point_axis: int | None = None,
+    dtype: str | None = None,
+    word_bits: int | None = None,
+    packed: bool = False,
+    mapping: str | None = None,
 ) -> Encoded:
     """Encode an array as one EBPC transmission.
 
     Parameters
     ----------
     array : array_like
-        Of dtype int8, uint8, int16, uint16, int32 or uint32, any shape; taken in C order.
+        Integers or floats of 8 to 32 bits, booleans, or the bits of such; of any shape, taken in
+        C order.
     block_size : {8, 4, 16, 32}
         Non-zero words per BPC block.
     max_burst : {16, 2, 4, 8, 32, 64}
         Longest zero run in one ZNZ symbol.
     difference : {"signed", "unsigned", "modular"}, optional
         By default as the dtype. The RTL's own encoder is ``signed``.
-    zero_point : int
-        The value that becomes the word 0.
+    zero_point : int or sequence of int
+        The value that becomes the word 0; a sequence has one for every index along
+        `zero_point_axis`.
+    zero_point_axis : int, optional
+    dtype : str, optional
+        What the elements are where their dtype does not tell: ``bfloat16`` in uint16, say.
+    word_bits : int, optional
+        Width of integers that are narrower than their dtype.
+    packed : bool
+        With dtype ``int4`` or ``uint4``: a byte holds two, the first in its low half.
+    mapping : {"bits", "rotate"}, optional
+        How floats become words; by default ``rotate`` where any sign bit is set.
 
     Returns
     -------
@@ -122,15 +139,32 @@ def encode(
     array([ 5,  7,  0,  9, -1], dtype=int8)
     """
     elements = np.asarray(array)
-    format_ = format_for(elements.dtype)
+    kind = type_of(elements.dtype, element_type(dtype) if dtype else "")
+    format_ = format_for(kind)
     if format_ is None:
         raise UnsupportedError(
             f"{elements.dtype.name} has no word format", hint="view its bits as an integer dtype"
         )
-    words = format_(elements.dtype.newbyteorder("=").name, zero_point)
+    flat = elements.reshape(-1)
+    words = format_.choose(
+        Subject(kind, elements.shape, blocks=lambda: [flat], packed=packed),
+        Wishes(
+            zero_point if isinstance(zero_point, int) else tuple(zero_point),
+            zero_point_axis,
+            word_bits,
+            mapping,
+        ),
+    )
+    if not words.holds(elements.dtype, elements.shape):
+        raise ParameterError(f"{elements.dtype.name} elements cannot be {kind}")
     codec = Ebpc(block_size, max_burst, difference or words.difference)
-    znz, bpc = codec.encode(words.to_words(elements.reshape(-1)), words.bits)
+    stretch = _whole(elements.shape)
+    znz, bpc = codec.encode(words.to_words(flat, stretch), words.bits)
     return Encoded(znz, bpc, elements.shape, elements.dtype, words, codec)
+
+
+def _whole(shape: tuple[int, ...]) -> Stretch:
+    return Stretch(WordOrder(shape, tuple(range(len(shape)))), 0)
 
 
 def decode(encoded: Encoded) -> NDArray[Any]:
@@ -154,4 +188,5 @@ def decode(encoded: Encoded) -> NDArray[Any]:
     if any(n < 0 for n in encoded.shape):
         raise DamagedError(f"shape {encoded.shape} has a negative length")
     words = encoded.codec.decode(encoded.znz, encoded.bpc, encoded.count, encoded.word_bits)
-    return encoded.words.to_elements(words, encoded.dtype).reshape(encoded.shape)
+    elements = encoded.words.to_elements(words, encoded.dtype, _whole(encoded.shape))
+    return elements.reshape(encoded.shape)

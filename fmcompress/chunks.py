@@ -9,12 +9,14 @@ from fmcompress import records
 from fmcompress.codecs import CODEC_NAMES, CODECS, Codec, codec_from_description
 from fmcompress.codecs.stored import Stored, stored_bytes
 from fmcompress.contents import ChunkInfo, LayerInfo
-from fmcompress.errors import DamagedError, UnsupportedError, error_context
+from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from fmcompress.ordering import WordOrder
+    from fmcompress.quantizing import Quantization
     from fmcompress.words import WordFormat
 
 
@@ -40,43 +42,77 @@ def code_chunk(
     return codec.number, words.size, zeros, znz, bpc
 
 
-def decode_chunk(info: LayerInfo, sizes: ChunkInfo, payload: bytes) -> NDArray[np.uint32]:
-    """Decode a CHUNK record's payload to words.
+class LayerDecoder:
+    """Decode the chunks of one coded layer.
 
-    Raises
-    ------
-    DamagedError
-        If the streams are invalid or the number of zero words is another.
-    UnsupportedError
-        If the codec is unknown to this version.
-    """
-    import numpy as np
+    Parameters
+    ----------
+    info : LayerInfo
+        Its description, checked here: dtype, word format, quantisation and codec are known, in
+        range, and fit each other.
 
-    name = CODEC_NAMES.get(sizes.codec)
-    if name is None:
-        raise UnsupportedError(f"unknown codec number {sizes.codec}", hint="upgrade fmcompress")
-    codec: Codec = codec_from_description(info.codec)
-    if name != info.codec["name"]:
-        codec = CODECS[name]()
-    streams = records.chunk_streams(sizes, payload)
-    words = codec.decode(*streams, sizes.words, word_format(info).bits)
-    if sizes.words - np.count_nonzero(words) != sizes.zeros:
-        raise DamagedError("the number of zero words is not that of the index")
-    return words  # type: ignore[no-any-return]
-
-
-def check_description(info: LayerInfo) -> None:
-    """Check that a coded layer's dtype, word format and codec are known and fit.
+    Attributes
+    ----------
+    dtype : dtype
+        Of its elements: of the quantised ones, where it is quantised.
+    order : WordOrder
+        The order of its words.
 
     Raises
     ------
     DamagedError, UnsupportedError
         If they do not, or are not.
     """
-    with error_context(layer=info.name):
-        element_dtype(info)
-        word_format(info)
-        codec_from_description(info.codec)
+
+    def __init__(self, info: LayerInfo) -> None:
+        from fmcompress.ordering import WordOrder
+
+        with error_context(layer=info.name):
+            self.info = info
+            self.dtype = element_dtype(info)
+            self.words = word_format(info)
+            self.order: WordOrder = WordOrder(info.shape, info.word_axes, info.serpentine)
+            self._codec: Codec = codec_from_description(info.codec)
+
+    def decode(self, sizes: ChunkInfo, payload: bytes) -> NDArray[np.uint32]:
+        """Decode a CHUNK record's payload to words.
+
+        Raises
+        ------
+        DamagedError
+            If the streams are invalid or the number of zero words is another.
+        UnsupportedError
+            If the codec is unknown to this version.
+        """
+        import numpy as np
+
+        name = CODEC_NAMES.get(sizes.codec)
+        if name is None:
+            raise UnsupportedError(f"unknown codec number {sizes.codec}", hint="upgrade fmcompress")
+        codec = self._codec if name == self.info.codec["name"] else CODECS[name]()
+        streams = records.chunk_streams(sizes, payload)
+        words: NDArray[np.uint32] = codec.decode(*streams, sizes.words, self.words.bits)
+        if sizes.words - np.count_nonzero(words) != sizes.zeros:
+            raise DamagedError("the number of zero words is not that of the index")
+        return words
+
+    def elements(self, number: int, words: NDArray[np.uint32]) -> NDArray[Any]:
+        """Turn the words of chunk `number` to elements, in word order."""
+        from fmcompress.ordering import Stretch
+
+        start = number * self.info.chunk_elements
+        return self.words.to_elements(words, self.dtype, Stretch(self.order, start))
+
+
+def check_description(info: LayerInfo) -> None:
+    """Check that a coded layer's description is known and fits, as `LayerDecoder` does.
+
+    Raises
+    ------
+    DamagedError, UnsupportedError
+        If it does not, or is not.
+    """
+    LayerDecoder(info)
 
 
 def word_format(info: LayerInfo) -> WordFormat:
@@ -84,6 +120,13 @@ def word_format(info: LayerInfo) -> WordFormat:
     from fmcompress.words import format_from_description
 
     return format_from_description(info.words)
+
+
+def quantization(info: LayerInfo) -> Quantization | None:
+    """Return how a layer was quantised; None where it was not."""
+    from fmcompress.quantizing import quantization_from_description
+
+    return quantization_from_description(info.quantized) if info.quantized else None
 
 
 def item_bytes(info: LayerInfo) -> int:
@@ -94,9 +137,25 @@ def item_bytes(info: LayerInfo) -> int:
     DamagedError
         If its dtype is none that can be coded.
     """
-    if re.fullmatch("[<>|=][iu][124]", info.dtype) is None:
-        raise DamagedError(f"the dtype {info.dtype!r} is not valid", layer=info.name)
-    return int(info.dtype[2])
+    return _item_bytes(info, info.dtype)
+
+
+def dump_item_bytes(info: LayerInfo) -> int:
+    """Return the bytes of an element of a coded layer as it lay in its dump, before quantising.
+
+    Raises
+    ------
+    DamagedError
+        If its dtype is none that can be coded.
+    """
+    return _item_bytes(info, str(info.quantized.get("source_dtype", info.dtype)))
+
+
+def _item_bytes(info: LayerInfo, dtype: str) -> int:
+    most = "[1248]" if dtype != info.dtype else "[124]"
+    if re.fullmatch(f"[<>|=][iufbV]{most}", dtype) is None:
+        raise DamagedError(f"the dtype {dtype!r} is not valid", layer=info.name)
+    return int(dtype[2])
 
 
 def element_dtype(info: LayerInfo) -> np.dtype[Any]:
@@ -105,14 +164,43 @@ def element_dtype(info: LayerInfo) -> np.dtype[Any]:
     Raises
     ------
     DamagedError
-        If it does not fit the word format.
+        If it does not fit the word format or the quantisation.
     """
     import numpy as np
 
-    from fmcompress.words import format_for
-
     item_bytes(info)
-    dtype = np.dtype(info.dtype)
-    if dtype.newbyteorder("=").name != info.words.get("format") or format_for(dtype) is None:
+    try:
+        dtype = np.dtype(info.dtype)
+    except TypeError as error:
+        raise DamagedError(f"the dtype {info.dtype!r} is not valid", layer=info.name) from error
+    words = word_format(info)
+    if not words.holds(dtype, info.shape):
         raise DamagedError("dtype and word format do not fit", layer=info.name)
+    how = quantization(info)
+    if how is not None and not (
+        how.dtype == dtype
+        and (how.element_type, how.bits) == (info.words["format"], words.bits)
+        and (how.axis is None or _fits(how, info))
+    ):
+        raise DamagedError("quantisation and word format do not fit", layer=info.name)
     return dtype
+
+
+def _fits(how: Quantization, info: LayerInfo) -> bool:
+    assert how.axis is not None
+    assert isinstance(how.scale, tuple)
+    return how.axis < len(info.shape) and info.shape[how.axis] == len(how.scale)
+
+
+class chunk_context:
+    """Name the chunk in any `FmcError` that passes."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, FmcError):
+            error.cause = f"chunk {self._number}: {error.cause}"

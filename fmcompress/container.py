@@ -5,6 +5,7 @@ It imports neither numpy nor numba, so that a file's contents are listed at once
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -102,6 +103,67 @@ class Writer:
     def _write(self, data: bytes) -> None:
         self._target.write(data)
         self._offset += len(data)
+
+
+def peek(source: BinaryIO) -> tuple[dict[str, Any], BinaryIO]:
+    """Look at what dump a container holds, without losing anything of a pipe.
+
+    Returns
+    -------
+    description : dict
+        As in the DUMP record.
+    source : binary file
+        To be read instead, from the container's first byte on.
+
+    Raises
+    ------
+    DamagedError, UnsupportedError
+        As `Scanner`.
+    """
+    recorder = _Recorder(source)
+    for record, payload in Scanner(recorder).records():  # type: ignore[arg-type]
+        if record.kind != Kind.DUMP:
+            break
+        return parse_dump(payload), _replayed(source, bytes(recorder.data))
+    raise DamagedError("the file does not begin with what dump it holds")
+
+
+class _Recorder:
+    """Remember what is read."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self.data = bytearray()
+        self._source = source
+
+    def read(self, size: int) -> bytes:
+        data = self._source.read(size)
+        self.data += data
+        return data
+
+
+class _Replay(io.RawIOBase):
+    """Give again what was read of a pipe, then the rest of it."""
+
+    def __init__(self, data: bytes, rest: BinaryIO) -> None:
+        self._data = memoryview(data)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._data[: len(buffer)] if self._data else self._rest.read(len(buffer))
+        self._data = self._data[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _replayed(source: BinaryIO, data: bytes) -> BinaryIO:
+    try:
+        source.seek(-len(data), io.SEEK_CUR)
+    except (OSError, AttributeError, ValueError):
+        return io.BufferedReader(_Replay(data, source), 1 << 20)
+    return source
 
 
 class Scanner:

@@ -22,6 +22,9 @@ _LAYER_KEYS = {
     "shape",
     "dtype",
     "order",
+    "axes",
+    "serpentine",
+    "quantized",
     "words",
     "codec",
     "chunk_words",
@@ -43,7 +46,13 @@ class LayerInfo:
     dtype : str
         NumPy's ``dtype.str`` of a coded layer, with byte order; free text of a carried one.
     order : {"C", "F"}
-        Which index runs fastest in the words: the last (C) or the first (F).
+        Which index runs fastest in the dump: the last (C) or the first (F).
+    axes : tuple of int
+        The tensor's axes as they run in the words, slowest first; empty where as in the dump.
+    serpentine : bool
+        Whether rows of words with an odd index in their plane run backwards.
+    quantized : dict
+        How the layer was quantised; empty where it was not, and nothing is lost.
     words, codec : dict
         Descriptions of the word format and of the codec; empty for a carried layer.
     chunk_words : int
@@ -59,6 +68,9 @@ class LayerInfo:
     shape: tuple[int, ...]
     dtype: str
     order: str = "C"
+    axes: tuple[int, ...] = ()
+    serpentine: bool = False
+    quantized: dict[str, Any] = field(default_factory=dict)
     words: dict[str, Any] = field(default_factory=dict)
     codec: dict[str, Any] = field(default_factory=dict)
     chunk_words: int = DEFAULT_CHUNK_WORDS
@@ -71,13 +83,34 @@ class LayerInfo:
         return math.prod(self.shape)
 
     @property
+    def words_per_element(self) -> int:
+        """Words that an element of the dump holds: 2 where they are packed."""
+        return 2 if self.words.get("packed") else 1
+
+    @property
+    def word_count(self) -> int:
+        """Words of the layer."""
+        return self.size * self.words_per_element
+
+    @property
+    def chunk_elements(self) -> int:
+        """Elements of every chunk but the last."""
+        return self.chunk_words // self.words_per_element
+
+    @property
+    def word_axes(self) -> tuple[int, ...]:
+        """The axes as they run in the words, slowest first."""
+        axes = tuple(range(len(self.shape)))
+        return self.axes or (axes if self.order == "C" else axes[::-1])
+
+    @property
     def chunks(self) -> int:
         """Number of chunks that the layer has."""
-        return 0 if self.carried else -(-self.size // self.chunk_words)
+        return 0 if self.carried else -(-self.word_count // self.chunk_words)
 
     def words_in_chunk(self, index: int) -> int:
         """Words of chunk `index`: all chunks are full, but for the last."""
-        return min(self.chunk_words, self.size - index * self.chunk_words)
+        return min(self.chunk_words, self.word_count - index * self.chunk_words)
 
     def to_json(self) -> dict[str, Any]:
         """Return the description without the keys that have their default value."""
@@ -85,8 +118,8 @@ class LayerInfo:
         keys = (key for key in self.__slots__ if key in ("name", "shape", "dtype"))
         others = (
             key
-            for key in ("order", "words", "codec", "chunk_words", "place", "carried")
-            if getattr(self, key) != getattr(plain, key)
+            for key in self.__slots__
+            if key not in ("name", "shape", "dtype") and getattr(self, key) != getattr(plain, key)
         )
         return {key: getattr(self, key) for key in (*keys, *others)}
 
@@ -110,19 +143,24 @@ class LayerInfo:
             isinstance(value.get("dtype"), str),
             isinstance(shape, list) and len(shape) <= MAX_AXES,
             value.get("order", "C") in ("C", "F"),
+            isinstance(value.get("axes", []), list),
+            isinstance(value.get("serpentine", False), bool),
             all(
                 isinstance(value.get(key, {}), dict)
-                for key in ("words", "codec", "place", "carried")
+                for key in ("quantized", "words", "codec", "place", "carried")
             ),
             _is_count(value.get("chunk_words", 1), 1, MAX_CHUNK_WORDS),
         )
         if not all(checks) or not all(_is_count(n, 0, 2**63 - 1) for n in shape or ()):
             raise DamagedError(f"the description of layer {value.get('name')!r} is not valid")
-        info = cls(**{**value, "shape": tuple(shape or ())})
+        axes = value.get("axes", [])
+        info = cls(**{**value, "shape": tuple(shape or ()), "axes": tuple(axes)})
         _refuse_unknown(info.carried, {"reason", "bytes"}, "a layer description")
         carried = (info.carried.get("reason", ""), info.carried.get("bytes", 0))
         consistent = (
-            info.size < 2**63,
+            info.size * info.words_per_element < 2**63,
+            info.chunk_words % info.words_per_element == 0,
+            not axes or _is_permutation(axes, len(info.shape)),
             bool(info.carried) != bool(info.codec),
             isinstance(carried[0], str) and _is_count(carried[1], 0, 2**63 - 1),
         )
@@ -138,6 +176,10 @@ def _refuse_unknown(value: dict[str, Any], known: set[str], what: str) -> None:
             f"{what} has unknown keys {sorted(unknown)}",
             hint="written by a newer version: upgrade fmcompress",
         )
+
+
+def _is_permutation(axes: list[Any], rank: int) -> bool:
+    return all(type(axis) is int for axis in axes) and sorted(axes) == list(range(rank))
 
 
 def _is_count(value: Any, least: int, most: int) -> bool:
@@ -242,7 +284,11 @@ def parse_dump(payload: bytes) -> dict[str, Any]:
         and _is_count(value.get("bytes"), 0, 2**63 - 1)
     ):
         raise DamagedError("the description of the dump is not valid")
-    _refuse_unknown(value, {"format", "bytes", "options", "files"}, "the description of the dump")
+    _refuse_unknown(
+        value, {"format", "bytes", "options", "files", "quantized"}, "the description of the dump"
+    )
+    if not isinstance(value.get("quantized", False), bool):
+        raise DamagedError("the description of the dump is not valid")
     if not isinstance(value.get("options", {}), dict) or not isinstance(
         value.get("files", []), list
     ):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from fmcompress.chunks import (
-    check_description,
-    decode_chunk,
-    element_dtype,
-    item_bytes,
-    word_format,
-)
-from fmcompress.container import Assembly, Scanner
-from fmcompress.dumps import Layout, Restorer, format_named
-from fmcompress.errors import DamagedError, FmcError, error_context
+from fmcompress.chunks import LayerDecoder, check_description, chunk_context, dump_item_bytes
+from fmcompress.container import Assembly, Scanner, peek
+from fmcompress.conversion import convert
+from fmcompress.dumps import Format, Layout, Restorer, format_for_name, format_named
+from fmcompress.errors import DamagedError, FmcError, ParameterError, error_context
 from fmcompress.files import (
     Source,
     Target,
@@ -31,25 +27,39 @@ from fmcompress.progress import Progress, Step, silent
 from fmcompress.records import Kind, Record, parse_chunk, parse_template
 from fmcompress.statistics import Stats, stats_of_contents
 
+if TYPE_CHECKING:
+    from fmcompress.ordering import Push
+
 
 def decompress(
     source: Source,
     target: Target,
     *,
     layers: Sequence[str] | str | None = None,
+    to: str | None = None,
+    dequantize: bool = False,
     overwrite: bool = True,
     progress: Progress = silent,
 ) -> Stats:
     """Give back the dump that a container holds; every byte read is checked.
+
+    A dump comes back as it was, unless another format is wanted, or layers of it were quantised:
+    then a new dump is written, with quantised layers as they are in the container and their
+    ``scale`` and ``zero_point`` as attributes.
 
     Parameters
     ----------
     source : path or binary file
         The container; read front to back, so it may be a pipe. It is kept.
     target : path or binary file
-        The dump, in its own format. A path is written beside and renamed when complete.
+        The dump. A path is written beside and renamed when complete.
     layers : glob or globs, optional
         Give back these layers only.
+    to : str, optional
+        Write this format: ``hdf5``, ``npy``, ``npz``, …. By default that of the target's suffix,
+        where it has one of a known format; else the dump's own.
+    dequantize : bool
+        Give floats for quantised layers.
     overwrite : bool
         Replace an existing target.
     progress : callable
@@ -63,27 +73,52 @@ def decompress(
     Raises
     ------
     ParameterError
-        If a glob matches no layer.
+        If a glob matches no layer, or there is nothing to dequantise.
     DamagedError
         If the container is cut or damaged; no target is left then.
     UnsupportedError
-        If it was written by a newer version.
+        If it was written by a newer version, or the format cannot hold the layers.
     OSError
         If reading or writing fails.
     """
     if same_file(source, target):
         raise FmcError("is both input and output", file=name_of(source), hint="name another output")
-    with (
-        error_context(file=name_of(source)),
-        open_source(source) as file,
-        replacing(target, overwrite=overwrite) as place,
-        writing_anywhere(place) as path,
-    ):
-        unpacking = _Unpacking(file, path, layers, progress)
-        unpacking.run()
+    with error_context(file=name_of(source)), open_source(source) as stream:
+        description, file = peek(stream)
+        own = format_named(description["format"])
+        wanted = _wanted(own, target, to)
+        new = wanted is not own or dequantize or bool(description.get("quantized"))
+        with replacing(target, overwrite=overwrite) as place, writing_anywhere(place) as path:
+            if new or (layers and not own.picks):
+                return convert(
+                    file,
+                    path,
+                    wanted,
+                    name=name_of(source),
+                    layers=layers,
+                    dequantize=dequantize,
+                    progress=progress,
+                )
+            unpacking = _Unpacking(file, path, layers, progress)
+            unpacking.run()
     contents = unpacking.scanner.contents
     picked = [info.name in unpacking.picked for info in contents.layers]
     return stats_of_contents(contents, name_of(source), picked)
+
+
+def _wanted(own: Format, target: Target, to: str | None) -> Format:
+    """Return the format to be written: the one asked for, else that of the target's name."""
+    if to is None:
+        suffix = Path(target).suffix if isinstance(target, str | os.PathLike) else ""
+        wanted = own if suffix in own.suffixes else format_for_name(suffix) or own
+    else:
+        wanted = format_named(to)
+    if wanted is not own and not wanted.writes:
+        raise ParameterError(
+            f"{wanted.name} files are not written",
+            hint="give --to with another format, or another name",
+        )
+    return wanted
 
 
 class _Unpacking:
@@ -103,6 +138,8 @@ class _Unpacking:
         self._patterns = layers
         self._progress = progress
         self._layout: Layout
+        self._decoder: LayerDecoder
+        self._push: Push
         self._restorer: Restorer | None = None
         self._done = 0
         self._source_bytes = size_of(file)
@@ -158,7 +195,7 @@ class _Unpacking:
                     self.picked.add(info.name)
                 if not info.carried:
                     check_description(info)
-                    self._layout.layer(info, info.size * item_bytes(info))
+                    self._layout.layer(info, info.size * dump_item_bytes(info))
                     self._restorer.announce(info, wanted)
         elif record.kind == Kind.CHUNK:
             self._take_chunk(record, payload, self._restorer)
@@ -170,16 +207,15 @@ class _Unpacking:
         if info.name not in self.picked:
             return
         with error_context(layer=info.name):
-            dtype = element_dtype(info)
             if number == 0:
-                restorer.begin(info, dtype)
-            try:
-                words = decode_chunk(info, sizes, payload)
-            except FmcError as error:
-                error.cause = f"chunk {number}: {error.cause}"
-                raise
-            restorer.write(word_format(info).to_elements(words, dtype))
-            self._done += sizes.words * dtype.itemsize
+                self._decoder = LayerDecoder(info)
+                self._push = self._decoder.order.to_file(info.order, self._decoder.dtype)
+                restorer.begin(info, self._decoder.dtype)
+            with chunk_context(number):
+                words = self._decoder.decode(sizes, payload)
+            for elements in self._push(self._decoder.elements(number, words)):
+                restorer.write(elements)
+            self._done += info.size * self._decoder.dtype.itemsize * sizes.words // info.word_count
             # How much there will be is not known in a single pass: so far, for so many bytes read.
             total = self._done * self._source_bytes // record.end
             self._progress(Step(info.name, self._done, total))

@@ -56,6 +56,16 @@ def _spooled(source: BinaryIO) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def seekable(file: BinaryIO) -> Iterator[BinaryIO]:
+    """Give a file that can seek; a pipe is copied to a temporary file first."""
+    if file.seekable():
+        yield file
+        return
+    with _spooled(file) as path, path.open("rb") as copy:
+        yield copy
+
+
+@contextlib.contextmanager
 def open_source(source: Source) -> Iterator[BinaryIO]:
     """Open a source to be read front to back; a pipe is read as it comes."""
     if isinstance(source, str | os.PathLike):

@@ -6,9 +6,10 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fmcompress.chunks import element_dtype, item_bytes, word_format
+from fmcompress.chunks import LayerDecoder, element_dtype, item_bytes
 from fmcompress.contents import ChunkInfo
 from fmcompress.errors import UnsupportedError
+from fmcompress.ordering import WordOrder
 from fmcompress.selection import fill, flat_indices, strided
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Layer:
         self._file = file
         self._number = number
         self._info = file.contents.layers[number]
+        self._decoder: LayerDecoder | None = None
         self._kept: OrderedDict[int, NDArray[Any]] = OrderedDict()
 
     @property
@@ -92,6 +94,16 @@ class Layer:
         return dict(self._info.codec)
 
     @property
+    def quantized(self) -> dict[str, Any]:
+        """How the layer was quantised; empty where it was not, and nothing is lost."""
+        return dict(self._info.quantized)
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes as they run in the words, slowest first."""
+        return self._info.word_axes
+
+    @property
     def carried(self) -> str:
         """Why the layer is carried unchanged; empty where it is coded."""
         return str(self._info.carried.get("reason", ""))
@@ -116,7 +128,7 @@ class Layer:
         return sum(chunk.znz_bytes + chunk.bpc_bytes for chunk in self.chunks)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """Yield the elements of a coded layer chunk by chunk, in the file's order."""
+        """Yield the elements of a coded layer chunk by chunk, in the order of the words."""
         for number in range(self._info.chunks):
             yield self._elements(number, keep=False)
 
@@ -132,7 +144,7 @@ class Layer:
         shape, strides, start = selection
         if not shape:
             return self._span(start, start + 1)[0]
-        # In the order in which the elements lie in the file, whatever the order of the axes.
+        # In the order in which the elements follow each other as words, whatever the order of the axes.
         axes = sorted(range(len(shape)), key=lambda axis: -abs(strides[axis]))
         shape = tuple(shape[axis] for axis in axes)
         strides = tuple(strides[axis] for axis in axes)
@@ -171,8 +183,9 @@ class Layer:
             if number in self._kept:
                 self._kept.move_to_end(number)
                 return self._kept[number]
-        words = self._file.read_chunk(self._number, number)
-        elements = word_format(self._info).to_elements(words, self.dtype)
+        if self._decoder is None:
+            self._decoder = LayerDecoder(self._info)
+        elements = self._file.read_chunk(self._number, number, self._decoder)
         if keep:
             with self._file.lock:
                 self._kept[number] = elements
@@ -181,24 +194,35 @@ class Layer:
         return elements
 
     def _span(self, start: int, stop: int) -> NDArray[Any]:
-        """Return the elements from flat index `start` to `stop`, in the file's order."""
+        """Return the elements from place `start` to `stop`, all rows running forth."""
+        order = WordOrder(self._info.shape, self._info.word_axes, self._info.serpentine)
+        if not order.serpentine:
+            return self._words_span(start, stop)
+        row = order.row_words
+        first, last = start // row, -(-stop // row)
+        rows = order.turned(self._words_span(first * row, last * row), first)
+        return rows[start - first * row : stop - first * row]
+
+    def _words_span(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the elements from place `start` to `stop`, as the words follow each other."""
         import numpy as np
 
-        size = self._info.chunk_words
+        size = self._info.chunk_elements
         result = np.empty(stop - start, self.dtype)
         for number in range(start // size, -(-stop // size)):
             first = number * size
             low, high = max(start, first), min(stop, first + size)
-            keep = low > first or high < first + self._info.words_in_chunk(number)
+            keep = low > first or high < min(first + size, self._info.size)
             chunk = self._elements(number, keep=keep)
             result[low - start : high - start] = chunk[low - first : high - first]
         return result
 
     def _gather(self, flat: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the elements at flat indices of any shape."""
+        """Return the elements at places of any shape, all rows running forth."""
         import numpy as np
 
-        size = self._info.chunk_words
+        flat = WordOrder(self._info.shape, self._info.word_axes, self._info.serpentine).forth(flat)
+        size = self._info.chunk_elements
         result = np.empty(flat.shape, self.dtype)
         numbers = flat // size
         for number in np.unique(numbers).tolist():

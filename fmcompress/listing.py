@@ -98,12 +98,12 @@ def _of_container(path: Path) -> tuple[str, list[Entry]]:
 
 def _of_dump(path: Path) -> tuple[str, list[Entry]]:
     from fmcompress import dumps
-    from fmcompress.words import NO_WORD_FORMAT, format_for
+    from fmcompress.words import NO_WORD_FORMAT, format_for, type_of
 
     with dumps.open_dump(path) as dump:
         entries = []
         for tensor in dump.tensors:
-            codable = tensor.dtype is not None and format_for(tensor.dtype) is not None
+            codable = format_for(type_of(tensor.dtype, tensor.element_type)) is not None
             carried = tensor.carried or ("" if codable else NO_WORD_FORMAT)
             entries.append(
                 Entry(

@@ -8,7 +8,7 @@ scale of the words, then truncated towards zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.element_types import holding_dtype, is_held
-from fmcompress.errors import DamagedError, FmcError, ParameterError, UnsupportedError
+from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 from fmcompress.ordering import Stretch, WordOrder
 from fmcompress.small_floats import SMALL_FLOATS, table
 from fmcompress.words.base import patterns
@@ -56,11 +56,6 @@ TARGETS = {
     "float8_e4m3fn": Target("float8_e4m3fn", 8, -math.inf, 256.0),
     "float8_e5m2": Target("float8_e5m2", 8, -math.inf, 32768.0),
 }
-DEFAULT_HEADROOM = 0.75
-
-
-class Unquantizable(FmcError):
-    """The values of a layer cannot be quantised so; the cause says why, in one clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +99,16 @@ class Quantization:
 
     def __post_init__(self) -> None:
         listed = isinstance(self.scale, list | tuple)
-        scales = tuple(self.scale) if listed else (self.scale,)  # type: ignore[arg-type]
+        scales: tuple[Any, ...] = tuple(self.scale) if listed else (self.scale,)  # type: ignore[arg-type]
         ranges = (
             isinstance(self.target, str) and self.target in TARGETS,
             isinstance(self.source, str) and self.source in FLOAT_TYPES,
             1 <= len(scales) <= MAX_SCALES,
-            all(_is_finite(s) and s > 0 for s in scales),
+            all(is_finite(s) and s > 0 for s in scales),
             listed == (type(self.axis) is int and self.axis >= 0),
-            self.headroom is None or (_is_finite(self.headroom) and 0 < self.headroom <= 1),
+            self.headroom is None or (is_finite(self.headroom) and 0 < self.headroom <= 1),
             self.rounding in ROUNDINGS,
-            all(_is_finite(e) and e >= 0 for e in (self.largest_error, self.rms_error)),
+            all(is_finite(e) and e >= 0 for e in (self.largest_error, self.rms_error)),
         )
         if not all(ranges):
             raise ParameterError("a quantisation is not valid")
@@ -178,10 +173,12 @@ class Quantization:
             if self.headroom is not None:
                 values = values / self._scales(values.size, stretch)
             small = SMALL_FLOATS[target.element_type]
-            return small.to_patterns(values, nearest).astype(f"u{small.bits // 8}").view(self.dtype)
+            bits = small.to_patterns(values, nearest).astype(f"u{small.bits // 8}")
+            return bits.view(self.dtype)
         quanta = values / self._scales(values.size, stretch)
         quanta = np.rint(quanta) if nearest else np.trunc(quanta)
-        return np.clip(quanta, target.least, target.full_scale).astype(self.dtype)
+        fixed: NDArray[Any] = np.clip(quanta, target.least, target.full_scale)
+        return fixed.astype(self.dtype)
 
     def dequantize(self, elements: NDArray[Any], stretch: Stretch) -> NDArray[Any]:
         """Return floats: float64 where the source was, else float32."""
@@ -189,7 +186,9 @@ class Quantization:
         return values if self.source == "float64" else values.astype(np.float32)
 
     def _dequantize(self, elements: NDArray[Any], stretch: Stretch) -> NDArray[np.float64]:
-        return to_float64(elements, self.element_type) * self._scales(elements.size, stretch)
+        values = to_float64(elements, self.element_type)
+        values *= self._scales(elements.size, stretch)
+        return values
 
     def _scales(self, count: int, stretch: Stretch) -> Any:
         if self.axis is None:
@@ -199,7 +198,7 @@ class Quantization:
     def with_errors(self, blocks: Iterable[NDArray[Any]], order: WordOrder) -> Self:
         """Measure the errors over a layer's elements, in the order given."""
         largest, squares, count, at = 0.0, 0.0, 0, 0
-        for block in _steps(blocks):
+        for block in steps(blocks):
             values = to_float64(block, self.source)
             stretch = Stretch(order, at)
             at += block.size
@@ -235,130 +234,11 @@ def quantization_from_description(description: Mapping[str, Any]) -> Quantizatio
         raise DamagedError(error.cause) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What a user asked of quantising.
-
-    Parameters
-    ----------
-    target : str
-        One of `TARGETS`.
-    headroom : float, optional
-        Share of the full scale that the largest magnitude becomes, above 0, at most 1. By default
-        0.75 for fixed point; floats are not scaled then.
-    axis : int, optional
-        Scale every index along this axis by its own largest magnitude.
-    rounding : {"truncate", "nearest"}
-
-    Raises
-    ------
-    ParameterError
-        If one of them is outside its range.
-    """
-
-    target: str
-    headroom: float | None = None
-    axis: int | None = None
-    rounding: str = "truncate"
-
-    def __post_init__(self) -> None:
-        if self.target not in TARGETS:
-            raise ParameterError(
-                f"cannot quantise to {self.target!r}", hint=f"choose from {', '.join(TARGETS)}"
-            )
-        if self.headroom is not None and not (_is_finite(self.headroom) and 0 < self.headroom <= 1):
-            raise ParameterError(
-                f"headroom is {self.headroom!r}", hint="give a number above 0, at most 1"
-            )
-        if self.axis is not None and type(self.axis) is not int:
-            raise ParameterError(f"headroom_axis is {self.axis!r}", hint="give a whole number")
-        if self.rounding not in ROUNDINGS:
-            raise ParameterError(
-                f"rounding is {self.rounding!r}", hint=f"choose from {', '.join(ROUNDINGS)}"
-            )
-        if self.axis is not None and self.headroom is None and TARGETS[self.target].is_float:
-            raise ParameterError(
-                f"{self.target} is not scaled without headroom", hint="give --headroom, too"
-            )
-
-    def quantization(
-        self,
-        source: str,
-        dtype: np.dtype[Any],
-        order: WordOrder,
-        blocks: Callable[[], Iterable[NDArray[Any]]],
-    ) -> Quantization:
-        """Settle how a layer is quantised, looking at all its elements twice.
-
-        Parameters
-        ----------
-        source : str
-            Its element type.
-        dtype : dtype
-            Of the elements in the file.
-        order : WordOrder
-            The order in which `blocks` come.
-        blocks : callable
-            Returns an iterator over the layer's elements.
-
-        Raises
-        ------
-        Unquantizable
-            If values are not finite, negative or too large where they cannot be.
-        ParameterError
-            If the layer has no such axis.
-        """
-        target = TARGETS[self.target]
-        if self.axis is not None and not -len(order.shape) <= self.axis < len(order.shape):
-            raise ParameterError(
-                f"shape {order.shape} has no axis {self.axis}", hint="give another --headroom-axis"
-            )
-        axis = None if self.axis is None else self.axis % len(order.shape)
-        if axis is not None and order.shape[axis] > MAX_SCALES:
-            raise ParameterError(
-                f"axis {axis} has more than {MAX_SCALES} indices",
-                hint="give another --headroom-axis",
-            )
-        largest = np.zeros(1 if axis is None else order.shape[axis])
-        for values, stretch in _values(blocks(), source, order):
-            _check(values, stretch, self.target, target)
-            magnitude = np.abs(values)
-            magnitude[~np.isfinite(magnitude)] = 0.0
-            if axis is None:
-                largest[0] = max(largest[0], magnitude.max(initial=0.0))
-            else:
-                np.maximum.at(largest, stretch.along(axis, values.size), magnitude)
-        headroom = self._headroom(target, float(largest.max(initial=0.0)))
-        scales = [1.0] * largest.size
-        if headroom is not None:
-            scales = [_scale(each, headroom * target.full_scale) for each in largest.tolist()]
-        found = Quantization(
-            target=self.target,
-            source=source,
-            source_dtype=dtype.str,
-            scale=tuple(scales) if axis is not None else scales[0],
-            axis=axis,
-            headroom=headroom,
-            rounding=self.rounding,
-        )
-        return found.with_errors(blocks(), order)
-
-    def _headroom(self, target: Target, largest: float) -> float | None:
-        if not target.is_float:
-            return DEFAULT_HEADROOM if self.headroom is None else float(self.headroom)
-        greatest = SMALL_FLOATS[target.element_type].greatest
-        if self.headroom is None and largest > greatest:
-            raise Unquantizable(
-                f"its largest magnitude {largest:g} exceeds the {greatest:g} of {self.target}",
-                hint="give --headroom, which scales",
-            )
-        return None if self.headroom is None else float(self.headroom)
-
-
 def to_float64(elements: NDArray[Any], element_type: str) -> NDArray[np.float64]:
     """Return the values of elements, exactly; of the bits of floats that NumPy lacks, too."""
     if is_held(element_type) and element_type in SMALL_FLOATS:
-        return table(element_type)[patterns(elements)]
+        values: NDArray[np.float64] = table(element_type)[patterns(elements)]
+        return values
     return elements.astype(np.float64)
 
 
@@ -369,48 +249,13 @@ def _codes(source: str) -> tuple[str, ...]:
     return held if is_held(source) else (f"f{size}", *held)
 
 
-def _steps(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+def steps(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
     """Cut blocks to pieces whose float64 copies stay in the processor's cache."""
     for block in blocks:
         for start in range(0, block.size, _STEP):
             yield block[start : start + _STEP]
 
 
-def _values(
-    blocks: Iterable[NDArray[Any]], source: str, order: WordOrder
-) -> Iterator[tuple[NDArray[np.float64], Stretch]]:
-    at = 0
-    for block in _steps(blocks):
-        yield to_float64(block, source), Stretch(order, at)
-        at += block.size
-
-
-def _check(values: NDArray[np.float64], stretch: Stretch, name: str, target: Target) -> None:
-    """Refuse the first value that the target cannot hold at any scale."""
-    wrong = np.zeros(values.shape, bool)
-    if not target.is_float:
-        wrong = ~np.isfinite(values)
-    elif not SMALL_FLOATS[target.element_type].has_infinity:
-        wrong = np.isinf(values)
-    if target.least == 0:
-        wrong |= values < 0
-    if wrong.any():
-        number = int(np.argmax(wrong))
-        raise Unquantizable(
-            f"element {list(stretch.index_of(number))} is {values[number]:g}, "
-            f"which {name} cannot hold"
-        )
-
-
-def _scale(largest: float, unit: float) -> float:
-    """Return what one quantum is worth; 1 in a layer of zeros."""
-    if not largest:
-        return 1.0
-    # Where this underflows, all becomes 0: an error less than the smallest normal number.
-    scale = max(largest / unit, float(np.finfo(np.float64).tiny))
-    # Rounded up, it would make the largest magnitude itself fall short of a whole number.
-    return scale if largest / scale >= unit else math.nextafter(scale, 0.0)
-
-
-def _is_finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
+    """Tell whether a value is a plain, finite number."""
     return type(value) in (int, float) and math.isfinite(value)

@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from fmcompress import records
-from fmcompress.chunks import decode_chunk
+from fmcompress.chunks import LayerDecoder, chunk_context
 from fmcompress.container import Assembly
 from fmcompress.contents import Contents
-from fmcompress.errors import DamagedError, FmcError, error_context
+from fmcompress.errors import DamagedError, error_context
 from fmcompress.files import Source, name_of
 from fmcompress.layer import Layer
 from fmcompress.records import Kind, Record
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from fmcompress.dumps import Tensor
@@ -78,6 +77,7 @@ class File(Mapping[str, "Layer"]):
         self._chunks: list[list[Record]] = []
         self._template: list[Record] = []
         self._tensors: dict[str, Tensor] | None = None
+        self._groups: Mapping[str, Mapping[str, Any]] = {}
         self.lock = threading.RLock()
         try:
             with error_context(file=self.name):
@@ -126,16 +126,24 @@ class File(Mapping[str, "Layer"]):
         """
         return self._store.read(record)
 
-    def read_chunk(self, layer: int, number: int) -> NDArray[np.uint32]:
-        """Decode the words of one chunk."""
+    def read_chunk(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[Any]:
+        """Decode the elements of one chunk, in word order."""
         info = self.contents.layers[layer]
-        with error_context(file=self.name, layer=info.name), _chunk_context(number):
+        with error_context(file=self.name, layer=info.name), chunk_context(number):
             record = self._chunks[layer][number]
             payload = self.read_record(record)
             sizes = records.parse_chunk(record, payload)
             if sizes != self.contents.chunks[layer][number]:
                 raise DamagedError("differs from the index")
-            return decode_chunk(info, sizes, payload)
+            return decoder.elements(number, decoder.decode(sizes, payload))
+
+    @property
+    def groups(self) -> Mapping[str, Mapping[str, Any]]:
+        """Attributes of the dump's groups, by path; ``""`` is the dump itself."""
+        with self.lock:
+            if self._tensors is None:
+                self._tensors = self._open_template()
+        return self._groups
 
     def tensor(self, name: str) -> Any:
         """Return the dump format's own view of a tensor, read from the template."""
@@ -155,6 +163,7 @@ class File(Mapping[str, "Layer"]):
             format_ = format_named(self.contents.dump["format"])
             coded = {info.name for info in self.contents.layers if not info.carried}
             dump = self._closing.enter_context(format_.open(view, coded, self.contents.dump))
+        self._groups = getattr(dump, "groups", {})
         return {tensor.name: tensor for tensor in dump.tensors}
 
     def close(self) -> None:
@@ -212,20 +221,6 @@ class _Store:
         if found != record:
             raise DamagedError(f"the record at byte {record.offset} is not that of the index")
         return payload
-
-
-class _chunk_context:
-    """Name the chunk in any `FmcError` that passes."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, FmcError):
-            error.cause = f"chunk {self._number}: {error.cause}"
 
 
 class _TemplateView(io.RawIOBase):

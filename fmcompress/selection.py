@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
+
+from fmcompress.ordering import WordOrder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,11 +17,8 @@ _GATHER = 1 << 20
 
 
 def strides(info: LayerInfo) -> tuple[int, ...]:
-    """Strides of the layer in elements."""
-    lengths = info.shape[1:][::-1] if info.order == "C" else info.shape[:-1]
-    steps = tuple(accumulate(lengths, lambda a, b: a * max(b, 1), initial=1))
-    steps = steps[: len(info.shape)]
-    return steps[::-1] if info.order == "C" else steps
+    """Strides of the layer in elements, as they follow each other as words."""
+    return WordOrder(info.shape, info.word_axes).strides
 
 
 def strided(info: LayerInfo, key: Any) -> tuple[tuple[int, ...], tuple[int, ...], int] | None:

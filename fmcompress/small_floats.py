@@ -98,7 +98,9 @@ class SmallFloat:
             values[magnitude > self.infinity] = np.nan
         else:
             values[magnitude == self.nan] = np.nan
-        return np.copysign(values, np.where(bits >> (self.bits - 1), -1.0, 1.0))
+        signs = np.where(bits >> (self.bits - 1), -1.0, 1.0)
+        signed: NDArray[np.float64] = np.copysign(values, signs)
+        return signed
 
 
 SMALL_FLOATS = {

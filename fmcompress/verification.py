@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
-from fmcompress.chunks import check_description, decode_chunk, item_bytes
+from fmcompress.chunks import LayerDecoder, check_description, dump_item_bytes
 from fmcompress.container import Assembly, Scanner
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Layout, format_named
@@ -170,7 +170,7 @@ def _verify_by_index(
 def _check_layer(info: LayerInfo, layout: Layout) -> None:
     if not info.carried:
         check_description(info)
-        layout.layer(info, info.size * item_bytes(info))
+        layout.layer(info, info.size * dump_item_bytes(info))
 
 
 def _verify_in_order(
@@ -216,6 +216,6 @@ def _check_chunk(
 ) -> None:
     sizes = parse_chunk(record, payload)
     if matches(info.name, layers):
-        decode_chunk(info, sizes, payload)
+        LayerDecoder(info).decode(sizes, payload)
     result.chunks += 1
     result.words += sizes.words

@@ -35,6 +35,11 @@ class Tensor(ABC):
     element_type : str
         What the elements are where `dtype` does not tell: ``"bfloat16"`` in a ``uint16``, say;
         a name that `fmcompress.words` knows. Empty where `dtype` does.
+    packed : bool
+        Whether a byte holds two elements of 4 bits, the first in its low half; `shape` is then
+        that of the bytes.
+    word_bits : int
+        Width of integers that are narrower than `dtype`; 0 where they are not.
     label : str
         The dtype for people, as ``int8`` or ``string``.
     order : {"C", "F"}
@@ -56,6 +61,8 @@ class Tensor(ABC):
     stored_bytes: int
     place: dict[str, Any]
     element_type: str = ""
+    packed: bool = False
+    word_bits: int = 0
 
     @property
     def nbytes(self) -> int:

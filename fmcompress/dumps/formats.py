@@ -28,6 +28,8 @@ class Format(NamedTuple):
         The keys of the kinds of places that its layers have.
     folder : bool
         Whether a dump of this format is a folder.
+    picks : bool
+        Whether its `Restorer` can put some tensors back without the others.
     writes : bool
         Whether tensors of any dump can be written in this format.
     own_layout : bool
@@ -39,6 +41,7 @@ class Format(NamedTuple):
     recognise: Callable[[BinaryIO], bool]
     places: tuple[frozenset[str], ...]
     folder: bool = False
+    picks: bool = False
     writes: bool = True
     own_layout: bool = False
 
@@ -104,9 +107,15 @@ _STRETCH = frozenset({"offset"})
 _CHUNKS = frozenset({"chunks", "bytes"})
 _MEMBER = frozenset({"member", "header", "bytes"})
 FORMATS = (
-    Format("hdf5", (".h5", ".hdf5"), _is_hdf5, (_STRETCH, _CHUNKS)),
-    Format("npy", (".npy",), _starts_with(b"\x93NUMPY"), (_STRETCH,)),
-    Format("npz", (".npz",), _starts_with(b"PK\x03\x04", b"PK\x05\x06"), (_STRETCH, _MEMBER)),
+    Format("hdf5", (".h5", ".hdf5"), _is_hdf5, (_STRETCH, _CHUNKS), picks=True),
+    Format("npy", (".npy",), _starts_with(b"\x93NUMPY"), (_STRETCH,), picks=True),
+    Format(
+        "npz",
+        (".npz",),
+        _starts_with(b"PK\x03\x04", b"PK\x05\x06"),
+        (_STRETCH, _MEMBER),
+        picks=True,
+    ),
 )
 
 
@@ -149,7 +158,15 @@ def format_named(name: str) -> Format:
     raise UnsupportedError(f"unknown dump format {name!r}", hint="upgrade fmcompress")
 
 
-def open_dump(path: Path) -> Dump:
+def format_for_name(suffix: str) -> Format | None:
+    """Return the format that files with this suffix have, if any."""
+    for format_ in FORMATS:
+        if suffix.lower() in format_.suffixes:
+            return format_
+    return None
+
+
+def open_dump(path: Path, raw: Mapping[str, Any] | None = None) -> Dump:
     """Open a dump of any known format.
 
     Raises

@@ -149,7 +149,8 @@ class IntegerWords:
             # Unsigned arithmetic wraps: with the mask below, this is the mod 2**w.
             words = words - self._points(words, stretch)
         mask = words.dtype.type(2**self.bits - 1)
-        return (words & mask).astype(np.uint32)
+        masked: NDArray[Any] = words & mask
+        return masked.astype(np.uint32)
 
     def to_elements(
         self, words: NDArray[np.uint32], dtype: np.dtype[Any], stretch: Stretch | None = None

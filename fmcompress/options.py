@@ -1,0 +1,193 @@
+"""What a user can ask of `compress` and `stats`, checked once."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from fmcompress.codecs.ebpc import MAX_WORD_BITS, Ebpc
+from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS
+from fmcompress.element_types import element_type
+from fmcompress.errors import ParameterError
+from fmcompress.recipe import Recipe
+from fmcompress.words import MAPPINGS, Wishes, WordFormat
+
+MIN_WORD_BITS = 2
+AUTO = "auto"
+
+
+class Coding(TypedDict, total=False):
+    """Keyword arguments of `compress` and `stats` that say how layers are coded.
+
+    Each applies to the layers that it fits; a layer that is picked by name and does not fit is an
+    error, and so is an option that fits no layer.
+
+    Attributes
+    ----------
+    block_size : {8, 4, 16, 32}
+        Non-zero words per BPC block.
+    max_burst : {16, 2, 4, 8, 32, 64}
+        Longest zero run in one ZNZ symbol.
+    difference : {"signed", "unsigned", "modular"}, optional
+        By default as the words. The RTL's own encoder is ``signed``.
+    chunk_words : int
+        Words per chunk; each is a transmission of its own.
+    dtype : str, optional
+        What elements are that lie in the dump as opaque bytes or integers of the same size:
+        ``bfloat16``, ``float8_e4m3fn``, ``int4``, ….
+    word_bits : int, optional
+        Width of integers that are narrower than their dtype, 2 to 32.
+    packed : bool
+        With dtype ``int4`` or ``uint4``: a byte holds two, the first in its low half.
+    zero_point : int or sequence of int, optional
+        By default from the layer's attributes, else found. A sequence has one for every channel.
+    zero_point_axis : int, optional
+        The axis of channels.
+    mapping : {"bits", "rotate"}, optional
+        How floats become words; by default ``rotate`` where any sign bit is set.
+    quantize : str, optional
+        Quantise floats, which loses: to ``fixed8``, ``fixed12``, ``fixed16``, ``ufixed8``,
+        ``float16``, ``bfloat16``, ``float8_e4m3fn`` or ``float8_e5m2``.
+    headroom : float, optional
+        Share of the full scale that the largest magnitude becomes: 0.75 by default for fixed
+        point; floats are scaled only if it is given.
+    headroom_axis : int, optional
+        Scale every index along this axis on its own.
+    rounding : {"truncate", "nearest"}
+        Of quantising; ``truncate`` is the paper's.
+    order : str or sequence of int, optional
+        The axes as they are to run in the words, slowest first, as ``0,3,1,2`` or ``nhwc:nchw``;
+        ``auto`` tries some on a sample.
+    serpentine : bool
+        Let every other row of words run backwards.
+    """
+
+    block_size: int
+    max_burst: int
+    difference: str | None
+    chunk_words: int
+    dtype: str | None
+    word_bits: int | None
+    packed: bool
+    zero_point: int | Sequence[int] | None
+    zero_point_axis: int | None
+    mapping: str | None
+    quantize: str | None
+    headroom: float | None
+    headroom_axis: int | None
+    rounding: str
+    order: str | Sequence[int] | None
+    serpentine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`Coding` with its defaults, checked.
+
+    Raises
+    ------
+    ParameterError
+        If a value is outside its range, or two contradict each other.
+    """
+
+    block_size: int = 8
+    max_burst: int = 16
+    difference: str | None = None
+    chunk_words: int = DEFAULT_CHUNK_WORDS
+    dtype: str | None = None
+    word_bits: int | None = None
+    packed: bool = False
+    zero_point: int | Sequence[int] | None = None
+    zero_point_axis: int | None = None
+    mapping: str | None = None
+    quantize: str | None = None
+    headroom: float | None = None
+    headroom_axis: int | None = None
+    rounding: str = "truncate"
+    order: str | Sequence[int] | None = None
+    serpentine: bool = False
+
+    def __post_init__(self) -> None:
+        Ebpc(self.block_size, self.max_burst, self.difference or "signed")
+        if type(self.chunk_words) is not int or not 1 <= self.chunk_words <= MAX_CHUNK_WORDS:
+            raise ParameterError(
+                f"chunk_words is {self.chunk_words!r}, not from 1 to {MAX_CHUNK_WORDS}"
+            )
+        if self.dtype is not None:
+            object.__setattr__(self, "dtype", element_type(self.dtype))
+        bits = self.word_bits
+        if bits is not None and not (type(bits) is int and MIN_WORD_BITS <= bits <= MAX_WORD_BITS):
+            raise ParameterError(
+                f"word_bits is {bits!r}", hint=f"give {MIN_WORD_BITS} to {MAX_WORD_BITS}"
+            )
+        if self.packed and (self.dtype not in ("int4", "uint4") or self.chunk_words % 2):
+            raise ParameterError(
+                "packed is for 4-bit integers, and chunks of an even number of words",
+                hint="give --dtype int4 or uint4, and an even --chunk-words",
+            )
+        if self.mapping is not None and self.mapping not in MAPPINGS:
+            raise ParameterError(
+                f"mapping is {self.mapping!r}", hint=f"choose from {', '.join(MAPPINGS)}"
+            )
+        if self.zero_point is not None and not isinstance(self.zero_point, int):
+            object.__setattr__(self, "zero_point", tuple(self.zero_point))
+        if self.quantize is None and not (
+            self.headroom is self.headroom_axis is None and self.rounding == "truncate"
+        ):
+            raise ParameterError(
+                "headroom and rounding are for quantising", hint="give --quantize, too"
+            )
+        _ = self.recipe
+        if self.order is not None and self.order != AUTO:
+            object.__setattr__(self, "order", parse_order(self.order))
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """How to quantise, if at all."""
+        if self.quantize is None:
+            return None
+        return Recipe(self.quantize, self.headroom, self.headroom_axis, self.rounding)
+
+    @property
+    def wishes(self) -> Wishes:
+        """What concerns word formats."""
+        point = self.zero_point
+        return Wishes(
+            zero_point=point if point is None or isinstance(point, int) else tuple(point),
+            zero_point_axis=self.zero_point_axis,
+            word_bits=self.word_bits,
+            mapping=self.mapping,
+        )
+
+    def codec(self, words: WordFormat) -> Ebpc:
+        """Return the codec of a layer with these words."""
+        return Ebpc(self.block_size, self.max_burst, self.difference or words.difference)
+
+
+def parse_order(order: str | Sequence[int]) -> tuple[int, ...]:
+    """Read an order of axes: ``"0,3,1,2"``, ``"nhwc:nchw"``, or a sequence of numbers.
+
+    Raises
+    ------
+    ParameterError
+        If it is no permutation.
+    """
+    hint = "give axes as 0,3,1,2, names as nhwc:nchw, or auto"
+    axes: list[int]
+    if isinstance(order, str) and ":" in order:
+        before, _, after = order.lower().partition(":")
+        letters = set(before) <= set(string.ascii_lowercase) and len(set(before)) == len(before)
+        if not before or not letters or sorted(before) != sorted(after):
+            raise ParameterError(f"order {order!r} does not name the same axes twice", hint=hint)
+        axes = [before.index(letter) for letter in after]
+    else:
+        try:
+            parts = order.split(",") if isinstance(order, str) else order
+            axes = [int(part) for part in parts]
+        except (ValueError, TypeError) as error:
+            raise ParameterError(f"order {order!r} cannot be understood", hint=hint) from error
+    if not axes or sorted(axes) != list(range(len(axes))):
+        raise ParameterError(f"order {order!r} is no permutation of axes", hint=hint)
+    return tuple(axes)
