@@ -20,6 +20,7 @@ from fmcompress.cli.progress import ProgressBar
 @click.argument("in_", metavar="IN")
 @click.argument("out", metavar="[OUT]", required=False)
 @options.coding
+@options.raw
 @options.layers("Code these layers; the others are carried unchanged. Repeatable.")
 @options.force
 @options.common
@@ -47,8 +48,7 @@ def command(
         )
     if state.quiet:
         return
-    for warning in stats.warnings:
-        click.echo(f"fmc: warning: {warning}", err=True)
+    render.print_remarks(stats)
     if state.verbose:
         click.echo(render.stats_text(stats, True, render.width_of(sys.stderr)), err=True)
     click.echo(render.summary_line(stats, "(stdout)" if target == "-" else target), err=True)

@@ -18,11 +18,25 @@ from fmcompress.errors import ParameterError
 @click.argument("in_", metavar="IN")
 @click.argument("out", metavar="[OUT]", required=False)
 @options.layers("Give back these layers only. Repeatable.")
+@click.option(
+    "--to",
+    metavar="FORMAT",
+    help="Write another format: hdf5, npy, npz, safetensors, onnx, zarr, raw or hex.  [default: that "
+    "of OUT's suffix, else the dump's own]",
+)
+@click.option("--dequantize", is_flag=True, help="Give floats for quantised layers.")
 @options.force
 @options.common
 @click.pass_obj
 def command(
-    state: State, /, in_: str, out: str | None, force: bool, layers: tuple[str, ...]
+    state: State,
+    /,
+    in_: str,
+    out: str | None,
+    force: bool,
+    layers: tuple[str, ...],
+    to: str | None,
+    dequantize: bool,
 ) -> None:
     """Give back the dump in IN as OUT, in its own format, bit for bit; IN is kept.
 
@@ -39,11 +53,14 @@ def command(
             options.source(in_),
             options.target(target, force),
             layers=layers,
+            to=to,
+            dequantize=dequantize,
             overwrite=force,
             progress=progress,
         )
     if state.quiet:
         return
+    render.print_remarks(stats)
     if state.verbose:
         click.echo(render.stats_text(stats, True, render.width_of(sys.stderr)), err=True)
     what = "these layers only" if layers else "the whole dump"

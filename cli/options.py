@@ -51,54 +51,185 @@ def force(command: F) -> F:
     return click.option("-f", "--force", is_flag=True, help=text)(command)
 
 
+class _Integers(click.ParamType[Any]):
+    """One whole number, or several with commas between."""
+
+    name = "INT[,INT...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | tuple[int, ...]:
+        """Read the numbers."""
+        try:
+            numbers = tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number, nor some with commas between", param, ctx)
+        return numbers[0] if len(numbers) == 1 else numbers
+
+
+_CODING = (
+    click.option(
+        "--block-size",
+        type=click.Choice(["4", "8", "16", "32"]),
+        default="8",
+        show_default=True,
+        help="Non-zero words per BPC block.",
+    ),
+    click.option(
+        "--max-burst",
+        type=click.Choice(["2", "4", "8", "16", "32", "64"]),
+        default="16",
+        show_default=True,
+        help="Longest zero run in one ZNZ symbol.",
+    ),
+    click.option(
+        "--difference",
+        type=click.Choice(["signed", "unsigned", "modular"]),
+        help="How the encoder forms differences; the RTL's is signed.  [default: as the words]",
+    ),
+    click.option(
+        "--chunk-words",
+        type=click.IntRange(1, 1 << 24),
+        default=1 << 16,
+        show_default=True,
+        help="Words per chunk; each chunk is a transmission of its own.",
+    ),
+    click.option(
+        "--dtype",
+        metavar="NAME",
+        help="What elements are that lie in IN as opaque bytes or integers of their size: "
+        "bfloat16, float8_e4m3fn, float8_e5m2, int4, …",
+    ),
+    click.option(
+        "--word-bits",
+        type=click.IntRange(2, 32),
+        metavar="2..32",
+        help="Width of integers that are narrower than their dtype, as 12-bit values in int16.",
+    ),
+    click.option(
+        "--packed", is_flag=True, help="With --dtype int4 or uint4: two in a byte, low half first."
+    ),
+    click.option(
+        "--zero-point",
+        type=_Integers(),
+        metavar="INT[,INT...]",
+        help="Value that becomes the word 0, or one for every channel.  [default: the layer's "
+        "attribute, else the most frequent value]",
+    ),
+    click.option(
+        "--zero-point-axis", type=int, metavar="AXIS", help="The axis of channels, from 0."
+    ),
+    click.option(
+        "--mapping",
+        type=click.Choice(["bits", "rotate"]),
+        help="How floats become words: as they are, or with the sign in the lowest place.  "
+        "[default: rotate where any sign bit is set]",
+    ),
+    click.option(
+        "--quantize",
+        type=click.Choice(
+            [
+                "fixed8",
+                "fixed12",
+                "fixed16",
+                "ufixed8",
+                "float16",
+                "bfloat16",
+                "float8_e4m3fn",
+                "float8_e5m2",
+            ]
+        ),
+        help="Quantise floats first. THIS LOSES.",
+    ),
+    click.option(
+        "--headroom",
+        type=float,
+        metavar="0..1",
+        help="Share of the full scale that a layer's largest magnitude becomes.  [default: 0.75 "
+        "for fixed point; floats are scaled only if it is given]",
+    ),
+    click.option(
+        "--headroom-axis",
+        type=int,
+        metavar="AXIS",
+        help="Scale every index along this axis on its own: 0, mostly, for every frame.",
+    ),
+    click.option(
+        "--rounding",
+        type=click.Choice(["truncate", "nearest"]),
+        default="truncate",
+        show_default=True,
+        help="How to round when quantising.",
+    ),
+    click.option(
+        "--order",
+        metavar="AXES",
+        help="Order of the axes in the words, as nhwc:nchw or 0,3,1,2; auto tries some on a sample.",
+    ),
+    click.option("--serpentine", is_flag=True, help="Let every other row of words run backwards."),
+)
+
+
 def coding(command: F) -> F:
-    """Add the options of the codec."""
+    """Add the options of the codec, of words and of their order."""
+    for option in reversed(_CODING):
+        command = option(command)
+    return command
+
+
+def coding_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Turn what `coding` and `raw` collected into keyword arguments of the library."""
+    arguments = {
+        **options,
+        "block_size": int(options["block_size"]),
+        "max_burst": int(options["max_burst"]),
+        "raw": raw_arguments(options),
+    }
+    for name in ("shape", "endian"):
+        del arguments[name]
+    if arguments["raw"] is not None:
+        arguments["dtype"] = None
+    return arguments
+
+
+def raw(command: F) -> F:
+    """Add the options of raw files."""
     for option in (
         click.option(
-            "--chunk-words",
-            type=click.IntRange(1, 1 << 24),
-            default=1 << 16,
-            show_default=True,
-            help="Words per chunk; each chunk is a transmission of its own.",
+            "--endian",
+            type=click.Choice(["little", "big"]),
+            help="Byte order of a raw file.  [default: little]",
         ),
         click.option(
-            "--zero-point",
-            type=int,
-            metavar="INT",
-            help="Value that becomes the word 0.  [default: the layer's attribute, else the most "
-            "frequent value]",
+            "--shape",
+            type=_Integers(),
+            metavar="INT[,INT...]",
+            help="Shape of a raw file; one length may be -1.  [default: one axis]",
         ),
         click.option(
-            "--difference",
-            type=click.Choice(["signed", "unsigned", "modular"]),
-            help="How the encoder forms differences; the RTL's is signed.  [default: as the dtype]",
-        ),
-        click.option(
-            "--max-burst",
-            type=click.Choice(["2", "4", "8", "16", "32", "64"]),
-            default="16",
-            show_default=True,
-            help="Longest zero run in one ZNZ symbol.",
-        ),
-        click.option(
-            "--block-size",
-            type=click.Choice(["4", "8", "16", "32"]),
-            default="8",
-            show_default=True,
-            help="Non-zero words per BPC block.",
+            "--raw",
+            is_flag=True,
+            help="IN is nothing but words: of --dtype, of --shape, of --endian.",
         ),
     ):
         command = option(command)
     return command
 
 
-def coding_arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """Turn what `coding` collected into keyword arguments of the library."""
-    return {
-        **options,
-        "block_size": int(options["block_size"]),
-        "max_burst": int(options["max_burst"]),
-    }
+def raw_arguments(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what is known of a raw file; None of any other."""
+    if not options["raw"]:
+        for name in ("shape", "endian"):
+            if options[name] is not None:
+                raise click.UsageError(f"--{name} is for raw files: give --raw, too.")
+        return None
+    if options["dtype"] is None:
+        raise click.UsageError("--raw needs --dtype: what are the words?")
+    shape = options["shape"]
+    found = {"dtype": options["dtype"], "endian": options["endian"] or "little"}
+    if shape is not None:
+        found["shape"] = list(shape) if isinstance(shape, tuple) else [shape]
+    return found
 
 
 def source(name: str) -> str | BinaryIO:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 if TYPE_CHECKING:
-    from fmcompress.listing import Listing
+    from fmcompress.listing import Entry, Listing
     from fmcompress.statistics import LayerStats, Sizes, Stats
 
 # Below this, tables put several columns into one.
@@ -26,6 +26,14 @@ RATIO_NOTE = (
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document on stdout."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=True))
+
+
+def print_remarks(stats: Stats) -> None:
+    """Print notes and warnings on stderr."""
+    for note in stats.notes:
+        click.echo(f"fmc: {printable(note)}", err=True)
+    for warning in stats.warnings:
+        click.echo(f"fmc: warning: {printable(warning)}", err=True)
 
 
 def stats_text(stats: Stats, per_layer: bool, width: int | None) -> str:
@@ -62,7 +70,7 @@ def listing_text(listing: Listing, width: int | None) -> str:
             printable(entry.name),
             _shape(entry.shape),
             printable(entry.dtype),
-            f"{UNCHANGED}: {entry.carried}" if entry.carried else _words(entry.words),
+            f"{UNCHANGED}: {entry.carried}" if entry.carried else _coding(entry),
             _count(entry.nbytes),
             _count(entry.compressed_nbytes),
             _count(entry.chunks),
@@ -100,6 +108,12 @@ def _layer_table(stats: Stats, width: int | None) -> str:
         for layer in stats.layers
     ]
     rows.append(("total", "", "", *_size_cells(stats.total)))
+    if any(layer.quantized for layer in stats.layers):
+        columns += [("ratio of\noriginal", "right"), ("largest\nerror", "right")]
+        columns += [("rms\nerror", "right")]
+        cells = [_loss_cells(layer.sizes, layer.quantized) for layer in stats.layers]
+        cells.append(_loss_cells(stats.total, {}))
+        rows = [(*row, *more) for row, more in zip(rows, cells, strict=True)]
     if narrow:  # shape and words move under the name
         columns = [("layer, shape,\nwords", "left"), *columns[3:]]
         rows = [(f"{a}\n{b}\n{c}".strip(), *rest) for a, b, c, *rest in rows]
@@ -120,15 +134,44 @@ def _size_cells(sizes: Sizes) -> tuple[str, ...]:
     )
 
 
+def _loss_cells(sizes: Sizes, quantized: dict[str, Any]) -> tuple[str, ...]:
+    errors = (quantized.get(key) for key in ("largest_error", "rms_error"))
+    shown = ("-" if error is None else f"{error:.3g}" for error in errors)
+    return (_number(sizes.original_ratio, 3), *shown)
+
+
 def _layer_words(layer: LayerStats) -> str:
-    return f"{layer.dtype} {UNCHANGED}: {layer.carried}" if layer.carried else _words(layer.words)
+    return f"{layer.dtype} {UNCHANGED}: {layer.carried}" if layer.carried else _coding(layer)
+
+
+def _coding(layer: LayerStats | Entry) -> str:
+    """Say how elements became words: quantised or not, in what format, in what order."""
+    how = layer.quantized
+    parts = [f"LOSSY {how['target']} of {how['source']}"] if how else []
+    if not how:
+        parts += filter(None, [_words(layer.words)])
+    elif layer.words.get("mapping", "bits") != "bits":
+        parts.append(layer.words["mapping"])
+    if layer.axes != tuple(range(len(layer.shape))) and layer.axes:
+        parts.append(f"order {','.join(map(str, layer.axes))}")
+    if layer.serpentine:
+        parts.append("serpentine")
+    return ", ".join(parts)
 
 
 def _words(words: dict[str, Any]) -> str:
     """Name a word format: the dtype, and the zero point with who said so."""
     text = str(words.get("format", ""))
+    if words.get("packed"):
+        text += " packed"
+    if "word_bits" in words:
+        text += f" {words['word_bits']} bits"
+    if words.get("mapping", "bits") != "bits":
+        text += f" {words['mapping']}"
     if words.get("zero_point_from", "none") != "none":
-        text += f" zp {words['zero_point']} ({words['zero_point_from']})"
+        points = words["zero_point"]
+        shown = f"of axis {words['axis']}" if isinstance(points, list) else points
+        text += f" zp {shown} ({words['zero_point_from']})"
     return text
 
 
@@ -154,6 +197,15 @@ def _totals(stats: Stats) -> str:
             f"ratio      {_number(total.ratio, 3)}   {_count(total.word_bits // 8)} bytes of words"
             f" -> {_count(total.compressed_bits // 8)} bytes of streams"
         )
+    if total.original_bits != total.word_bits:
+        lines.append(
+            f"original   {_number(total.original_ratio, 3)}   "
+            f"{_count(total.original_bits // 8)} bytes of elements in the dump"
+            f" -> {_count(total.compressed_bits // 8)} bytes of streams"
+        )
+    lossy = sum(bool(layer.quantized) for layer in stats.layers)
+    if lossy:
+        lines.append(f"LOSSY      {layers_count(lossy)} quantised: what comes back is not the dump")
     if carried:
         size = sum(layer.carried_bytes for layer in carried)
         lines.append(f"unchanged  {_count(size)} bytes, in no ratio of words")

@@ -16,6 +16,7 @@ from fmcompress.cli.progress import ProgressBar
 @click.argument("in_", metavar="IN")
 @click.option("--per-layer", is_flag=True, help="Show a line for every layer.")
 @options.coding
+@options.raw
 @options.layers("Show these layers only. Repeatable.")
 @options.json
 @options.common
@@ -47,9 +48,8 @@ def command(
             progress=progress,
             **options.coding_arguments(coding),
         )
-    for warning in stats.warnings:
-        if not state.quiet and not as_json:
-            click.echo(f"fmc: warning: {warning}", err=True)
+    if not state.quiet and not as_json:
+        render.print_remarks(stats)
     if as_json:
         render.print_json(stats.to_json())
     else:

@@ -75,7 +75,7 @@ def compress(
         plan = Plan(dump, layers, options)
         with replacing(target, overwrite=overwrite) as place, writing(place) as file:
             contents = _write(plan, file, progress)
-    return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings)
+    return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings, plan.notes)
 
 
 def stats(
@@ -105,7 +105,7 @@ def stats(
         with dumps.open_dump(path, raw) as dump:
             plan = Plan(dump, layers, options)
             contents = _write(plan, _Nowhere(), progress)
-    return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings)
+    return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings, plan.notes)
 
 
 class _Nowhere:

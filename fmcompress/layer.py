@@ -104,6 +104,11 @@ class Layer:
         return self._info.word_axes
 
     @property
+    def serpentine(self) -> bool:
+        """Whether every other row of words runs backwards."""
+        return self._info.serpentine
+
+    @property
     def carried(self) -> str:
         """Why the layer is carried unchanged; empty where it is coded."""
         return str(self._info.carried.get("reason", ""))

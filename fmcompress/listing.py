@@ -11,6 +11,7 @@ from fmcompress.errors import error_context
 from fmcompress.files import Source, name_of, source_path
 from fmcompress.picking import pick
 from fmcompress.reader import File, is_container
+from fmcompress.statistics import quantized_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,9 @@ class Entry:
     nbytes: int
     compressed_nbytes: int | None
     chunks: int | None
+    quantized: dict[str, Any] = field(default_factory=dict)
+    axes: tuple[int, ...] = ()
+    serpentine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class Listing:
                     "dtype": entry.dtype,
                     "word_format": entry.words or None,
                     "codec": entry.codec or None,
+                    "quantized": quantized_to_json(entry.quantized),
+                    "axes": list(entry.axes),
+                    "serpentine": entry.serpentine,
                     "carried": entry.carried or None,
                     "nbytes": entry.nbytes,
                     "compressed_nbytes": entry.compressed_nbytes,
@@ -90,6 +97,9 @@ def _of_container(path: Path) -> tuple[str, list[Entry]]:
                 nbytes=layer.nbytes,
                 compressed_nbytes=layer.compressed_nbytes,
                 chunks=len(layer.chunks),
+                quantized=layer.quantized,
+                axes=() if layer.carried else layer.axes,
+                serpentine=layer.serpentine,
             )
             for layer in opened.values()
         ]
@@ -109,7 +119,7 @@ def _of_dump(path: Path) -> tuple[str, list[Entry]]:
                 Entry(
                     name=tensor.name,
                     shape=tensor.shape,
-                    dtype=tensor.label if carried or tensor.dtype is None else tensor.dtype.str,
+                    dtype=tensor.dtype.str if not carried and tensor.dtype else tensor.label,
                     words={},
                     codec={},
                     carried=carried,

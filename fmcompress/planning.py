@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,8 @@ class Plan:
         Of the tensors that are coded, by name.
     warnings : list of str
         What a reader of the numbers should know.
+    notes : list of str
+        What was decided on the way.
 
     Raises
     ------
@@ -129,9 +132,10 @@ class Plan:
     picked: list[bool] = field(init=False)
     layers: dict[str, LayerPlan] = field(init=False, default_factory=dict)
     warnings: list[str] = field(init=False, default_factory=list)
+    notes: list[str] = field(init=False, default_factory=list)
     _name: str = field(init=False)  # of the layer in hand
     _asked: dict[str, _Asked] = field(init=False)
-    _tried: dict[str, list[tuple[int, ...]]] = field(init=False, default_factory=dict)
+    _tried: Counter[str] = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._name = ""
@@ -304,7 +308,7 @@ class Plan:
         codec = self.options.codec(words)
         if self.options.order == AUTO:
             plan.axes = best_axes(plan, words, codec, blocks, kept)
-            self._tried.setdefault(_shown(plan.axes), []).append(plan.axes)
+            self._tried[_shown(plan.axes)] += 1
         chunk_words = self.options.chunk_words
         return plan, words, plan.describe(words, codec, chunk_words), blocks
 
@@ -346,8 +350,8 @@ class Plan:
     def say_orders(self) -> None:
         """Say which orders were chosen where they were tried."""
         if self._tried:
-            parts = [f"{order} for {len(axes)} layers" for order, axes in self._tried.items()]
-            self.warnings.append(f"order auto chose {', '.join(parts)}")
+            parts = [f"{order} for {count} layers" for order, count in self._tried.items()]
+            self.notes.append(f"order auto chose {', '.join(parts)}")
 
 
 _OTHER_LAYERS = "pick other layers with --layers"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from fmcompress.chunks import word_format
+from fmcompress.chunks import dump_item_bytes, word_format
 from fmcompress.codecs.stored import Stored
 from fmcompress.contents import ChunkInfo, Contents, LayerInfo
 
@@ -26,6 +26,9 @@ class Sizes:
         Words, and those with all bits zero.
     word_bits : int
         Bits of all words together.
+    original_bits : int
+        Bits of the elements as they lie in the dump: more than `word_bits` where words are
+        narrower than their dtype, or the layer was quantised.
     znz_bits, bpc_bits : int
         Of both streams, padded as the hardware pads them.
     stored_bits : int
@@ -39,6 +42,7 @@ class Sizes:
     words: int = 0
     zero_words: int = 0
     word_bits: int = 0
+    original_bits: int = 0
     znz_bits: int = 0
     bpc_bits: int = 0
     stored_bits: int = 0
@@ -61,6 +65,11 @@ class Sizes:
         return self.word_bits / self.compressed_bits if self.compressed_bits else None
 
     @property
+    def original_ratio(self) -> float | None:
+        """Bits of the elements in the dump ÷ bits of both streams; None without words."""
+        return self.original_bits / self.compressed_bits if self.compressed_bits else None
+
+    @property
     def sparsity(self) -> float | None:
         """Share of zero words, 0 to 1; None without words."""
         return self.zero_words / self.words if self.words else None
@@ -76,7 +85,9 @@ class Sizes:
         return self.bpc_bits / self.coded_nonzero_words if self.coded_nonzero_words else None
 
     @classmethod
-    def of_chunks(cls, chunks: Sequence[ChunkInfo], word_bits: int) -> Sizes:
+    def of_chunks(
+        cls, chunks: Sequence[ChunkInfo], word_bits: int, original_bits: int = 0
+    ) -> Sizes:
         """Add up the chunks of a layer with words of `word_bits` bits."""
         stored = [chunk for chunk in chunks if chunk.codec == Stored.number]
         coded = [chunk for chunk in chunks if chunk.codec != Stored.number]
@@ -86,6 +97,7 @@ class Sizes:
             words=words,
             zero_words=sum(chunk.zeros for chunk in chunks),
             word_bits=words * word_bits,
+            original_bits=original_bits or words * word_bits,
             znz_bits=8 * sum(chunk.znz_bytes for chunk in coded),
             bpc_bits=8 * sum(chunk.bpc_bytes for chunk in coded),
             stored_bits=8 * sum(chunk.bpc_bytes for chunk in stored),
@@ -106,6 +118,12 @@ class LayerStats:
         As in the dump.
     words, codec : dict
         Word format and codec with their parameters; empty for a carried layer.
+    quantized : dict
+        How the layer was quantised; empty where it was not, and nothing is lost.
+    axes : tuple of int
+        The axes as they run in the words, slowest first.
+    serpentine : bool
+        Whether every other row of words runs backwards.
     carried : str
         Why the layer is carried unchanged; empty where it is coded.
     carried_bytes : int
@@ -122,6 +140,14 @@ class LayerStats:
     carried: str
     carried_bytes: int
     sizes: Sizes
+    quantized: dict[str, Any] = field(default_factory=dict)
+    axes: tuple[int, ...] = ()
+    serpentine: bool = False
+
+    @property
+    def reordered(self) -> bool:
+        """Whether the words run in another order than the axes of the shape."""
+        return self.axes != tuple(range(len(self.shape)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +168,8 @@ class Stats:
         In file order; only those picked.
     warnings : list of str
         What a reader of the numbers should know.
+    notes : list of str
+        What was decided on the way.
     """
 
     file: str
@@ -151,6 +179,7 @@ class Stats:
     template_bytes: int
     layers: list[LayerStats] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def total(self) -> Sizes:
@@ -179,6 +208,9 @@ class Stats:
                     "dtype": layer.dtype,
                     "word_format": layer.words or None,
                     "codec": layer.codec or None,
+                    "quantized": quantized_to_json(layer.quantized),
+                    "axes": list(layer.axes),
+                    "serpentine": layer.serpentine,
                     "carried": layer.carried or None,
                     "carried_bytes": layer.carried_bytes,
                     **_sizes_to_json(layer.sizes),
@@ -187,16 +219,29 @@ class Stats:
             ],
             "total": _sizes_to_json(self.total),
             "warnings": self.warnings,
+            "notes": self.notes,
         }
 
 
 def _sizes_to_json(sizes: Sizes) -> dict[str, Any]:
-    derived = ("ratio", "sparsity", "znz_bits_per_word", "bpc_bits_per_nonzero_word")
+    derived = (
+        "ratio",
+        "original_ratio",
+        "sparsity",
+        "znz_bits_per_word",
+        "bpc_bits_per_nonzero_word",
+    )
     return {**asdict(sizes), **{name: getattr(sizes, name) for name in derived}}
+
+
+def quantized_to_json(quantized: dict[str, Any]) -> dict[str, Any] | None:
+    """Return how a layer was quantised with every field, or None."""
+    return {"axis": None, "headroom": None, **quantized} if quantized else None
 
 
 def layer_stats(info: LayerInfo, chunks: Sequence[ChunkInfo], word_bits: int) -> LayerStats:
     """Put a layer's description and the sizes of its chunks together."""
+    original_bits = 0 if info.carried else 8 * info.size * dump_item_bytes(info)
     return LayerStats(
         name=info.name,
         shape=info.shape,
@@ -205,12 +250,19 @@ def layer_stats(info: LayerInfo, chunks: Sequence[ChunkInfo], word_bits: int) ->
         codec=info.codec,
         carried=info.carried.get("reason", ""),
         carried_bytes=info.carried.get("bytes", 0),
-        sizes=Sizes.of_chunks(chunks, word_bits),
+        sizes=Sizes.of_chunks(chunks, word_bits, original_bits),
+        quantized=info.quantized,
+        axes=() if info.carried else info.word_axes,
+        serpentine=info.serpentine,
     )
 
 
 def stats_of_contents(
-    contents: Contents, file: str, picked: Sequence[bool], warnings: Sequence[str] = ()
+    contents: Contents,
+    file: str,
+    picked: Sequence[bool],
+    warnings: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Stats:
     """Measure a container's contents, of the layers `picked` only."""
     rows = zip(contents.layers, contents.chunks, picked, strict=True)
@@ -226,4 +278,5 @@ def stats_of_contents(
             if pick
         ],
         warnings=list(warnings),
+        notes=list(notes),
     )
