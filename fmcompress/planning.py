@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fmcompress.channels_last import is_channels_last
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Dump, Tensor
@@ -348,7 +349,15 @@ class Plan:
             )
 
     def say_orders(self) -> None:
-        """Say which orders were chosen where they were tried."""
+        """Say which orders were chosen where they were tried, and where one should be."""
+        if self.options.order is None:
+            last = [t.name for t in self.coded if is_channels_last(t.shape, t.attributes)]
+            if last:
+                more = f" and {len(last) - 1} more" if len(last) > 1 else ""
+                self.warnings.append(
+                    f"layer {last[0]!r}{more} seem to have channels last (NHWC), which EBPC codes "
+                    "worse: try --order nhwc:nchw, or auto"
+                )
         if self._tried:
             parts = [f"{order} for {count} layers" for order, count in self._tried.items()]
             self.notes.append(f"order auto chose {', '.join(parts)}")

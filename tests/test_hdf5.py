@@ -21,7 +21,7 @@ from same_dump import assert_same_hdf5, packed_path, round_trip
 
 import fmcompress
 from fmcompress.errors import FmcError, ParameterError, UnsupportedError
-from fmcompress.words import ZERO_POINT_NAMES
+from fmcompress.words.zero_points import ZERO_POINT_NAMES
 
 Maker = Callable[[h5py.File], Any]
 MAPS = np.random.default_rng(1).poisson(0.8, (37, 23)).astype("int8") - 1

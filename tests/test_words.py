@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 from fmcompress.words import (
     WORD_FORMATS,
-    ZERO_POINT_NAMES,
+    FlagWords,
+    FloatWords,
     IntegerWords,
+    Subject,
+    Wishes,
     format_for,
     format_from_description,
-    most_frequent,
-    zero_point_attribute,
+    type_of,
 )
+from fmcompress.words.zero_points import ZERO_POINT_NAMES, most_frequent, zero_point_attribute
 
 NARROW = ("int8", "uint8", "int16", "uint16")
 WIDE = ("int32", "uint32")
@@ -154,16 +157,31 @@ def test_zero_point_of_numpy(name: str) -> None:
 @pytest.mark.parametrize("name", INTEGER_DTYPES)
 def test_format_for_integers(name: str, order: str) -> None:
     """Both byte orders have the format of their name."""
-    assert format_for(np.dtype(name).newbyteorder(order)) is IntegerWords
+    assert type_of(np.dtype(name).newbyteorder(order)) == name
+    assert format_for(name) is IntegerWords
     assert name in WORD_FORMATS
 
 
+@pytest.mark.parametrize("dtype", ["f2", ">f2", "f4", ">f4"])
+def test_format_for_floats(dtype: str) -> None:
+    """NumPy's own floats up to 32 bits, in both byte orders."""
+    assert format_for(type_of(np.dtype(dtype))) is FloatWords
+
+
+def test_format_for_what_the_dtype_does_not_tell() -> None:
+    """The dump's own word for it counts."""
+    for name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
+        assert format_for(type_of(np.dtype("u2"), name)) is FloatWords
+    assert format_for(type_of(np.dtype("u1"), "int4")) is IntegerWords
+    assert format_for(type_of(np.dtype("?"))) is FlagWords
+
+
 @pytest.mark.parametrize(
-    "dtype", ["f2", "f4", "f8", "?", "i8", "u8", "c8", "O", "S3", "U3", "M8[s]", "V2", "i4,i4"]
+    "dtype", ["f8", "i8", "u8", "c8", "O", "S3", "U3", "M8[s]", "V2", "i4,i4", "(2,)i4"]
 )
 def test_format_for_others(dtype: str) -> None:
     """They have none, and are carried."""
-    assert format_for(np.dtype(dtype)) is None
+    assert format_for(type_of(np.dtype(dtype))) is None
 
 
 @pytest.mark.parametrize("name", INTEGER_DTYPES)
@@ -183,7 +201,7 @@ def test_description_round_trip(name: str) -> None:
     "description",
     [
         {},
-        *({"format": name} for name in (None, "int64", "float32", 8, ["int8"], {})),
+        *({"format": name} for name in (None, "int64", "float64", 8, ["int8"], {})),
         {"format": "int8", "scale": 0.5},
     ],
     ids=str,
@@ -268,6 +286,18 @@ def test_attribute_values_that_are_none(value: Any) -> None:
 # --- Choice -------------------------------------------------------------------------------
 
 
+def choose(
+    dtype: np.dtype[Any],
+    zero_point: int | None,
+    attributes: dict[str, Any],
+    blocks: Iterable[NDArray[Any]],
+) -> IntegerWords:
+    """Choose the words of a layer."""
+    name = dtype.newbyteorder("=").name
+    subject = Subject(name, attributes=attributes, blocks=lambda: blocks)
+    return IntegerWords.choose(subject, Wishes(zero_point))
+
+
 def unread() -> Iterator[NDArray[Any]]:
     """Give blocks that must not be asked for."""
     raise AssertionError("the elements were read although the zero point was known")
@@ -279,7 +309,6 @@ def test_choice_in_order(order: str) -> None:
     """Option before attribute before found before none; elements are read only when needed."""
     dtype = np.dtype("int16").newbyteorder(order)
     blocks = [np.array([7, 7, 0], dtype)]
-    choose = IntegerWords.choose
     noted = {"zero_point": -5}
     assert choose(dtype, 3, noted, unread()) == IntegerWords("int16", 3, "option")
     assert choose(dtype, 0, noted, unread()) == IntegerWords("int16", 0, "option")
@@ -298,14 +327,14 @@ def test_choice_at_the_ends(name: str) -> None:
     dtype = np.dtype(name)
     blocks = [np.array([greatest, greatest, 0], dtype)]
     for point in (least, greatest):
-        chosen = IntegerWords.choose(dtype, point, {}, unread())
+        chosen = choose(dtype, point, {}, unread())
         assert chosen == IntegerWords(name, point, "option")
-        chosen = IntegerWords.choose(dtype, None, {"zp": np.float64(point)}, unread())
+        chosen = choose(dtype, None, {"zp": np.float64(point)}, unread())
         assert chosen == IntegerWords(name, point, "attribute")
     for point in (least - 1, greatest + 1):
         with pytest.raises(ParameterError, match="outside"):
-            IntegerWords.choose(dtype, point, {}, unread())
-        chosen = IntegerWords.choose(dtype, None, {"zp": point}, blocks)
+            choose(dtype, point, {}, unread())
+        chosen = choose(dtype, None, {"zp": point}, blocks)
         assert chosen == IntegerWords(name, greatest, "found")
 
 
@@ -313,7 +342,7 @@ def test_choice_at_the_ends(name: str) -> None:
 def test_choice_with_useless_attribute(value: Any) -> None:
     """It is as good as none."""
     blocks = [np.array([9, 9], np.uint8)]
-    chosen = IntegerWords.choose(np.dtype("uint8"), None, {"zero_point": value}, blocks)
+    chosen = choose(np.dtype("uint8"), None, {"zero_point": value}, blocks)
     assert chosen == IntegerWords("uint8", 9, "found")
 
 

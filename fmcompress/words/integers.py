@@ -71,6 +71,8 @@ class IntegerWords:
         if self.zero_point_from not in ZERO_POINT_SOURCES:
             raise ParameterError(f"zero_point_from is {self.zero_point_from!r}")
         listed = isinstance(self.zero_point, list | tuple)
+        if listed and self.axis is None:
+            self._checked(self.zero_point)  # is none
         if listed != (type(self.axis) is int and self.axis >= 0) or (listed and self.packed):
             raise ParameterError("a vector of zero points and an axis need each other")
         points = tuple(self.zero_point) if listed else (self.zero_point,)  # type: ignore[arg-type]
