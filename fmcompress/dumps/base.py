@@ -35,6 +35,11 @@ class Tensor(ABC):
     element_type : str
         What the elements are where `dtype` does not tell: ``"bfloat16"`` in a ``uint16``, say;
         a name that `fmcompress.words` knows. Empty where `dtype` does.
+    packed : bool
+        Whether two 4-bit elements lie in each byte, the first in its low half: `shape` and
+        `dtype` are then those of the bytes, and `element_type` is that of the halves.
+    word_bits : int
+        Bits that an element has where they are fewer than its dtype's; else 0.
     label : str
         The dtype for people, as ``int8`` or ``string``.
     order : {"C", "F"}
@@ -56,6 +61,8 @@ class Tensor(ABC):
     stored_bytes: int
     place: dict[str, Any]
     element_type: str = ""
+    packed: bool = False
+    word_bits: int = 0
 
     @property
     def nbytes(self) -> int:
