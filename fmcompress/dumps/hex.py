@@ -18,12 +18,13 @@ from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
 from fmcompress.dumps.hex_restoring import Layout, Restorer, Writer
 from fmcompress.dumps.hex_text import (
     Piece,
-    holding_dtype,
     letters,
     looks_like_words,
     parse_lines,
     pieces,
+    word_dtype,
 )
+from fmcompress.dumps.single import opened
 from fmcompress.errors import DamagedError
 
 __all__ = ["Layout", "Restorer", "Writer", "open", "recognise"]
@@ -116,7 +117,7 @@ class _Words(Tensor):
         self._survey = survey
         digits = survey.most_digits
         self.shape = (survey.words,)
-        self.dtype = holding_dtype(digits)
+        self.dtype = word_dtype(digits)
         self.label = f"hex {digits} digit{'s' if digits > 1 else ''}"
         self.word_bits = 4 * digits if 4 * digits < 8 * self.dtype.itemsize else 0
         self.carried = survey.odd or ("" if survey.words else "scalar or empty")
@@ -143,7 +144,7 @@ class _Words(Tensor):
         line_bytes = digits + len(newline)
         step = BLOCK_BYTES // 4 // line_bytes * line_bytes
         waiting, have = [], 0
-        with _opened(self._source) as file:
+        with opened(self._source) as file:
             for start, size in self._survey.runs:
                 for at in range(start, start + size, step):
                     file.seek(at)
@@ -172,7 +173,7 @@ class _Words(Tensor):
         assert self.dtype is not None
         found = np.zeros(self.shape, self.dtype)
         at = 0
-        with _opened(self._source) as file:
+        with opened(self._source) as file:
             for piece in pieces(file):
                 values = piece.values()
                 if at + values.size > found.size:
@@ -213,28 +214,13 @@ class _AbsentWords(Tensor):
         """Return nothing: there is nothing."""
 
 
-class _opened:
-    """Open a path; leave a file object as it is."""
-
-    def __init__(self, source: Path | BinaryIO) -> None:
-        self._source = source
-
-    def __enter__(self) -> BinaryIO:
-        self._file = self._source.open("rb") if isinstance(self._source, Path) else self._source
-        return self._file
-
-    def __exit__(self, *_: object) -> None:
-        if isinstance(self._source, Path):
-            self._file.close()
-
-
 class _HexDump(Dump):
     format = "hex"
 
     def __init__(self, source: Path | BinaryIO, absent: Collection[str]) -> None:
         self.path = source if isinstance(source, Path) else None
         self.groups = {}
-        with _opened(source) as file:
+        with opened(source) as file:
             self.nbytes = file.seek(0, 2)
             if NAME in absent:
                 self.tensors = [_AbsentWords()]

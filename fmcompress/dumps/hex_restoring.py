@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.base import TensorSpec
-from fmcompress.dumps.hex_text import MAX_DIGITS, NEWLINES, format_lines, holding_dtype
+from fmcompress.dumps.hex_text import MAX_DIGITS, NEWLINES, format_lines, word_dtype
 from fmcompress.dumps.layout import Layout as BaseLayout
 from fmcompress.dumps.single import SingleWriter
 from fmcompress.errors import DamagedError, UnsupportedError
@@ -81,7 +81,7 @@ def _check_place(layer: LayerInfo) -> tuple[int, int, int]:
     ):
         line_bytes = digits + len(newline)
         missing = layer.size * line_bytes - place.get("bytes", -1)
-        if missing in (0, len(newline)) and layer.dtype == holding_dtype(digits).str:
+        if missing in (0, len(newline)) and layer.dtype == word_dtype(digits).str:
             return layer.size, line_bytes, len(newline)
     raise DamagedError("its place in the dump is not valid", layer=layer.name)
 

@@ -93,7 +93,7 @@ class Piece:
         return values
 
 
-def holding_dtype(digits: int) -> np.dtype[Any]:
+def word_dtype(digits: int) -> np.dtype[Any]:
     """Return the dtype that holds words of so many digits."""
     return np.dtype("|u1" if digits <= 2 else "<u2" if digits <= 4 else "<u4")
 

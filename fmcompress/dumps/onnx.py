@@ -26,7 +26,7 @@ from fmcompress.dumps.onnx_message import (
     Message,
 )
 from fmcompress.dumps.protobuf import BYTES, bytes_head, number_field, varints
-from fmcompress.dumps.single import SingleWriter
+from fmcompress.dumps.single import SingleWriter, opened
 from fmcompress.element_types import ELEMENT_TYPES, is_held
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 
@@ -56,8 +56,10 @@ class _OnnxTensor(StoredArray):
         number, fields = next(iter(message.data.items()), (RAW, []))
         dtype = np.dtype(type_.code) if type_.code else None
         self._type, self._number, self._fields = type_, number, fields
-        self._shape = tuple(message.dims)
-        shape = self._shape if type_.bits >= 8 else _packed_shape(self._shape, message.data_bytes)
+        per_byte = 8 // type_.bits if 0 < type_.bits < 8 else 1
+        shape = tuple(message.dims)
+        if per_byte > 1:
+            shape = _packed_shape(shape, per_byte)
         plain = dtype if dtype is None or dtype.kind != "V" else None
         header = ArrayHeader(shape, plain, type_.label, dtype.itemsize if dtype else 0, "C", 0)
         name = message.texts.get(NAME) or ""
@@ -109,25 +111,20 @@ class _OnnxTensor(StoredArray):
         return _from_varints(data, self._type, dtype).reshape(self.shape)
 
     def _parts(self) -> Iterator[bytes]:
-        file = self._source.open("rb") if isinstance(self._source, Path) else self._source
-        try:
+        with opened(self._source) as file:
             for field in self._fields:
                 file.seek(field.offset)
                 part = file.read(field.size)
                 if len(part) < field.size:
                     raise DamagedError("its data is cut", layer=self.name)
                 yield part
-        finally:
-            if isinstance(self._source, Path):
-                file.close()
 
 
-def _packed_shape(shape: tuple[int, ...], nbytes: int) -> tuple[int, ...]:
+def _packed_shape(shape: tuple[int, ...], per_byte: int) -> tuple[int, ...]:
     """Shape of the bytes of packed elements: flat, where a byte crosses the end of a row."""
-    per_byte = math.prod(shape) // nbytes if nbytes else 1
-    if shape and shape[-1] % per_byte == 0 and per_byte > 1:
+    if shape and shape[-1] % per_byte == 0:
         return (*shape[:-1], shape[-1] // per_byte)
-    return (nbytes,)
+    return (-(-math.prod(shape) // per_byte),)
 
 
 def _from_varints(data: bytes, type_: ElementType, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -153,16 +150,12 @@ class _OnnxDump(Dump):
     def __init__(self, source: Path | BinaryIO) -> None:
         self.path = source if isinstance(source, Path) else None
         self.groups = {}
-        file = source.open("rb") if isinstance(source, Path) else source
-        try:
+        with opened(source) as file:
             message = Message(file)
             self.nbytes = message.end
             _check(message)
             if message.data and next(iter(message.data)) in VARINTS:
                 _count_varints(file, message)
-        finally:
-            if isinstance(source, Path):
-                file.close()
         self.tensors = [_OnnxTensor(source, message)]
 
     def close(self) -> None:

@@ -1,13 +1,24 @@
-"""Writing files that hold one tensor, and little or nothing beside its elements."""
+"""What formats have in common whose files hold one tensor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fmcompress.dumps.base import TensorSpec, Writer
 from fmcompress.errors import UnsupportedError
+
+
+@contextlib.contextmanager
+def opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
+    """Open a path; leave a file object as it is."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+    else:
+        yield source
 
 
 class SingleWriter(Writer):
