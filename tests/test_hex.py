@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness import examples
 from hostile import assert_refused, chunk, container, dump, layers, row, template
 from hypothesis import given
 from hypothesis import strategies as st
@@ -242,6 +243,7 @@ PARTS = st.sampled_from(
 RARE = st.sampled_from(["0A\n", "00\r\n", "1_2\n", "123\n", "00 00\n", "03", "/**/\t"])
 
 
+@examples(300)
 @given(st.lists(st.one_of(PARTS, PARTS, PARTS, PARTS, RARE), max_size=40), st.integers(1, 64))
 def test_any_text(
     tmp_path_factory: pytest.TempPathFactory, parts: list[str], piece_bytes: int
