@@ -404,6 +404,11 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_elements_must_fill_the_shape(tmp_path: Path) -> None:
+    with pytest.raises(DamagedError, match="as many as"):
+        written(spec("a", INTEGERS), INTEGERS[0], tmp_path / "new.pb")
+
+
 # --- With the onnx package -----------------------------------------------------------------
 
 

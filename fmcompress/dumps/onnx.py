@@ -227,6 +227,7 @@ class Writer(SingleWriter):
                 layer=tensor.name,
                 hint="write it as NPY",
             )
+        self._left = math.prod(tensor.shape)
         name = tensor.name.encode("utf-8", "replace")
         for length in tensor.shape:
             self._file.write(number_field(DIMS, length))
@@ -235,6 +236,7 @@ class Writer(SingleWriter):
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements; 4-bit ones come one a byte."""
+        self._left -= elements.size
         if self._type.bits == 4:
             nibbles = np.concatenate((self._nibble, elements.view("u1") & 15))
             even = nibbles.size // 2 * 2
@@ -244,7 +246,15 @@ class Writer(SingleWriter):
         self._file.write(np.ascontiguousarray(little).view("u1").data)
 
     def end(self) -> None:
-        """Write what is left of the elements, and the documentation string."""
+        """Write what is left of the elements, and the documentation string.
+
+        Raises
+        ------
+        DamagedError
+            If they were not as many as the shape says: the file's sizes would be wrong.
+        """
+        if self._left:
+            raise DamagedError("its elements are not as many as its shape says")
         self._file.write(self._nibble.data)
         (tensor,) = self.tensors
         text = tensor.attributes.get("doc_string")
