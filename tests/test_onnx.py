@@ -76,13 +76,15 @@ def written(tensor: TensorSpec, elements: Any, path: Path, step: int = 1000) -> 
     """Write a tensor, so many elements at a time; return what is lost."""
     path.touch()
     writer = format_named("onnx").writer(path, [tensor], {})
-    writer.begin(tensor)
-    flat = np.asarray(elements).reshape(-1)
-    for start in range(0, flat.size, step):
-        writer.write(flat[start : start + step])
-    writer.end()
-    writer.finish()
-    writer.close()
+    try:
+        writer.begin(tensor)
+        flat = np.asarray(elements).reshape(-1)
+        for start in range(0, flat.size, step):
+            writer.write(flat[start : start + step])
+        writer.end()
+        writer.finish()
+    finally:
+        writer.close()
     return writer.lost
 
 
