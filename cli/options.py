@@ -67,6 +67,15 @@ class _Integers(click.ParamType[Any]):
         return numbers[0] if len(numbers) == 1 else numbers
 
 
+def dtype(command: F) -> F:
+    """Add --dtype."""
+    text = (
+        "What elements are that lie in IN as opaque bytes or integers of their size: bfloat16, "
+        "float8_e4m3fn, float8_e5m2, int4, …"
+    )
+    return click.option("--dtype", metavar="NAME", help=text)(command)
+
+
 _CODING = (
     click.option(
         "--block-size",
@@ -94,12 +103,7 @@ _CODING = (
         show_default=True,
         help="Words per chunk; each chunk is a transmission of its own.",
     ),
-    click.option(
-        "--dtype",
-        metavar="NAME",
-        help="What elements are that lie in IN as opaque bytes or integers of their size: "
-        "bfloat16, float8_e4m3fn, float8_e5m2, int4, …",
-    ),
+    dtype,
     click.option(
         "--word-bits",
         type=click.IntRange(2, 32),
@@ -187,7 +191,7 @@ def coding_arguments(options: dict[str, Any]) -> dict[str, Any]:
     }
     for name in ("shape", "endian"):
         del arguments[name]
-    if arguments["raw"] is not None:
+    if arguments["raw"] is not None and not options["packed"]:
         arguments["dtype"] = None
     return arguments
 
@@ -226,7 +230,9 @@ def raw_arguments(options: dict[str, Any]) -> dict[str, Any] | None:
     if options["dtype"] is None:
         raise click.UsageError("--raw needs --dtype: what are the words?")
     shape = options["shape"]
-    found = {"dtype": options["dtype"], "endian": options["endian"] or "little"}
+    found = {"dtype": "uint8" if options.get("packed") else options["dtype"]}
+    if options["endian"] is not None:
+        found["endian"] = options["endian"]
     if shape is not None:
         found["shape"] = list(shape) if isinstance(shape, tuple) else [shape]
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,12 @@ class Listing:
         }
 
 
-def list_layers(source: Source, layers: Sequence[str] | str | None = None) -> Listing:
-    """List the layers of a dump or a container.
+def list_layers(
+    source: Source,
+    layers: Sequence[str] | str | None = None,
+    raw: Mapping[str, Any] | None = None,
+) -> Listing:
+    """List the layers of a dump or a container; parameters as of `fmcompress.stats`.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def list_layers(source: Source, layers: Sequence[str] | str | None = None) -> Li
     """
     with error_context(file=name_of(source)), source_path(source) as path:
         packed = is_container(path)
-        format_, entries = _of_container(path) if packed else _of_dump(path)
+        format_, entries = _of_container(path) if packed else _of_dump(path, raw)
         picked = pick([entry.name for entry in entries], layers)
     kept = [entry for entry, keep in zip(entries, picked, strict=True) if keep]
     return Listing(name_of(source), "container" if packed else "dump", format_, kept)
@@ -106,11 +110,11 @@ def _of_container(path: Path) -> tuple[str, list[Entry]]:
         return opened.contents.dump["format"], entries
 
 
-def _of_dump(path: Path) -> tuple[str, list[Entry]]:
+def _of_dump(path: Path, raw: Mapping[str, Any] | None) -> tuple[str, list[Entry]]:
     from fmcompress import dumps
     from fmcompress.words import NO_WORD_FORMAT, format_for, type_of
 
-    with dumps.open_dump(path) as dump:
+    with dumps.open_dump(path, raw) as dump:
         entries = []
         for tensor in dump.tensors:
             codable = format_for(type_of(tensor.dtype, tensor.element_type)) is not None

@@ -172,7 +172,7 @@ def test_text_file_named_h5(command: str, tmp_path: Path) -> None:
     path = tmp_path / "maps.h5"
     path.write_text("Layer,Mean\nconv1,0.5\n")
     line = refused(tmp_path, 4, command, path, names=(path,))
-    assert "not an HDF5, NPY or NPZ file" in line
+    assert "not an HDF5, NPY" in line
 
 
 def dumps(folder: Path) -> dict[str, bytes]:

@@ -34,6 +34,8 @@ class Format(NamedTuple):
         Whether tensors of any dump can be written in this format.
     own_layout : bool
         Whether its module has a ``Layout`` of its own.
+    title : str
+        What people call it; empty where that is its name in capitals.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Format(NamedTuple):
     picks: bool = False
     writes: bool = True
     own_layout: bool = False
+    title: str = ""
 
     def layout(self, description: Mapping[str, Any]) -> Layout:
         """Prepare to check that template and layers make up a dump of this format."""
@@ -103,9 +106,23 @@ def _is_hdf5(file: BinaryIO) -> bool:
     return False
 
 
+def _as_its_module_tells(name: str) -> Callable[[BinaryIO], bool]:
+    def recognise(file: BinaryIO) -> bool:
+        found: bool = import_module(f"fmcompress.dumps.{name}").recognise(file)
+        return found
+
+    return recognise
+
+
+def _never(file: BinaryIO) -> bool:
+    return False
+
+
 _STRETCH = frozenset({"offset"})
 _CHUNKS = frozenset({"chunks", "bytes"})
 _MEMBER = frozenset({"member", "header", "bytes"})
+_LINES = frozenset({"digits", "upper", "newline", "bytes"})
+_ONNX, _HEX = _as_its_module_tells("onnx"), _as_its_module_tells("hex")
 FORMATS = (
     Format("hdf5", (".h5", ".hdf5"), _is_hdf5, (_STRETCH, _CHUNKS), picks=True),
     Format("npy", (".npy",), _starts_with(b"\x93NUMPY"), (_STRETCH,), picks=True),
@@ -116,6 +133,10 @@ FORMATS = (
         (_STRETCH, _MEMBER),
         picks=True,
     ),
+    # Those without a signature come last: telling them takes a look at more than the first bytes.
+    Format("onnx", (".pb",), _ONNX, (_STRETCH,), picks=True, title="ONNX tensor"),
+    Format("raw", (".raw",), _never, (_STRETCH,), picks=True, own_layout=True, title="raw"),
+    Format("hex", (".hex", ".mem"), _HEX, (_LINES,), picks=True, own_layout=True, title="hex text"),
 )
 
 
@@ -138,9 +159,10 @@ def recognise(file: BinaryIO) -> Format:
         raise DamagedError("the file is empty", hint="was its writing interrupted?")
     if is_container(start):
         raise UnsupportedError("is a compressed file already", hint="use 'fmc decompress'")
+    *titles, last = (f.title or f.name.upper() for f in FORMATS if f.recognise is not _never)
     raise UnsupportedError(
-        f"not an HDF5, NPY or NPZ file (it starts with {start!r})",
-        hint="convert it to one of these",
+        f"not an {', '.join(titles)} or {last} file (it starts with {start!r})",
+        hint="convert it to one of these, or say what it holds with --raw",
     )
 
 
@@ -169,11 +191,22 @@ def format_for_name(suffix: str) -> Format | None:
 def open_dump(path: Path, raw: Mapping[str, Any] | None = None) -> Dump:
     """Open a dump of any known format.
 
+    Parameters
+    ----------
+    path : Path
+    raw : mapping, optional
+        What `fmcompress.dumps.raw.layout_options` gave: the file is words without any header, of
+        this dtype, shape and byte order.
+
     Raises
     ------
     OSError, DamagedError, UnsupportedError
         If it cannot be read, is damaged, or is of no known format.
+    ParameterError
+        If `raw` does not fit the file.
     """
+    if raw is not None:
+        return format_named("raw").open(path, description={"options": dict(raw)})
     with path.open("rb") as file:
         format_ = recognise(file)
     return format_.open(path)
