@@ -148,12 +148,7 @@ def encode(
     flat = elements.reshape(-1)
     words = format_.choose(
         Subject(kind, elements.shape, blocks=lambda: [flat], packed=packed),
-        Wishes(
-            zero_point if isinstance(zero_point, int) else tuple(zero_point),
-            zero_point_axis,
-            word_bits,
-            mapping,
-        ),
+        Wishes(zero_point, zero_point_axis, word_bits, mapping),
     )
     if not words.holds(elements.dtype, elements.shape):
         raise ParameterError(f"{elements.dtype.name} elements cannot be {kind}")

@@ -7,11 +7,11 @@ from typing import Any, BinaryIO, Unpack
 
 from fmcompress import container, dumps
 from fmcompress.chunks import code_chunk
+from fmcompress.coding import Coding, Options
 from fmcompress.contents import Contents, LayerInfo
 from fmcompress.dumps import template_pieces
 from fmcompress.errors import FmcError, error_context
 from fmcompress.files import Source, Target, name_of, replacing, same_file, source_path, writing
-from fmcompress.options import Coding, Options
 from fmcompress.picking import pick
 from fmcompress.planning import Plan
 from fmcompress.progress import Progress, Step, silent
@@ -46,7 +46,7 @@ def compress(
     progress : callable
         Called with a `Step` now and then.
     **coding
-        How layers are coded: `fmcompress.options.Coding` lists the arguments.
+        How layers are coded: `fmcompress.coding.Coding` lists the arguments.
 
     Returns
     -------

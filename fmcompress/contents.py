@@ -47,12 +47,6 @@ class LayerInfo:
         NumPy's ``dtype.str`` of a coded layer, with byte order; free text of a carried one.
     order : {"C", "F"}
         Which index runs fastest in the dump: the last (C) or the first (F).
-    axes : tuple of int
-        The tensor's axes as they run in the words, slowest first; empty where as in the dump.
-    serpentine : bool
-        Whether rows of words with an odd index in their plane run backwards.
-    quantized : dict
-        How the layer was quantised; empty where it was not, and nothing is lost.
     words, codec : dict
         Descriptions of the word format and of the codec; empty for a carried layer.
     chunk_words : int
@@ -62,20 +56,26 @@ class LayerInfo:
     carried : dict
         Empty for a coded layer; else ``reason`` and ``bytes``: why the tensor stays in the
         dump's template as it is, and how many bytes it takes there.
+    axes : tuple of int
+        The tensor's axes as they run in the words, slowest first; empty where as in the dump.
+    serpentine : bool
+        Whether rows of words with an odd index in their plane run backwards.
+    quantized : dict
+        How the layer was quantised; empty where it was not, and nothing is lost.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     order: str = "C"
-    axes: tuple[int, ...] = ()
-    serpentine: bool = False
-    quantized: dict[str, Any] = field(default_factory=dict)
     words: dict[str, Any] = field(default_factory=dict)
     codec: dict[str, Any] = field(default_factory=dict)
     chunk_words: int = DEFAULT_CHUNK_WORDS
     place: dict[str, Any] = field(default_factory=dict)
     carried: dict[str, Any] = field(default_factory=dict)
+    axes: tuple[int, ...] = ()
+    serpentine: bool = False
+    quantized: dict[str, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

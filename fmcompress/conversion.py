@@ -96,7 +96,8 @@ def convert(
             writer.finish()
         finally:
             writer.close()
-        return stats_of_contents(opened.contents, name, picked, [*lost, *writer.lost])
+        lost += [f"{format_.name} cannot hold {what}" for what in writer.lost]
+        return stats_of_contents(opened.contents, name, picked, lost)
 
 
 def _rows(
@@ -216,6 +217,6 @@ class _Carried:
 
 def _native(elements: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """See the bits of elements as a dtype of the same size in native byte order."""
-    from fmcompress.words.base import patterns
+    from fmcompress.words.protocol import patterns
 
     return patterns(elements).view(dtype)

@@ -11,11 +11,11 @@ import numpy as np
 
 from fmcompress.channels_last import is_channels_last
 from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.coding import AUTO, Options
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Dump, Tensor
 from fmcompress.element_types import ELEMENT_TYPES, holding_dtype, is_held
 from fmcompress.errors import FmcError, ParameterError, error_context
-from fmcompress.options import AUTO, Options
 from fmcompress.ordering import Stretch, WordOrder, cut, file_axes
 from fmcompress.picking import pick
 from fmcompress.quantizing import FLOAT_TYPES, Quantization

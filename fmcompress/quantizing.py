@@ -19,7 +19,7 @@ from fmcompress.element_types import holding_dtype, is_held
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 from fmcompress.ordering import Stretch, WordOrder
 from fmcompress.small_floats import SMALL_FLOATS, table
-from fmcompress.words.base import patterns
+from fmcompress.words.protocol import patterns
 
 ROUNDINGS = ("truncate", "nearest")
 FLOAT_TYPES = (*SMALL_FLOATS, "float32", "float64")
@@ -105,7 +105,8 @@ class Quantization:
             isinstance(self.source, str) and self.source in FLOAT_TYPES,
             1 <= len(scales) <= MAX_SCALES,
             all(is_finite(s) and s > 0 for s in scales),
-            listed == (type(self.axis) is int and self.axis >= 0),
+            listed == (self.axis is not None),
+            self.axis is None or (type(self.axis) is int and self.axis >= 0),
             self.headroom is None or (is_finite(self.headroom) and 0 < self.headroom <= 1),
             self.rounding in ROUNDINGS,
             all(is_finite(e) and e >= 0 for e in (self.largest_error, self.rms_error)),
@@ -198,6 +199,7 @@ class Quantization:
     def with_errors(self, blocks: Iterable[NDArray[Any]], order: WordOrder) -> Self:
         """Measure the errors over a layer's elements, in the order given."""
         largest, squares, count, at = 0.0, 0.0, 0, 0
+        unit = max(self.scale) if isinstance(self.scale, tuple) else self.scale
         for block in steps(blocks):
             values = to_float64(block, self.source)
             stretch = Stretch(order, at)
@@ -207,9 +209,10 @@ class Quantization:
             errors = np.abs(found[finite] - values[finite])
             if errors.size:
                 largest = max(largest, float(errors.max()))
+                errors /= unit  # so that squares of extreme ones stay in range
                 squares += float(np.dot(errors, errors))
                 count += errors.size
-        rms = math.sqrt(squares / count) if count else 0.0
+        rms = unit * math.sqrt(squares / count) if count else 0.0
         return replace(self, largest_error=largest, rms_error=rms)
 
 

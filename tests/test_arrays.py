@@ -169,11 +169,7 @@ def test_sizes_by_hand() -> None:
 @pytest.mark.parametrize(
     "array",
     [
-        np.zeros(3, np.float32),
-        np.zeros(3, np.float16),
         np.zeros(3, np.float64),
-        np.zeros(3, ">f4"),
-        np.zeros(3, bool),
         np.zeros(3, np.int64),
         np.zeros(3, np.uint64),
         np.zeros(3, np.complex64),
@@ -182,10 +178,9 @@ def test_sizes_by_hand() -> None:
         np.zeros(3, "U4"),
         np.zeros(3, "datetime64[s]"),
         np.zeros(3, "i4,i4"),
-        np.zeros(0, np.float32),
+        np.zeros(0, np.float64),
         [1.5, 2.5],
         3.0,
-        True,
         "text",
         None,
     ],

@@ -99,7 +99,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file["conv/1"].attrs["zero_point"] = -9
         file.create_dataset("conv/2", data=feature_map((6, 50), ">i2"), chunks=(2, 50))
         file["noise"] = np.random.default_rng(0).permutation(noise)
-        file["weights"] = np.linspace(0, 1, 50, dtype=np.float32)
+        file["weights"] = np.linspace(0, 1, 25)
     np.savez("maps.npz", conv1=conv, conv2=feature_map((99,), "u2"), weights=np.ones(9))
     np.save("maps.npy", conv)
     return tmp_path
@@ -576,6 +576,7 @@ def test_version(fmc: Fmc) -> None:
 # --- JSON ---------------------------------------------------------------------------------
 
 SUMS = (
+    "original_bits",
     *("words", "zero_words", "word_bits", "znz_bits", "bpc_bits", "stored_bits"),
     *("chunks", "stored_chunks", "coded_words", "coded_nonzero_words"),
 )
@@ -590,7 +591,9 @@ def check_stats(document: dict[str, Any]) -> None:
     assert set(total) == {*SUMS, *RATIOS}
     for sizes in (*layers, total):
         streams = sizes["znz_bits"] + sizes["bpc_bits"] + sizes["stored_bits"]
-        for key, counts in {**RATIOS, "ratio": (sizes["word_bits"], streams)}.items():
+        ratios = {"ratio": (sizes["word_bits"], streams)}
+        ratios |= {"original_ratio": (sizes["original_bits"], streams)}
+        for key, counts in {**RATIOS, **ratios}.items():
             over, under = (sizes.get(c, c) for c in counts)
             assert sizes[key] == (over / under if under else None), key
     assert document["file_ratio"] == document["dump_bytes"] / document["compressed_bytes"]
@@ -598,6 +601,7 @@ def check_stats(document: dict[str, Any]) -> None:
 
 RATIOS: dict[str, tuple[Any, Any]] = {
     "ratio": (0, 0),
+    "original_ratio": (0, 0),
     "sparsity": ("zero_words", "words"),
     "znz_bits_per_word": ("znz_bits", "coded_words"),
     "bpc_bits_per_nonzero_word": ("bpc_bits", "coded_nonzero_words"),
@@ -617,7 +621,7 @@ def test_stats_of_a_dump_are_those_of_its_container(fmc: Fmc, samples: Path, nam
     assert dry.document["dump_bytes"] == path.stat().st_size
     assert fmc("stats", "--json", "out.fmc", "--block-size", 32).document == wet.document
     dense = sum(layer["stored_chunks"] for layer in dry.document["layers"])
-    assert bool(dense) == (name in ("maps.h5", "digits_int8.h5"))
+    assert bool(dense) == (name in ("maps.h5", "digits_int8.h5", "digits_f32.h5"))
 
 
 @pytest.mark.parametrize("name", [*DUMPS, "digits_f32.h5"])

@@ -50,7 +50,7 @@ def small_dump() -> bytes:
     maps = np.zeros(40, np.int8)
     maps[::3] = 7
     file = io.BytesIO()
-    np.savez(file, maps=maps, noise=noise, scales=np.float32([0.5, 2]))
+    np.savez(file, maps=maps, noise=noise, scales=np.float64([0.5]))
     return file.getvalue()
 
 
@@ -317,7 +317,7 @@ def wrong_descriptions() -> Iterator[Any]:
         ("dtype O", {"dtype": "O"}, (3,)),
         ("dtype |O", {"dtype": "|O"}, (3,)),
         ("dtype |O8", {"dtype": "|O8"}, (3,)),
-        ("dtype of another format", {"dtype": "|u1"}, (3,)),
+        ("dtype of another kind", {"dtype": "|b1"}, (3,)),
         ("dtype that is wider", {"dtype": "<i4"}, (3,)),
         ("dtype list", {"dtype": "i1,i1"}, (3,)),
         ("unknown word format", {"words": {"format": "posit8"}}, (3, 4)),

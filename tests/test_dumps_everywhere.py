@@ -160,6 +160,7 @@ def counted(values: NDArray[Any], zero_point: int) -> Sizes:
             words=len(chunk),
             zero_words=zeros,
             word_bits=bits * len(chunk),
+            original_bits=bits * len(chunk),
             znz_bits=0 if stored else znz,
             bpc_bits=0 if stored else bpc,
             stored_bits=bits * len(chunk) if stored else 0,

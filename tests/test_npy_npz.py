@@ -80,9 +80,9 @@ CODED = [
     np.dtype(name).str.replace("<", order)
     for name, order in itertools.product(INTEGER_DTYPES, "<>")
     if order == "<" or np.dtype(name).itemsize > 1
-]
+] + ["<f2", ">f4", "|b1"]
 CARRIED: list[Any] = [
-    *("<i8", ">u8", "<f2", ">f4", "<f8", "g", "<c8", ">c16", "G", "?", "S3", "<U3", ">U2"),
+    *("<i8", ">u8", "<f8", "g", "<c8", ">c16", "G", "S3", "<U3", ">U2"),
     *("V3", "M8[s]", "m8[ns]", ">M8[D]"),
     [("a", "i1"), ("b", ">i4", (2,))],
     np.dtype({"names": ["x"], "formats": ["<u2"], "offsets": [3], "itemsize": 9}),

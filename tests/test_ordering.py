@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fmcompress import ordering, spool
+from fmcompress.coding import parse_order
 from fmcompress.errors import ParameterError
-from fmcompress.options import parse_order
 from fmcompress.ordering import Stretch, WordOrder, cut, file_axes
 from fmcompress.spool import Spool, pieces
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from fmcompress.element_types import element_type
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
-from fmcompress.words.base import MAPPINGS, Subject, Wishes, WordFormat
 from fmcompress.words.flags import FlagWords
 from fmcompress.words.floats import FloatWords
 from fmcompress.words.integers import IntegerWords
+from fmcompress.words.protocol import MAPPINGS, Subject, Wishes, WordFormat
 
 __all__ = [
     "MAPPINGS",

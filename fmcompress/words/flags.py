@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.ordering import Stretch
-from fmcompress.words.base import Subject, Wishes, misfit
+from fmcompress.words.protocol import Subject, Wishes, misfit
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fmcompress.element_types import holding_dtype
 from fmcompress.errors import ParameterError
 from fmcompress.ordering import Stretch
-from fmcompress.words.base import MAPPINGS, Subject, Wishes, patterns, unpatterns
+from fmcompress.words.protocol import MAPPINGS, Subject, Wishes, patterns, unpatterns
 
 
 @dataclass(frozen=True, slots=True)

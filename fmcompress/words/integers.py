@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from fmcompress.element_types import holding_dtype
 from fmcompress.errors import ParameterError
 from fmcompress.ordering import Stretch
-from fmcompress.words.base import Subject, Wishes, misfit, patterns, unpatterns
+from fmcompress.words.protocol import Subject, Wishes, misfit, patterns, unpatterns
 from fmcompress.words.zero_points import (
     ZERO_POINT_SOURCES,
     most_frequent,
@@ -73,7 +74,8 @@ class IntegerWords:
         listed = isinstance(self.zero_point, list | tuple)
         if listed and self.axis is None:
             self._checked(self.zero_point)  # is none
-        if listed != (type(self.axis) is int and self.axis >= 0) or (listed and self.packed):
+        known = self.axis is None or (type(self.axis) is int and self.axis >= 0)
+        if listed != (self.axis is not None) or not known or (listed and self.packed):
             raise ParameterError("a vector of zero points and an axis need each other")
         points = tuple(self.zero_point) if listed else (self.zero_point,)  # type: ignore[arg-type]
         if not 1 <= len(points) <= MAX_CHANNELS:
@@ -238,9 +240,9 @@ class IntegerWords:
         return replace(plain, zero_point=found, zero_point_from="found")
 
     def _with_option(
-        self, given: int | tuple[int, ...], axis: int | None, shape: tuple[int, ...]
+        self, given: int | Sequence[int], axis: int | None, shape: tuple[int, ...]
     ) -> Self:
-        if not isinstance(given, tuple):
+        if not isinstance(given, Sequence):
             return replace(self, zero_point=given, zero_point_from="option")
         if axis is None:
             raise ParameterError(
@@ -252,7 +254,7 @@ class IntegerWords:
                 f"{len(given)} zero points do not fit axis {axis} of shape {shape}",
                 hint="give one for every index along --zero-point-axis",
             )
-        return replace(self, zero_point=given, zero_point_from="option", axis=place)
+        return replace(self, zero_point=tuple(given), zero_point_from="option", axis=place)
 
 
 def type_bits(name: str) -> int:

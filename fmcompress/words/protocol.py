@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -73,8 +73,8 @@ class Wishes:
 
     Attributes
     ----------
-    zero_point : int or tuple of int
-        Of integers; a tuple gives one to every channel.
+    zero_point : int or sequence of int
+        Of integers; a sequence gives one to every channel.
     zero_point_axis : int
         The axis of channels.
     word_bits : int
@@ -83,10 +83,14 @@ class Wishes:
         Of floats.
     """
 
-    zero_point: int | tuple[int, ...] | None = None
+    zero_point: int | Sequence[int] | None = None
     zero_point_axis: int | None = None
     word_bits: int | None = None
     mapping: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.zero_point, Iterable):
+            object.__setattr__(self, "zero_point", tuple(self.zero_point))
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,8 +131,6 @@ class Options:
             raise ParameterError(
                 f"mapping is {self.mapping!r}", hint=f"choose from {', '.join(MAPPINGS)}"
             )
-        if self.zero_point is not None and not isinstance(self.zero_point, int):
-            object.__setattr__(self, "zero_point", tuple(self.zero_point))
         if self.quantize is None and not (
             self.headroom is self.headroom_axis is None and self.rounding == "truncate"
         ):
@@ -153,9 +151,8 @@ class Options:
     @property
     def wishes(self) -> Wishes:
         """What concerns word formats."""
-        point = self.zero_point
         return Wishes(
-            zero_point=point if point is None or isinstance(point, int) else tuple(point),
+            zero_point=self.zero_point,
             zero_point_axis=self.zero_point_axis,
             word_bits=self.word_bits,
             mapping=self.mapping,
