@@ -127,8 +127,6 @@ class Stretch(NamedTuple):
 
 def cut(blocks: Iterator[NDArray[Any]], size: int) -> Iterator[NDArray[Any]]:
     """Cut blocks of any size anew to pieces of `size` elements; the last may be shorter."""
-    import numpy as np
-
     rest: list[NDArray[Any]] = []
     have = 0
     for block in blocks:
@@ -139,10 +137,17 @@ def cut(blocks: Iterator[NDArray[Any]], size: int) -> Iterator[NDArray[Any]]:
             have += part.size
             at += part.size
             if have == size:
-                yield rest[0] if len(rest) == 1 else np.concatenate(rest)
+                yield _joined(rest)
                 rest, have = [], 0
     if rest:
-        yield rest[0] if len(rest) == 1 else np.concatenate(rest)
+        yield _joined(rest)
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Join arrays of one dtype; NumPy alone would turn the others to native byte order."""
+    import numpy as np
+
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, dtype=parts[0].dtype)
 
 
 def _chain(first: Push, second: Push) -> Push:
@@ -201,14 +206,12 @@ class _Transposing:
         self._spool.append(part)
 
     def _give(self, slabs: int) -> Iterator[NDArray[Any]]:
-        import numpy as np
-
         if self._spool is not None:
             spool, self._spool = self._spool, None
             with spool:
                 yield from spool.blocks(self._axes)
             return
-        whole = self._parts[0] if len(self._parts) == 1 else np.concatenate(self._parts)
+        whole = _joined(self._parts)
         self._parts = []
         axes = (0, *(axis + 1 for axis in self._axes))
         yield whole.reshape(slabs, *self._slab).transpose(axes).reshape(-1)
@@ -224,8 +227,6 @@ class _Turning:
         self._row = 0
 
     def push(self, elements: NDArray[Any]) -> Iterator[NDArray[Any]]:
-        import numpy as np
-
         if not self._order.serpentine or len(self._order.axes) < 2:
             yield elements
             return
@@ -233,7 +234,7 @@ class _Turning:
         self._have += elements.size
         rows = self._have // max(self._order.row_words, 1)
         if rows:
-            whole = np.concatenate(self._rest) if len(self._rest) > 1 else self._rest[0]
+            whole = _joined(self._rest)
             size = rows * self._order.row_words
             self._rest, self._have = [whole[size:]], self._have - size
             yield self._order.turned(whole[:size], self._row)

@@ -238,13 +238,23 @@ def documents(
     content[-90] ^= 1
     (tmp_path / "odd").write_bytes(content)
     shutil.copy(samples / "digits_f32.h5", "floats")
-    found: dict[str, list[Any]] = {}
+    np.savez("more.npz", a=rng.normal(size=(2, 9)), b=rng.integers(0, 9, (2, 9), np.uint8))
+    found: dict[str, list[Any]] = {"stats": [], "list": [], "verify": []}
+    for options in (
+        ("--quantize", "fixed8", "--order", "auto"),
+        ("--quantize", "bfloat16", "--headroom", "1", "--headroom-axis", "0", "--mapping", "bits"),
+        ("--zero-point", "1,2", "--zero-point-axis", "0", "--word-bits", "5"),
+        ("--dtype", "uint4", "--packed"),
+    ):
+        run("compress", "-f", "more.npz", "packed", *options)
+        found["stats"].append(json.loads(run("stats", "--json", "more.npz", *options)[1]))
+        found["list"].append(json.loads(run("list", "--json", "packed")[1]))
     for command, names in (
         ("stats", ("maps.npz", "whole", "floats")),
         ("list", ("maps.npz", "whole", "floats")),
         ("verify", ("whole", "odd")),
     ):
-        found[command] = [json.loads(run(command, "--json", name)[1]) for name in names]
+        found[command] += [json.loads(run(command, "--json", name)[1]) for name in names]
     return found
 
 
