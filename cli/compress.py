@@ -28,10 +28,11 @@ from fmcompress.cli.progress import ProgressBar
 def command(
     state: State, /, in_: str, out: str | None, force: bool, layers: tuple[str, ...], **coding: Any
 ) -> None:
-    """Compress the dump IN (HDF5, NPY or NPZ) to OUT, by default IN.fmc; IN is kept.
+    """Compress the dump IN to OUT, by default IN.fmc; IN is kept.
 
-    Every integer layer is coded with EBPC, chunk by chunk; a chunk that would grow is stored.
-    All else in the file is carried unchanged, and the whole file comes back.
+    Every layer of integers, floats or booleans of up to 32 bits is coded with EBPC, chunk by chunk;
+    a chunk that would grow is stored. All else in the file is carried unchanged, and the whole file
+    comes back. docs/TENSORS.md tells more of dtypes, quantising and order.
     """
     import fmcompress
     from fmcompress.cli import render

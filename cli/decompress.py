@@ -40,6 +40,9 @@ def command(
 ) -> None:
     """Give back the dump in IN as OUT, in its own format, bit for bit; IN is kept.
 
+    With --to, or a name whose suffix is that of another format, a new dump is written; so it is
+    where layers were quantised, as these come back quantised.
+
     OUT is by default IN without .fmc. Damage is found and said, and leaves no OUT behind.
     """
     import fmcompress

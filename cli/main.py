@@ -94,7 +94,8 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Compress neural-network feature maps losslessly with EBPC, as the hardware does it.
 
-    Dumps are HDF5, NPY or NPZ files, recognised by content. "-" is stdin or stdout.
+    Dumps are HDF5, NPY, NPZ, safetensors, PyTorch, ONNX tensor or hex files, Zarr or other
+    folders, recognised by content; or raw words. "-" is stdin or stdout.
     """
 
 

@@ -29,7 +29,7 @@ fmc decompress maps.h5.fmc back.h5
 
 They are those of zstd and xz.
 
-* **Input** is kept. A dump (HDF5, NPY or NPZ) or a compressed file is recognised by its content;
+* **Input** is kept. A dump ([TENSORS.md](TENSORS.md) names the formats) or a compressed file is recognised by its content;
   its name does not matter. `-` is stdin: a pipe or a redirected file.
 * **Output** may be left out: `compress` appends `.fmc`, `decompress` takes it away. `-` is stdout;
   where the input is `-`, that is also the default. Binary data is not written to a terminal.

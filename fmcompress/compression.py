@@ -29,7 +29,7 @@ def compress(
     progress: Progress = silent,
     **coding: Unpack[Coding],
 ) -> Stats:
-    """Compress a dump (HDF5, NPY or NPZ, recognised by content) to a container.
+    """Compress a dump, recognised by its content, to a container.
 
     Parameters
     ----------
