@@ -100,6 +100,13 @@ def _is_hdf5(file: BinaryIO) -> bool:
     return False
 
 
+def _is_safetensors(file: BinaryIO) -> bool:
+    """Look for a header's length within the format's limit, and JSON behind it."""
+    file.seek(0)
+    start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= 100_000_000
+
+
 _STRETCH = frozenset({"offset"})
 _CHUNKS = frozenset({"chunks", "bytes"})
 _MEMBER = frozenset({"member", "header", "bytes"})
@@ -107,6 +114,7 @@ FORMATS = (
     Format("hdf5", (".h5", ".hdf5"), _is_hdf5, (_STRETCH, _CHUNKS)),
     Format("npy", (".npy",), _starts_with(b"\x93NUMPY"), (_STRETCH,)),
     Format("npz", (".npz",), _starts_with(b"PK\x03\x04", b"PK\x05\x06"), (_STRETCH, _MEMBER)),
+    Format("safetensors", (".safetensors",), _is_safetensors, (_STRETCH,)),
 )
 
 
