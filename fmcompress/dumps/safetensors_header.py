@@ -240,7 +240,11 @@ def check_offsets(entries: Sequence[Entry], data_bytes: int) -> None:
             raise DamagedError("there is a hole before its data", layer=entry.name)
         at = entry.end
         has = 8 * (entry.end - entry.start)
-        bits = math.prod(entry.shape) * max(entry.kind.bits, 1)
+        bits_each = max(entry.kind.bits, 1)
+        bits = math.prod(entry.shape) * bits_each
+        if math.prod(n for n in entry.shape if n) * bits_each >= 1 << 63:
+            # Also of an array without elements: NumPy cannot make it.
+            raise DamagedError("its shape is too large", layer=entry.name)
         # Elements of an unknown dtype have a bit at least.
         if bits > has or (bits < has and entry.type_name in TYPES):
             raise DamagedError(

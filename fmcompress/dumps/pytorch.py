@@ -1,0 +1,262 @@
+"""PyTorch: the zip archive that `torch.save` writes, read without torch; nothing is unpickled.
+
+Its members are stored, so that a tensor's data is a stretch of the file. The pickle, which says
+where tensors are, goes back as the bytes that it is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmcompress.contents import LayerInfo
+from fmcompress.dumps.base import BLOCK_BYTES, Dump
+from fmcompress.dumps.base import Restorer as BaseRestorer
+from fmcompress.dumps.npy import ArrayHeader, StoredArray
+from fmcompress.dumps.pickle_machine import MAX_PICKLE_BYTES
+from fmcompress.dumps.pytorch_objects import Strided, read_objects
+from fmcompress.dumps.stored_zip import Member, open_archive, stored_members
+from fmcompress.errors import DamagedError, UnsupportedError
+
+_PICKLE = "/data.pkl"
+_BYTE_ORDERS = {b"little": "<", b"big": ">"}
+
+
+class _Stretches:
+    """Stretches of the file that do not overlap, each with the name of its tensor."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._stretches: list[tuple[int, str]] = []  # end and name
+
+    def owner(self, start: int, end: int) -> str | None:
+        """Return the name of a stretch that shares a byte with this one."""
+        index = bisect_left(self._starts, end) - 1
+        if start < end and index >= 0 and self._stretches[index][0] > start:
+            return self._stretches[index][1]
+        return None
+
+    def add(self, start: int, end: int, name: str) -> None:
+        index = bisect_left(self._starts, start)
+        self._starts.insert(index, start)
+        self._stretches.insert(index, (end, name))
+
+
+class _Tensor(StoredArray):
+    def __init__(self, archive: _PytorchDump, name: str, tensor: Strided) -> None:
+        self._archive = archive
+        self._tensor = tensor
+        kind = tensor.kind
+        self._start, stored_bytes = archive.stretch(tensor)
+        # Strides of axes that are never stepped along may be anything.
+        self._strides = tuple(
+            stride * kind.bits // 8 if n > 1 and tensor.extent else 0
+            for n, stride in zip(tensor.shape, tensor.strides, strict=True)
+        )
+        dtype = np.dtype(kind.code).newbyteorder(archive.byte_order) if kind.code else None
+        order = tensor.order
+        header = ArrayHeader(
+            tensor.shape, dtype, kind.label, max(kind.bits // 8, 1), order or "C", 0
+        )
+        super().__init__(archive.source, name, header, self._start)
+        self._dense = bool(order)
+        self.stored_bytes = stored_bytes
+        self.element_type = kind.element_type
+        self.carried = (
+            kind.carried
+            or tensor.carried
+            or self.carried
+            or ("" if order else tensor.why_strided())
+        )
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Scale and zero point of a quantised tensor; per channel, arrays, and the axis."""
+        return {
+            key: _Tensor(self._archive, key, value).read() if type(value) is Strided else value
+            for key, value in self._tensor.attributes.items()
+        }
+
+    def holes(self) -> list[tuple[int, int]]:
+        """One stretch, where its data is nobody else's."""
+        return [] if self.carried else super().holes()
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield the elements in the file's order; of a strided view, in C order."""
+        if self._dense:
+            self._refuse_absent()
+            yield from super().blocks()
+            return
+        array = self.read()
+        step = max(1, BLOCK_BYTES // self._itemsize)
+        for start in range(0, array.size, step):
+            yield array.flat[start : start + step]
+
+    def read(self) -> NDArray[Any]:
+        """Return the array; its bytes, in one row, where NumPy has no dtype for the elements.
+
+        Raises
+        ------
+        UnsupportedError
+            If its data is that of a tensor that was taken out of the file, or is not what it says.
+        """
+        self._refuse_absent()
+        if self._tensor.carried:
+            raise UnsupportedError(
+                f"it is {self._tensor.carried}",
+                layer=self.name,
+                hint="save it with resolve_conj() or resolve_neg()",
+            )
+        whole = ArrayHeader((self.stored_bytes,), np.dtype("u1"), self.label, 1, "C", 0)
+        data = StoredArray(self._source, self.name, whole, self._start).read()
+        if self.dtype is None:
+            return data
+        return np.ndarray(self.shape, self.dtype, data.data, strides=self._strides)
+
+    def _refuse_absent(self) -> None:
+        owner = self._archive.absent.owner(self._start, self._start + self.stored_bytes)
+        if owner is not None and owner != self.name:
+            raise UnsupportedError(
+                f"its data is part of that of layer {owner!r}",
+                layer=self.name,
+                hint="read that layer, or give back the whole file first",
+            )
+
+
+class _PytorchDump(Dump):
+    format = "pytorch"
+
+    def __init__(self, source: Path | BinaryIO, absent: Collection[str]) -> None:
+        self.path = source if isinstance(source, Path) else None
+        self.source = source
+        file = source.open("rb") if isinstance(source, Path) else source
+        try:
+            self.nbytes = file.seek(0, 2)
+            _refuse_other_kinds(file)
+            archive = open_archive(file)
+            self._prefix = _find_prefix(archive.namelist())
+            self._members = stored_members(archive, file)
+            order = self._content(file, "/byteorder", 16) or b"little"
+            if order not in _BYTE_ORDERS:
+                raise DamagedError(f"its byte order is {order!r}")
+            self.byte_order: Any = _BYTE_ORDERS[order]
+            found, self.groups = read_objects(self._content(file, _PICKLE, MAX_PICKLE_BYTES))
+        finally:
+            if isinstance(source, Path):
+                file.close()
+        self.absent = _Stretches()
+        taken = _Stretches()
+        self.tensors = []
+        for name, strided in found.items():
+            tensor = _Tensor(self, name, strided)
+            self.tensors.append(tensor)
+            if tensor.carried:
+                continue
+            start, size = tensor.holes()[0]
+            owner = taken.owner(start, start + size)
+            if owner is not None:
+                tensor.carried = f"shares its storage with {owner}"
+                continue
+            taken.add(start, start + size, name)
+            if name in absent:
+                self.absent.add(start, start + size, name)
+
+    def _content(self, file: BinaryIO, name: str, most: int) -> bytes:
+        member = self._members.get(self._prefix + name)
+        if member is None:
+            return b""
+        if member.size > most:
+            raise UnsupportedError(f"its member {name[1:]!r} is too large")
+        file.seek(member.offset)
+        return file.read(member.size)
+
+    def stretch(self, tensor: Strided) -> tuple[int, int]:
+        """Return offset and size of the stretch of the file from its first to its last element.
+
+        Raises
+        ------
+        DamagedError
+            If its storage is not in the archive, or shorter than the pickle says.
+        """
+        storage = tensor.storage
+        member = self._members.get(f"{self._prefix}/data/{storage.key}")
+        if member is None and storage.nbytes:
+            raise DamagedError(f"the archive has no storage {storage.key[:50]!r}")
+        offset, size = member or Member(0, 0)
+        if storage.nbytes > size:
+            raise DamagedError(f"the storage {storage.key[:50]!r} is shorter than the pickle says")
+        start = tensor.offset * tensor.kind.bits // 8
+        end = -(-(tensor.offset + tensor.extent) * tensor.kind.bits // 8)
+        return (offset + start, end - start) if tensor.extent else (offset, 0)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def _refuse_other_kinds(file: BinaryIO) -> None:
+    """Refuse the two forms that torch.save wrote before version 1.6."""
+    file.seek(0)
+    if not file.read(2).startswith(b"PK"):
+        raise UnsupportedError(
+            "is a PyTorch file of the form before version 1.6",
+            hint="load it in torch and save it again, with _use_new_zipfile_serialization=True",
+        )
+
+
+def _find_prefix(names: Sequence[str]) -> str:
+    """Return the name under which everything in the archive lies."""
+    pickles = [name for name in names if name.endswith(_PICKLE) and name.count("/") == 1]
+    if len(pickles) != 1:
+        raise UnsupportedError(
+            f"the archive has {len(pickles)} members NAME/data.pkl, not one",
+            hint="re-save it with torch.save",
+        )
+    prefix = pickles[0].removesuffix(_PICKLE)
+    code = (f"{prefix}/code/", f"{prefix}/constants.pkl")
+    if any(name.startswith(code) for name in names):
+        raise UnsupportedError(
+            "is a TorchScript program",
+            hint="save its state_dict, or a plain dict of tensors, with torch.save",
+        )
+    return prefix
+
+
+class Restorer(BaseRestorer):
+    """Put the file back byte for byte, whole: its pickle names every tensor."""
+
+    def announce(self, layer: LayerInfo, wanted: bool) -> None:
+        """Take notice of a coded layer.
+
+        Raises
+        ------
+        UnsupportedError
+            If it is to be left out.
+        """
+        if not wanted:
+            raise UnsupportedError(
+                "a PyTorch file is given back whole or not at all",
+                layer=layer.name,
+                hint="give back all layers, or the ones that you want in another format",
+            )
+
+
+def open(
+    source: Path | BinaryIO,
+    absent: Collection[str] = (),
+    description: Mapping[str, Any] | None = None,
+) -> Dump:
+    """Open what torch.save wrote, version 1.6 or newer.
+
+    Raises
+    ------
+    DamagedError
+        If archive or pickle are cut or contradict themselves.
+    UnsupportedError
+        If it holds more than tensors in plain containers, or is of another form.
+    """
+    return _PytorchDump(source, absent)
