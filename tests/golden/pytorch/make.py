@@ -14,6 +14,10 @@ import numpy as np
 import torch
 
 HERE = Path(__file__).parent
+TYPES = [
+    *("bool", "int8", "uint8", "int16", "int32", "int64", "float16", "bfloat16", "float32"),
+    *("float64", "float8_e4m3fn", "float8_e5m2", "uint16", "uint32", "uint64", "complex64"),
+]
 BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -47,13 +51,7 @@ def main() -> None:
         OrderedDict(conv1=torch.nn.Conv2d(2, 3, 3), bn1=torch.nn.BatchNorm2d(3))
     )
     save("state_dict", model.state_dict(), dict(model.state_dict()))
-    types = {
-        name: maps(2, 5).to(getattr(torch, name))
-        for name in (
-            "bool int8 uint8 int16 int32 int64 float16 bfloat16 float32 float64 "
-            "float8_e4m3fn float8_e5m2 uint16 uint32 uint64 complex64"
-        ).split()
-    }
+    types = {name: maps(2, 5).to(getattr(torch, name)) for name in TYPES}
     save("dtypes", types, types)
     save("protocol_5", types, types, pickle_protocol=5)
     base = maps(4, 6).to(torch.int16)
