@@ -117,7 +117,10 @@ class _Machine:
         for _ in range(MAX_OPERATIONS):
             code = self.take(1)
             if code == b".":
-                return self.pop()
+                value = self.pop()
+                if self._stack or self._below:
+                    raise DamagedError("its pickle ends too early")
+                return value
             if code not in _OPERATIONS:
                 raise UnsupportedError(
                     f"its pickle has an operation that is not known here ({code!r})", hint=HINT
