@@ -247,6 +247,9 @@ def test_views_and_shared_storages(tmp_path: Path) -> None:
         "first_half": "",
         "second_half": "",
     }
+    taken = {tensor.name: tensor.stored_bytes for tensor in dump.tensors}
+    assert taken["row"] == taken["same"] == taken["empty"] == 0
+    assert (taken["base"], taken["steps"], taken["expanded"]) == (48, 44, 3)
     round_trip(path)
     arrays = expected("views")
     with fmcompress.open(packed_path(path)) as file:
@@ -321,6 +324,28 @@ def test_a_file_is_given_back_whole_or_not_at_all(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
     fmcompress.decompress(tmp_path / "packed", tmp_path / "out", layers="*")
     assert (tmp_path / "out").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_the_form_before_1_6_in_any_protocol(protocol: int) -> None:
+    content = pickle.dumps(0x1950A86A20F9469CFC6C, protocol) + b"more"
+    with pytest.raises(UnsupportedError, match=r"before version 1\.6"):
+        opened(content)
+
+
+def test_a_view_before_what_it_is_a_view_of() -> None:
+    """Every byte is counted once, and read from where it is."""
+    value = table(steps=tensor(2, strides=(2,)), whole=tensor(4), end=tensor(2, offset=2))
+    content = archive(pickled(value))
+    found = tensors_of(content)
+    assert [tensor.carried for tensor in found.values()] == [
+        "strided view",
+        "",
+        "shares its storage with whole",
+    ]
+    assert [tensor.stored_bytes for tensor in found.values()] == [0, 4, 0]
+    assert [tensor.read().tolist() for tensor in found.values()] == [[1, 2], [1, 0, 2, 0], [2, 0]]
+    assert there_and_back(content) == content
 
 
 def test_there_is_no_writer() -> None:

@@ -105,7 +105,9 @@ def _is_pytorch(file: BinaryIO) -> bool:
     """Look for a pickle beside a zip archive's members; NPZ is a zip archive of another kind."""
     file.seek(0)
     start = file.read(512)
-    if start.startswith(_TORCH_BEFORE_ZIP) or (start[257:262] == b"ustar" and _is_old_tar(start)):
+    if start[:1] == b"\x80" and _TORCH_BEFORE_ZIP in start[:32]:
+        return True
+    if start[257:262] == b"ustar" and start[:100].rstrip(b"\0") in _TORCH_BEFORE_PICKLE:
         return True
     name = start[30 : 30 + int.from_bytes(start[26:28], "little")]
     if not start.startswith(b"PK\x03\x04") or name.endswith(b".npy"):
@@ -120,10 +122,6 @@ def _is_pytorch(file: BinaryIO) -> bool:
     )
 
 
-def _is_old_tar(start: bytes) -> bool:
-    return start[:100].rstrip(b"\0") in (b"sys_info", b"pickle", b"storages", b"tensors")
-
-
 def _is_safetensors(file: BinaryIO) -> bool:
     """Look for a header's length within the format's limit, and JSON behind it."""
     file.seek(0)
@@ -131,8 +129,10 @@ def _is_safetensors(file: BinaryIO) -> bool:
     return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= 100_000_000
 
 
-# PROTO 2, and LONG1 with the number that torch.save wrote first before version 1.6.
-_TORCH_BEFORE_ZIP = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+# LONG1 with the number that torch.save pickled first before version 1.6; before 0.4 it wrote a tar
+# archive of these members.
+_TORCH_BEFORE_ZIP = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+_TORCH_BEFORE_PICKLE = (b"sys_info", b"pickle", b"storages", b"tensors")
 _STRETCH = frozenset({"offset"})
 _CHUNKS = frozenset({"chunks", "bytes"})
 _MEMBER = frozenset({"member", "header", "bytes"})

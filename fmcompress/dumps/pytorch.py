@@ -52,7 +52,7 @@ class _Tensor(StoredArray):
         self._archive = archive
         self._tensor = tensor
         kind = tensor.kind
-        self._start, stored_bytes = archive.stretch(tensor)
+        self.stretch = archive.stretch(tensor)
         # Strides of axes that are never stepped along may be anything.
         self._strides = tuple(
             stride * kind.bits // 8 if n > 1 and tensor.extent else 0
@@ -63,9 +63,9 @@ class _Tensor(StoredArray):
         header = ArrayHeader(
             tensor.shape, dtype, kind.label, max(kind.bits // 8, 1), order or "C", 0
         )
-        super().__init__(archive.source, name, header, self._start)
+        super().__init__(archive.source, name, header, self.stretch[0])
         self._dense = bool(order)
-        self.stored_bytes = stored_bytes
+        self.stored_bytes = self.stretch[1] - self.stretch[0]
         self.element_type = kind.element_type
         self.carried = (
             kind.carried
@@ -112,14 +112,15 @@ class _Tensor(StoredArray):
                 layer=self.name,
                 hint="save it with resolve_conj() or resolve_neg()",
             )
-        whole = ArrayHeader((self.stored_bytes,), np.dtype("u1"), self.label, 1, "C", 0)
-        data = StoredArray(self._source, self.name, whole, self._start).read()
+        start, end = self.stretch
+        whole = ArrayHeader((end - start,), np.dtype("u1"), self.label, 1, "C", 0)
+        data = StoredArray(self._source, self.name, whole, start).read()
         if self.dtype is None:
             return data
         return np.ndarray(self.shape, self.dtype, data.data, strides=self._strides)
 
     def _refuse_absent(self) -> None:
-        owner = self._archive.absent.owner(self._start, self._start + self.stored_bytes)
+        owner = self._archive.absent.owner(*self.stretch)
         if owner is not None and owner != self.name:
             raise UnsupportedError(
                 f"its data is part of that of layer {owner!r}",
@@ -150,21 +151,30 @@ class _PytorchDump(Dump):
             if isinstance(source, Path):
                 file.close()
         self.absent = _Stretches()
+        tensors = [_Tensor(self, name, strided) for name, strided in found.items()]
+        self.tensors = [*tensors]
+        self._share_out(tensors, absent)
+
+    def _share_out(self, tensors: Sequence[_Tensor], absent: Collection[str]) -> None:
+        """Give every stretch of the file to one tensor: the first that can be coded from there."""
         taken = _Stretches()
-        self.tensors = []
-        for name, strided in found.items():
-            tensor = _Tensor(self, name, strided)
-            self.tensors.append(tensor)
+        for tensor in tensors:
             if tensor.carried:
                 continue
-            start, size = tensor.holes()[0]
-            owner = taken.owner(start, start + size)
+            owner = taken.owner(*tensor.stretch)
             if owner is not None:
                 tensor.carried = f"shares its storage with {owner}"
                 continue
-            taken.add(start, start + size, name)
-            if name in absent:
-                self.absent.add(start, start + size, name)
+            taken.add(*tensor.stretch, tensor.name)
+            if tensor.name in absent:
+                self.absent.add(*tensor.stretch, tensor.name)
+        for tensor in tensors:
+            if not tensor.carried or not tensor.stored_bytes:
+                continue
+            if taken.owner(*tensor.stretch) is None:
+                taken.add(*tensor.stretch, tensor.name)
+            else:
+                tensor.stored_bytes = 0  # they are counted there
 
     def _content(self, file: BinaryIO, name: str, most: int) -> bytes:
         member = self._members.get(self._prefix + name)
@@ -176,7 +186,7 @@ class _PytorchDump(Dump):
         return file.read(member.size)
 
     def stretch(self, tensor: Strided) -> tuple[int, int]:
-        """Return offset and size of the stretch of the file from its first to its last element.
+        """Return start and end of the stretch of the file from its first to its last element.
 
         Raises
         ------
@@ -190,9 +200,10 @@ class _PytorchDump(Dump):
         offset, size = member or Member(0, 0)
         if storage.nbytes > size:
             raise DamagedError(f"the storage {storage.key[:50]!r} is shorter than the pickle says")
+        if not tensor.extent:
+            return offset, offset
         start = tensor.offset * tensor.kind.bits // 8
-        end = -(-(tensor.offset + tensor.extent) * tensor.kind.bits // 8)
-        return (offset + start, end - start) if tensor.extent else (offset, 0)
+        return offset + start, offset - (-(tensor.offset + tensor.extent) * tensor.kind.bits // 8)
 
     def close(self) -> None:
         """Nothing is kept open."""
