@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -101,47 +100,24 @@ def _is_hdf5(file: BinaryIO) -> bool:
     return False
 
 
-def _is_pytorch(file: BinaryIO) -> bool:
-    """Look for a pickle beside a zip archive's members; NPZ is a zip archive of another kind."""
-    file.seek(0)
-    start = file.read(512)
-    if start[:1] == b"\x80" and _TORCH_BEFORE_ZIP in start[:32]:
-        return True
-    if start[257:262] == b"ustar" and start[:100].rstrip(b"\0") in _TORCH_BEFORE_PICKLE:
-        return True
-    name = start[30 : 30 + int.from_bytes(start[26:28], "little")]
-    if not start.startswith(b"PK\x03\x04") or name.endswith(b".npy"):
-        return False
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-    except Exception:  # noqa: BLE001 - whatever is wrong, opening it will tell
-        return name.endswith(b"/data.pkl")
-    return any(name.endswith("/data.pkl") for name in names) and not any(
-        name.endswith(".npy") for name in names
-    )
+def _as_its_module_tells(name: str) -> Callable[[BinaryIO], bool]:
+    def recognise(file: BinaryIO) -> bool:
+        found: bool = import_module(f"fmcompress.dumps.{name}").recognise(file)
+        return found
+
+    return recognise
 
 
-def _is_safetensors(file: BinaryIO) -> bool:
-    """Look for a header's length within the format's limit, and JSON behind it."""
-    file.seek(0)
-    start = file.read(9)
-    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= 100_000_000
-
-
-# LONG1 with the number that torch.save pickled first before version 1.6; before 0.4 it wrote a tar
-# archive of these members.
-_TORCH_BEFORE_ZIP = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-_TORCH_BEFORE_PICKLE = (b"sys_info", b"pickle", b"storages", b"tensors")
 _STRETCH = frozenset({"offset"})
 _CHUNKS = frozenset({"chunks", "bytes"})
 _MEMBER = frozenset({"member", "header", "bytes"})
+_PYTORCH, _SAFETENSORS = _as_its_module_tells("pytorch"), _as_its_module_tells("safetensors")
 FORMATS = (
     Format("hdf5", (".h5", ".hdf5"), _is_hdf5, (_STRETCH, _CHUNKS)),
     Format("npy", (".npy",), _starts_with(b"\x93NUMPY"), (_STRETCH,)),
-    Format("pytorch", (".pt", ".pth"), _is_pytorch, (_STRETCH,), writes=False),
+    Format("pytorch", (".pt", ".pth"), _PYTORCH, (_STRETCH,), writes=False),
     Format("npz", (".npz",), _starts_with(b"PK\x03\x04", b"PK\x05\x06"), (_STRETCH, _MEMBER)),
-    Format("safetensors", (".safetensors",), _is_safetensors, (_STRETCH,)),
+    Format("safetensors", (".safetensors",), _SAFETENSORS, (_STRETCH,)),
 )
 
 

@@ -24,6 +24,10 @@ from fmcompress.dumps.stored_zip import Member, open_archive, stored_members
 from fmcompress.errors import DamagedError, UnsupportedError
 
 _PICKLE = "/data.pkl"
+# LONG1 with the number that torch.save pickled first before version 1.6; before 0.4 it wrote a tar
+# archive of these members.
+_BEFORE_ZIP = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+_BEFORE_PICKLE = (b"sys_info", b"pickle", b"storages", b"tensors")
 _BYTE_ORDERS = {b"little": "<", b"big": ">"}
 
 
@@ -60,10 +64,10 @@ class _Tensor(StoredArray):
         )
         dtype = np.dtype(kind.code).newbyteorder(archive.byte_order) if kind.code else None
         order = tensor.order
-        header = ArrayHeader(
+        self._header = ArrayHeader(
             tensor.shape, dtype, kind.label, max(kind.bits // 8, 1), order or "C", 0
         )
-        super().__init__(archive.source, name, header, self.stretch[0])
+        super().__init__(archive.source, name, self._header, self.stretch[0])
         self._dense = bool(order)
         self.stored_bytes = self.stretch[1] - self.stretch[0]
         self.element_type = kind.element_type
@@ -89,8 +93,8 @@ class _Tensor(StoredArray):
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield the elements in the file's order; of a strided view, in C order."""
         if self._dense:
-            self._refuse_absent()
-            yield from super().blocks()
+            self._check_readable()
+            yield from StoredArray(self._source, self.name, self._header, self.stretch[0]).blocks()
             return
         array = self.read()
         step = max(1, BLOCK_BYTES // self._itemsize)
@@ -105,13 +109,7 @@ class _Tensor(StoredArray):
         UnsupportedError
             If its data is that of a tensor that was taken out of the file, or is not what it says.
         """
-        self._refuse_absent()
-        if self._tensor.carried:
-            raise UnsupportedError(
-                f"it is {self._tensor.carried}",
-                layer=self.name,
-                hint="save it with resolve_conj() or resolve_neg()",
-            )
+        self._check_readable()
         start, end = self.stretch
         whole = ArrayHeader((end - start,), np.dtype("u1"), self.label, 1, "C", 0)
         data = StoredArray(self._source, self.name, whole, start).read()
@@ -119,7 +117,13 @@ class _Tensor(StoredArray):
             return data
         return np.ndarray(self.shape, self.dtype, data.data, strides=self._strides)
 
-    def _refuse_absent(self) -> None:
+    def _check_readable(self) -> None:
+        if self._tensor.carried:
+            raise UnsupportedError(
+                f"it is {self._tensor.carried}",
+                layer=self.name,
+                hint="save it with resolve_conj() or resolve_neg()",
+            )
         owner = self._archive.absent.owner(*self.stretch)
         if owner is not None and owner != self.name:
             raise UnsupportedError(
@@ -254,6 +258,26 @@ class Restorer(BaseRestorer):
                 layer=layer.name,
                 hint="give back all layers, or the ones that you want in another format",
             )
+
+
+def recognise(file: BinaryIO) -> bool:
+    """Look for a pickle among a zip archive's members; NPZ is a zip archive of another kind."""
+    file.seek(0)
+    start = file.read(512)
+    if start[:1] == b"\x80" and _BEFORE_ZIP in start[:32]:
+        return True
+    if start[257:262] == b"ustar" and start[:100].rstrip(b"\0") in _BEFORE_PICKLE:
+        return True
+    name = start[30 : 30 + int.from_bytes(start[26:28], "little")]
+    if not start.startswith(b"PK\x03\x04") or name.endswith(b".npy"):
+        return False
+    try:
+        names = open_archive(file).namelist()
+    except DamagedError:
+        return name.endswith(_PICKLE.encode())
+    return any(name.endswith(_PICKLE) for name in names) and not any(
+        name.endswith(".npy") for name in names
+    )
 
 
 def open(

@@ -18,6 +18,7 @@ from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.npy import ArrayHeader, StoredArray
 from fmcompress.dumps.safetensors_header import (
+    MAX_HEADER_BYTES,
     METADATA,
     TYPE_NAMES,
     TYPES,
@@ -137,6 +138,13 @@ class _SafetensorsDump(Dump):
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+
+def recognise(file: BinaryIO) -> bool:
+    """Look for a header's length within the format's limit, and JSON behind it."""
+    file.seek(0)
+    start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER_BYTES
 
 
 def open(
