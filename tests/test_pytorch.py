@@ -26,6 +26,7 @@ from same_dump import packed_path, round_trip
 
 import fmcompress
 from fmcompress import dumps
+from fmcompress.contents import LayerInfo
 from fmcompress.dumps import format_named, pickle_machine, pytorch_objects, template_pieces
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 
@@ -319,11 +320,16 @@ def test_the_form_before_0_4_is_refused() -> None:
 def test_a_file_is_given_back_whole_or_not_at_all(tmp_path: Path) -> None:
     path = golden_path("dtypes", tmp_path)
     fmcompress.compress(path, tmp_path / "packed")
-    with pytest.raises(UnsupportedError, match="whole or not at all"):
+    with pytest.raises(UnsupportedError):
         fmcompress.decompress(tmp_path / "packed", tmp_path / "out", layers="int8")
     assert not (tmp_path / "out").exists()
-    fmcompress.decompress(tmp_path / "packed", tmp_path / "out", layers="*")
-    assert (tmp_path / "out").read_bytes() == path.read_bytes()
+    (tmp_path / "out").touch()
+    restorer = format_named("pytorch").restorer(tmp_path / "out", {"bytes": 9})
+    info = LayerInfo("a", (4,), "|i1", place={"offset": 0})
+    restorer.announce(info, True)
+    with pytest.raises(UnsupportedError, match="whole or not at all"):
+        restorer.announce(info, False)
+    restorer.close()
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -453,15 +459,53 @@ def test_parameters_and_tensors_with_state() -> None:
     assert one(value).attributes == {"scale": 0.5, "layout": "NHWC"}
 
 
-@pytest.mark.parametrize("mark", ["conj", "neg"])
-def test_lazily_changed_tensors_are_carried_and_not_read_wrong(mark: str) -> None:
-    found = one(tensor(4, more=table(**{mark: b"\x88"})))
-    assert mark in found.carried
-    for action in (found.read, lambda: [*found.blocks()]):
-        with pytest.raises(UnsupportedError, match=mark):
-            action()
-    assert one(tensor(4, more=table(**{mark: b"\x89"}))).carried == ""
-    assert one(tensor(4, more=b"N")).carried == ""
+@pytest.mark.parametrize("order", [b"little", b"big"])
+def test_what_is_still_to_be_changed_is_carried_and_read_right(order: bytes) -> None:
+    sign = "<" if order == b"little" else ">"
+    data = {"0": np.array([1 + 2j, 3 - 4j], f"{sign}c8").tobytes()}
+    numbers = storage("ComplexFloatStorage", "0", 2)
+    value = table(
+        conjugated=tensor(2, of=numbers, more=table(conj=b"\x88")),
+        both=tensor(2, of=numbers, more=table(conj=b"\x88", neg=b"\x88")),
+        neither=tensor(2, of=numbers, more=table(conj=b"\x89")),
+        imaginary=tensor(
+            *(1, 2),
+            of=storage("FloatStorage", "0", 4),
+            offset=1,
+            strides=(4, 2),
+            more=table(neg=b"\x88"),
+        ),
+        negative=tensor(
+            2, 2, of=storage("FloatStorage", "0", 4), strides=(1, 2), more=table(neg=b"\x88")
+        ),
+        plain=tensor(4, of=storage("FloatStorage", "0", 4), more=b"N"),
+    )
+    content = archive(pickled(value), data, byteorder=order)
+    found = tensors_of(content)
+    right = {
+        "conjugated": [1 - 2j, 3 + 4j],
+        "both": [-1 + 2j, -3 - 4j],
+        "neither": [1 + 2j, 3 - 4j],
+        "imaginary": [[-2, 4]],
+        "negative": [[-1, -3], [-2, 4]],
+        "plain": [1, 2, 3, -4],
+    }
+    assert {name_: tensor.read().tolist() for name_, tensor in found.items()} == right
+    assert [name_ for name_, tensor in found.items() if not tensor.carried] == ["plain"]
+    assert all(tensor.read().dtype == tensor.dtype for tensor in found.values())
+    blocks = {name_: np.concatenate([*tensor.blocks()]) for name_, tensor in found.items()}
+    assert blocks["negative"].tolist() == [-1, -2, -3, 4]  # in the file's order
+    assert blocks["conjugated"].tolist() == right["conjugated"]
+    assert there_and_back(content) == content
+
+
+def test_marks_that_are_not_known() -> None:
+    for value in (tensor(4, more=table(neg=b"\x88")), tensor(4, more=table(other=b"\x88"))):
+        with pytest.raises(UnsupportedError, match="unknown marks"):
+            one(value)
+    huge = tensor(2**40, of=storage("FloatStorage", "0", 1), strides=(0,), more=table(neg=b"\x88"))
+    with pytest.raises(UnsupportedError, match="expanded"):
+        one(huge).read()
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ class _Tensor(StoredArray):
         self.element_type = kind.element_type
         self.carried = (
             kind.carried
-            or tensor.carried
+            or (f"still to be changed ({', '.join(tensor.marks)})" if tensor.marks else "")
             or self.carried
             or ("" if order else tensor.why_strided())
         )
@@ -90,13 +90,31 @@ class _Tensor(StoredArray):
         """One stretch, where its data is nobody else's."""
         return [] if self.carried else super().holes()
 
+    def check(self) -> None:
+        """Refuse a tensor whose data was taken out of the file under another name.
+
+        Raises
+        ------
+        UnsupportedError
+            If it was.
+        """
+        owner = self._archive.absent.owner(*self.stretch)
+        if owner is not None and owner != self.name:
+            raise UnsupportedError(
+                f"its data is part of that of layer {owner!r}",
+                layer=self.name,
+                hint="read that layer, or give back the whole file first",
+            )
+
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield the elements in the file's order; of a strided view, in C order."""
-        if self._dense:
-            self._check_readable()
+        if self._dense and not self._tensor.marks:
+            self.check()
             yield from StoredArray(self._source, self.name, self._header, self.stretch[0]).blocks()
             return
         array = self.read()
+        if self.order == "F":
+            array = array.T
         step = max(1, BLOCK_BYTES // self._itemsize)
         for start in range(0, array.size, step):
             yield array.flat[start : start + step]
@@ -107,30 +125,22 @@ class _Tensor(StoredArray):
         Raises
         ------
         UnsupportedError
-            If its data is that of a tensor that was taken out of the file, or is not what it says.
+            If its data is not there, see `check`, or would not fit in memory.
         """
-        self._check_readable()
+        self.check()
         start, end = self.stretch
         whole = ArrayHeader((end - start,), np.dtype("u1"), self.label, 1, "C", 0)
         data = StoredArray(self._source, self.name, whole, start).read()
         if self.dtype is None:
             return data
-        return np.ndarray(self.shape, self.dtype, data.data, strides=self._strides)
-
-    def _check_readable(self) -> None:
-        if self._tensor.carried:
-            raise UnsupportedError(
-                f"it is {self._tensor.carried}",
-                layer=self.name,
-                hint="save it with resolve_conj() or resolve_neg()",
-            )
-        owner = self._archive.absent.owner(*self.stretch)
-        if owner is not None and owner != self.name:
-            raise UnsupportedError(
-                f"its data is part of that of layer {owner!r}",
-                layer=self.name,
-                hint="read that layer, or give back the whole file first",
-            )
+        array: NDArray[Any]
+        array = np.ndarray(self.shape, self.dtype, data.data, strides=self._strides)
+        marks = self._tensor.marks
+        if marks and array.nbytes > data.nbytes:
+            raise UnsupportedError("is expanded and changed lazily", layer=self.name)
+        for mark in marks:
+            array = (np.conjugate if mark == "conj" else np.negative)(array)
+        return array.astype(self.dtype, copy=False)
 
 
 class _PytorchDump(Dump):

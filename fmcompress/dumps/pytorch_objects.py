@@ -39,7 +39,10 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Strided:
-    """A tensor: where its elements lie in a storage; offset and strides count elements."""
+    """A tensor: where its elements lie in a storage; offset and strides count elements.
+
+    `marks` says whether they are meant conjugated or negated: what lies there is not.
+    """
 
     storage: Storage
     kind: Kind
@@ -47,7 +50,7 @@ class Strided:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     attributes: dict[str, Any] = field(default_factory=dict)
-    carried: str = ""
+    marks: tuple[str, ...] = ()
 
     @property
     def extent(self) -> int:
@@ -135,15 +138,15 @@ def _tensor_v3(
 
 
 def _marked(tensor: Strided, metadata: Any) -> Strided:
-    """Note that elements are meant conjugated or negated: the bits in the file are not."""
+    """Note what is still to be done to the elements."""
     if type(metadata) is not Table or not len(metadata):
         return tensor
     if len(metadata) > _MAX_NOTES:
         raise DamagedError("a tensor has more marks than there are")
-    marks = [text for text, value in metadata.items() if value is True]
-    if not marks:
-        return tensor
-    return replace(tensor, carried=f"lazily changed ({', '.join(marks)[:50]})")
+    marks = tuple(text for text, value in metadata.items() if value is True)
+    if not set(marks) <= {"conj", "neg"} or (marks and tensor.kind.code[:1] not in ("f", "c")):
+        raise UnsupportedError("a tensor has unknown marks", hint=HINT)
+    return replace(tensor, marks=marks)
 
 
 def _quantised(
