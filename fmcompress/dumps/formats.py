@@ -122,16 +122,26 @@ _STRETCH = frozenset({"offset"})
 _CHUNKS = frozenset({"chunks", "bytes"})
 _MEMBER = frozenset({"member", "header", "bytes"})
 _LINES = frozenset({"digits", "upper", "newline", "bytes"})
+_PYTORCH, _SAFETENSORS = _as_its_module_tells("pytorch"), _as_its_module_tells("safetensors")
 _ONNX, _HEX = _as_its_module_tells("onnx"), _as_its_module_tells("hex")
 FORMATS = (
     Format("hdf5", (".h5", ".hdf5"), _is_hdf5, (_STRETCH, _CHUNKS), picks=True),
     Format("npy", (".npy",), _starts_with(b"\x93NUMPY"), (_STRETCH,), picks=True),
+    Format("pytorch", (".pt", ".pth"), _PYTORCH, (_STRETCH,), writes=False, title="PyTorch"),
     Format(
         "npz",
         (".npz",),
         _starts_with(b"PK\x03\x04", b"PK\x05\x06"),
         (_STRETCH, _MEMBER),
         picks=True,
+    ),
+    Format(
+        "safetensors",
+        (".safetensors",),
+        _SAFETENSORS,
+        (_STRETCH,),
+        picks=True,
+        title="safetensors",
     ),
     # Those without a signature come last: telling them takes a look at more than the first bytes.
     Format("onnx", (".pb",), _ONNX, (_STRETCH,), picks=True, title="ONNX tensor"),

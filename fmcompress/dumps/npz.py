@@ -69,7 +69,10 @@ class _NpzDump(Dump):
             members = sorted(self.archive.infolist(), key=lambda member: member.header_offset)
             arrays = [member for member in members if member.filename.endswith(".npy")]
             if not arrays:
-                raise UnsupportedError("a zip archive without .npy members is no NPZ file")
+                raise UnsupportedError(
+                    "a zip archive with neither .npy members nor a data.pkl is no NPZ and no "
+                    "PyTorch file"
+                )
             names = _layer_names(members)
             # One compressed array makes all members move when the archive is put back.
             self._packed = any(member.compress_type != zipfile.ZIP_STORED for member in arrays)

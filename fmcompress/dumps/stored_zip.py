@@ -1,0 +1,93 @@
+"""Zip archives whose members are all stored, and so are stretches of the file."""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import zipfile
+import zlib
+from typing import BinaryIO, NamedTuple
+
+from fmcompress.errors import DamagedError, UnsupportedError
+
+# What zipfile raises on damaged archives.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+_LOCAL_BYTES = 30  # of a member's own header, but for its name and extra field
+_ENCRYPTED = 1
+
+
+class Member(NamedTuple):
+    """Where a member's data lies, in bytes."""
+
+    offset: int
+    size: int
+
+
+def open_archive(file: BinaryIO) -> zipfile.ZipFile:
+    """Open an archive: read its directory.
+
+    Raises
+    ------
+    DamagedError
+        If it is cut or damaged.
+    """
+    try:
+        return zipfile.ZipFile(file)
+    except _BROKEN as error:
+        raise DamagedError(
+            f"the zip archive cannot be read ({error})", hint="it is cut: copy it again"
+        ) from error
+
+
+def stored_members(archive: zipfile.ZipFile, file: BinaryIO) -> dict[str, Member]:
+    """Find an archive's members in its file, by name, in the order in which they lie there.
+
+    Raises
+    ------
+    DamagedError
+        If headers contradict each other.
+    UnsupportedError
+        If a member is compressed or encrypted.
+    """
+    found: dict[str, Member] = {}
+    at = 0
+    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+        if info.filename in found:
+            raise DamagedError("two members of the archive have this name", layer=info.filename)
+        if info.flag_bits & _ENCRYPTED or info.compress_type != zipfile.ZIP_STORED:
+            raise UnsupportedError(
+                "its member of the archive is compressed or encrypted", layer=info.filename
+            )
+        if not at <= info.header_offset <= archive.start_dir:
+            raise DamagedError("its member overlaps another one", layer=info.filename)
+        member = Member(_data_offset(file, info), info.file_size)
+        at = member.offset + member.size
+        if info.compress_size != info.file_size or at > archive.start_dir:
+            raise DamagedError("its member's sizes contradict each other", layer=info.filename)
+        found[info.filename] = member
+    return found
+
+
+def _data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
+    """Return where a member's data begins: behind its own header, which tells its own length."""
+    file.seek(info.header_offset)
+    local = file.read(_LOCAL_BYTES)
+    if len(local) < _LOCAL_BYTES or local[:4] != b"PK\x03\x04":
+        raise DamagedError("its member's header is damaged", layer=info.filename)
+    name_bytes, extra_bytes = struct.unpack("<2H", local[-4:])
+    name = file.read(name_bytes)
+    encoding = "utf-8" if info.flag_bits & 0x800 else "cp437"
+    if name != info.orig_filename.encode(encoding):
+        raise DamagedError("its member has another name in its own header", layer=info.filename)
+    return info.header_offset + _LOCAL_BYTES + int(name_bytes) + int(extra_bytes)
