@@ -11,15 +11,20 @@ _LAST = ("nhwc", "hwc", "ndhwc", "nwc", "channelslast", "channellast", "nhwcb")
 _FIRST = ("nchw", "chw", "ncdhw", "ncw", "channelsfirst", "channelfirst")
 
 
-def is_channels_last(shape: Sequence[int], attributes: Mapping[str, Any]) -> bool:
+def is_channels_last(
+    shape: Sequence[int], order: str | tuple[int, ...], attributes: Mapping[str, Any]
+) -> bool:
     """Tell whether attributes say, or else the shape shows, that channels come last.
 
+    A tensor of four axes that runs in the `order` 0, 2, 3, 1 in its file shows it, too.
     The shape of a layer of four axes shows it where the second and third are equal, and the
     last is another: maps are mostly square. Where there is one channel or one pixel, it does not
     matter.
     """
-    if len(shape) < 3:
+    if len(shape) < 3 or order == "F":
         return False
+    if not isinstance(order, str):
+        return order == (0, 2, 3, 1)
     pixels = shape[-3] * shape[-2]
     if shape[-1] < 2 or pixels < 2:
         return False

@@ -45,8 +45,9 @@ class LayerInfo:
         Of the tensor.
     dtype : str
         NumPy's ``dtype.str`` of a coded layer, with byte order; free text of a carried one.
-    order : {"C", "F"}
-        Which index runs fastest in the dump: the last (C) or the first (F).
+    order : {"C", "F"} or tuple of int
+        Which index runs fastest in the dump: the last (C) or the first (F); or the axes as they
+        run there, slowest first.
     words, codec : dict
         Descriptions of the word format and of the codec; empty for a carried layer.
     chunk_words : int
@@ -67,7 +68,7 @@ class LayerInfo:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    order: str = "C"
+    order: str | tuple[int, ...] = "C"
     words: dict[str, Any] = field(default_factory=dict)
     codec: dict[str, Any] = field(default_factory=dict)
     chunk_words: int = DEFAULT_CHUNK_WORDS
@@ -100,8 +101,12 @@ class LayerInfo:
     @property
     def word_axes(self) -> tuple[int, ...]:
         """The axes as they run in the words, slowest first."""
+        if self.axes:
+            return self.axes
+        if not isinstance(self.order, str):
+            return self.order
         axes = tuple(range(len(self.shape)))
-        return self.axes or (axes if self.order == "C" else axes[::-1])
+        return axes if self.order == "C" else axes[::-1]
 
     @property
     def chunks(self) -> int:
@@ -142,7 +147,7 @@ class LayerInfo:
             isinstance(value.get("name"), str),
             isinstance(value.get("dtype"), str),
             isinstance(shape, list) and len(shape) <= MAX_AXES,
-            value.get("order", "C") in ("C", "F"),
+            value.get("order", "C") in ("C", "F") or isinstance(value["order"], list),
             isinstance(value.get("axes", []), list),
             isinstance(value.get("serpentine", False), bool),
             all(
@@ -153,14 +158,18 @@ class LayerInfo:
         )
         if not all(checks) or not all(_is_count(n, 0, 2**63 - 1) for n in shape or ()):
             raise DamagedError(f"the description of layer {value.get('name')!r} is not valid")
-        axes = value.get("axes", [])
-        info = cls(**{**value, "shape": tuple(shape or ()), "axes": tuple(axes)})
+        axes, order = value.get("axes", []), value.get("order", "C")
+        tuples = {"shape": tuple(shape or ()), "axes": tuple(axes)}
+        info = cls(
+            **{**value, **tuples, "order": order if isinstance(order, str) else tuple(order)}
+        )
         _refuse_unknown(info.carried, {"reason", "bytes"}, "a layer description")
         carried = (info.carried.get("reason", ""), info.carried.get("bytes", 0))
         consistent = (
             info.size * info.words_per_element < 2**63,
             info.chunk_words % info.words_per_element == 0,
             not axes or _is_permutation(axes, len(info.shape)),
+            isinstance(order, str) or _is_permutation(order, len(info.shape)),
             bool(info.carried) != bool(info.codec),
             isinstance(carried[0], str) and _is_count(carried[1], 0, 2**63 - 1),
         )

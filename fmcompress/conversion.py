@@ -114,12 +114,14 @@ def _rows(
                 rows.append(_Coded(opened, number, dequantize))
                 continue
             tensor = opened.tensor(info.name)
-            if type_of(tensor.dtype, tensor.element_type):
-                rows.append(_Carried(tensor))
+            try:
+                if not type_of(tensor.dtype, tensor.element_type):
+                    raise UnsupportedError(f"{info.dtype} is no plain element type")
+                tensor.check()
+            except UnsupportedError as error:
+                lost.append(f"layer {info.name!r} is left out: {error.cause}")
             else:
-                lost.append(
-                    f"layer {info.name!r} ({info.dtype}) is left out: it is no plain tensor"
-                )
+                rows.append(_Carried(tensor))
     return rows, lost
 
 

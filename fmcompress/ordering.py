@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     Push: TypeAlias = Callable[[NDArray[Any]], Iterator[NDArray[Any]]]
 
 
-def file_axes(rank: int, order: str) -> tuple[int, ...]:
-    """Return the axes as they run in a file, slowest first: of C or of Fortran order."""
+def file_axes(rank: int, order: str | tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes as they run in a file, slowest first: of C order, Fortran's, or as listed."""
+    if not isinstance(order, str):
+        return order
     axes = tuple(range(rank))
     return axes if order == "C" else axes[::-1]
 
@@ -87,7 +89,7 @@ class WordOrder:
         rows[numbers % 2 == 1] = rows[numbers % 2 == 1, ::-1]
         return rows.reshape(-1)
 
-    def to_words(self, order: str, dtype: np.dtype[Any]) -> Push:
+    def to_words(self, order: str | tuple[int, ...], dtype: np.dtype[Any]) -> Push:
         """Return a function that takes elements in a file's order and yields them in this one."""
         axes = file_axes(len(self.shape), order)
         transpose = _Transposing(
@@ -95,7 +97,7 @@ class WordOrder:
         )
         return _chain(transpose.push, _Turning(self).push)
 
-    def to_file(self, order: str, dtype: np.dtype[Any]) -> Push:
+    def to_file(self, order: str | tuple[int, ...], dtype: np.dtype[Any]) -> Push:
         """Undo `to_words`."""
         axes = file_axes(len(self.shape), order)
         transpose = _Transposing(self.lengths, [self.axes.index(axis) for axis in axes], dtype)

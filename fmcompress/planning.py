@@ -351,12 +351,13 @@ class Plan:
     def say_orders(self) -> None:
         """Say which orders were chosen where they were tried, and where one should be."""
         if self.options.order is None:
-            last = [t.name for t in self.coded if is_channels_last(t.shape, t.attributes)]
+            last = [t for t in self.coded if is_channels_last(t.shape, t.order, t.attributes)]
             if last:
                 more = f" and {len(last) - 1} more" if len(last) > 1 else ""
+                wanted = "nhwc:nchw" if last[0].order == "C" else "0,1,2,3"
                 self.warnings.append(
-                    f"layer {last[0]!r}{more} seem to have channels last (NHWC), which EBPC codes "
-                    "worse: try --order nhwc:nchw, or auto"
+                    f"layer {last[0].name!r}{more} seem to lie with channels last (NHWC), which EBPC "
+                    f"codes worse: try --order {wanted}, or auto"
                 )
         if self._tried:
             parts = [f"{order} for {count} layers" for order, count in self._tried.items()]

@@ -42,8 +42,9 @@ class Tensor(ABC):
         Width of integers that are narrower than `dtype`; 0 where they are not.
     label : str
         The dtype for people, as ``int8`` or ``string``.
-    order : {"C", "F"}
-        Which index runs fastest in the file: the last (C) or the first (F).
+    order : {"C", "F"} or tuple of int
+        Which index runs fastest in the file: the last (C) or the first (F); or the axes as they
+        run there, slowest first.
     carried : str
         Why its data must stay in the template; empty where it can be coded.
     stored_bytes : int
@@ -56,7 +57,7 @@ class Tensor(ABC):
     shape: tuple[int, ...]
     dtype: np.dtype[Any] | None
     label: str
-    order: str
+    order: str | tuple[int, ...]
     carried: str
     stored_bytes: int
     place: dict[str, Any]

@@ -30,7 +30,7 @@ class ArrayHeader(NamedTuple):
     dtype: np.dtype[Any] | None
     label: str
     itemsize: int
-    order: str
+    order: str | tuple[int, ...]
     size: int
 
     @property

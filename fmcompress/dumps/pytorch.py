@@ -22,6 +22,7 @@ from fmcompress.dumps.pickle_machine import MAX_PICKLE_BYTES
 from fmcompress.dumps.pytorch_objects import Strided, read_objects
 from fmcompress.dumps.stored_zip import Member, open_archive, stored_members
 from fmcompress.errors import DamagedError, UnsupportedError
+from fmcompress.ordering import file_axes
 
 _PICKLE = "/data.pkl"
 # LONG1 with the number that torch.save pickled first before version 1.6; before 0.4 it wrote a tar
@@ -75,7 +76,7 @@ class _Tensor(StoredArray):
             kind.carried
             or (f"still to be changed ({', '.join(tensor.marks)})" if tensor.marks else "")
             or self.carried
-            or ("" if order else tensor.why_strided())
+            or ("" if order else "strided view")
         )
 
     @property
@@ -113,8 +114,7 @@ class _Tensor(StoredArray):
             yield from StoredArray(self._source, self.name, self._header, self.stretch[0]).blocks()
             return
         array = self.read()
-        if self.order == "F":
-            array = array.T
+        array = array.transpose(file_axes(array.ndim, self.order))
         step = max(1, BLOCK_BYTES // self._itemsize)
         for start in range(0, array.size, step):
             yield array.flat[start : start + step]

@@ -60,17 +60,18 @@ class Strided:
         return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
 
     @property
-    def order(self) -> str:
-        """``"C"`` or ``"F"`` if the elements lie without gaps in one of these orders, else empty."""
-        axes = range(len(self.shape))
-        return "C" if self._dense(axes[::-1]) else "F" if self._dense(axes) else ""
+    def order(self) -> str | tuple[int, ...]:
+        """How the elements lie without gaps: ``"C"``, ``"F"``, or the axes as they run, slowest first.
 
-    def why_strided(self) -> str:
-        """Say how its elements lie, where `order` is empty."""
-        axes = sorted(range(len(self.shape)), key=lambda axis: -self.strides[axis])
+        Empty where there are gaps, or elements are shared.
+        """
+        axes = range(len(self.shape))
         if self._dense(axes[::-1]):
-            return f"strided view: its axes lie in the order {', '.join(map(str, axes))}"
-        return "strided view"
+            return "C"
+        if self._dense(axes):
+            return "F"
+        running = tuple(sorted(axes, key=lambda axis: -self.strides[axis]))
+        return running if self._dense(running[::-1]) else ""
 
     def _dense(self, axes: Any) -> bool:
         expected = 1
