@@ -87,17 +87,16 @@ def _samples(
     most = max(1, SAMPLE_ELEMENTS // max(math.prod(boxes[0]), 1))
     if len(boxes) > most:
         wanted = range(0, len(boxes), -(-len(boxes) // most))
-    whole: Iterator[NDArray[Any]] = blocks()
-    if kept:
-        elements = np.concatenate([*whole])
-        parts = (
-            (number, elements[starts[number] :][: math.prod(boxes[number])]) for number in wanted
-        )
-    else:
-        parts = ((number, part) for number, part in enumerate(cut(whole, math.prod(boxes[0]))))
-    for number, part in parts:
-        if number not in wanted:
+    needed: list[NDArray[Any]] = []
+    have = 0
+    for block in blocks():
+        needed.append(block)
+        have += block.size
+        if have >= starts[-1]:
             break
+    elements = np.concatenate(needed)
+    for number in wanted:
+        part = elements[starts[number] : starts[number + 1]]
         stretch = Stretch(order, int(starts[number]))
         yield boxes[number], words.to_words(plan.quantized(part, stretch), stretch)
 
