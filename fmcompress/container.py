@@ -273,6 +273,9 @@ class Assembly:
         self._check_begun()
         self._check_full()
         infos = parse_layers(records.unpack_layers(record, payload))
+        for info in infos:
+            if info.quantized and not self.contents.dump.get("quantized"):
+                raise DamagedError("is quantised, but the dump is not said to be", layer=info.name)
         self.contents.add_layers(infos)
         self._skip_full()
         return infos

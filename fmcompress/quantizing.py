@@ -103,6 +103,7 @@ class Quantization:
         ranges = (
             isinstance(self.target, str) and self.target in TARGETS,
             isinstance(self.source, str) and self.source in FLOAT_TYPES,
+            isinstance(self.source_dtype, str),
             1 <= len(scales) <= MAX_SCALES,
             all(is_finite(s) and s > 0 for s in scales),
             listed == (self.axis is not None),

@@ -297,6 +297,19 @@ def test_streams_that_end_early_or_late(
     assert [(d.layer, d.chunk) for d in damages] == [("arr_0", 1)]
 
 
+INT4 = {**INT8, "format": "int4"}
+QUANTIZED = {
+    "target": "fixed8",
+    "source": "float16",
+    "source_dtype": "<f2",
+    "scale": 0.5,
+    "headroom": 0.75,
+    "rounding": "truncate",
+    "largest_error": 0.0,
+    "rms_error": 0.0,
+}
+
+
 def wrong_descriptions() -> Iterator[Any]:
     for name, change, codes in (
         ("2^60 elements", {"shape": [2**60]}, (3,)),
@@ -338,6 +351,30 @@ def wrong_descriptions() -> Iterator[Any]:
         ("both coded and carried", {"carried": {"reason": "x", "bytes": 1}}, (3,)),
         ("neither", {"codec": {}}, (3,)),
         ("order", {"order": "K"}, (3,)),
+        ("order of other axes", {"order": [1]}, (3,)),
+        ("order is a number", {"order": 0}, (3,)),
+        ("axes twice", {"axes": [0, 0]}, (3,)),
+        ("axes of another rank", {"axes": [0, 1]}, (3,)),
+        ("axis is true", {"axes": [False]}, (3,)),
+        ("axes are text", {"axes": "0"}, (3,)),
+        ("serpentine is text", {"serpentine": "yes"}, (3,)),
+        ("word width 0", {"words": {**INT8, "word_bits": 0}}, (3,)),
+        ("word width of the dtype", {"words": {**INT8, "word_bits": 8}}, (3,)),
+        ("word width is a float", {"words": {**INT8, "word_bits": 4.0}}, (3,)),
+        ("packed 8-bit words", {"words": {**INT8, "packed": True}}, (3,)),
+        ("packed is a number", {"words": {**INT8, "format": "int4", "packed": 1}}, (3,)),
+        ("packed, odd chunks", {"words": {**INT4, "packed": True}, "chunk_words": 3}, (3,)),
+        ("packed, half the words", {"words": {**INT4, "packed": True}}, (3,)),
+        ("channels without axis", {"words": {**INT8, "zero_point": [0] * 4}}, (3,)),
+        ("channels of no axis", {"words": {**INT8, "zero_point": [0] * 4, "axis": 1}}, (3,)),
+        ("channels that are few", {"words": {**INT8, "zero_point": [0], "axis": 0}}, (3,)),
+        ("channels outside", {"words": {**INT8, "zero_point": [0, 0, 0, 128], "axis": 0}}, (3,)),
+        ("no channels", {"words": {**INT8, "zero_point": [], "axis": 0}}, (3,)),
+        ("axis of no channels", {"words": {**INT8, "axis": 0}}, (3,)),
+        ("floats in an int8", {"words": {"format": "float16", "mapping": "bits"}}, (3,)),
+        ("unknown mapping", {"words": {"format": "float8_e5m2", "mapping": "x"}}, (3,)),
+        ("bool with a zero point", {"words": {"format": "bool", "zero_point": 1}}, (4,)),
+        ("quantised in secret", {"quantized": QUANTIZED}, (3,)),
         ("newer key", {"sparsity": 1}, (4,)),
     ):
         yield pytest.param(change, codes, id=name)
@@ -349,6 +386,40 @@ def test_a_description_that_lies(
 ) -> None:
     # Where a layer goes is the affair of decompress: verify puts nothing back.
     assert_refused(npy(WORDS, **change), tmp_path, codes, verified="place" in change)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"source_dtype": "<f4"}, 3),
+        ({"source_dtype": "|O8"}, 3),
+        ({"source_dtype": 2}, 3),
+        ({"target": "fixed16"}, 3),
+        ({"target": "ufixed8"}, 3),
+        ({"scale": [0.5, 0.5], "axis": 0}, 3),
+        ({"scale": [0.5] * 4, "axis": 1}, 3),
+        ({"scale": 0}, 3),
+        ({"scale": float("nan")}, 3),
+        ({"scale": 1e400}, 3),
+        ({"dither": 1}, 4),
+    ],
+    ids=str,
+)
+def test_a_quantisation_that_lies(change: dict[str, Any], code: int, tmp_path: Path) -> None:
+    head = hostile.npy_head(len(WORDS))
+
+    def quantized(how: dict[str, Any]) -> bytes:
+        place = {"offset": len(head)}
+        description = hostile.row("arr_0", [len(WORDS)], place=place, quantized=how)
+        return container(
+            hostile.dump(len(head) + 2 * len(WORDS), quantized=True),
+            hostile.template((0, head)),
+            hostile.layers(description),
+            hostile.chunk(WORDS),
+        )
+
+    assert fmcompress.verify(io.BytesIO(quantized(QUANTIZED))).ok
+    assert_refused(quantized({**QUANTIZED, **change}), tmp_path, (code,))
 
 
 def test_a_short_stream_that_promises_many_zeros(tmp_path: Path) -> None:
