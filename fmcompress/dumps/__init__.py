@@ -10,7 +10,14 @@ To add a format, write a module beside this one and a line in `FORMATS`: CONTRIB
 from __future__ import annotations
 
 from fmcompress.dumps.base import Dump, Restorer, Tensor, TensorSpec, Writer
-from fmcompress.dumps.formats import FORMATS, Format, format_named, open_dump, recognise
+from fmcompress.dumps.formats import (
+    FORMATS,
+    Format,
+    format_named,
+    open_dump,
+    open_dumps,
+    recognise,
+)
 from fmcompress.dumps.layout import Layout, template_pieces
 
 __all__ = [
@@ -24,6 +31,7 @@ __all__ = [
     "Writer",
     "format_named",
     "open_dump",
+    "open_dumps",
     "recognise",
     "template_pieces",
 ]

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from fmcompress.dumps.base import Dump, Restorer, TensorSpec, Writer
 from fmcompress.dumps.layout import Layout
+from fmcompress.dumps.tree import is_zarr
 from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.records import is_container
 
@@ -100,13 +101,21 @@ def _is_hdf5(file: BinaryIO) -> bool:
     return False
 
 
+def _never(file: BinaryIO) -> bool:
+    """Folders are no files."""
+    return False
+
+
 _STRETCH = frozenset({"offset"})
 _CHUNKS = frozenset({"chunks", "bytes"})
 _MEMBER = frozenset({"member", "header", "bytes"})
+_ARRAY = frozenset({"array", "chunks", "bytes"})
 FORMATS = (
     Format("hdf5", (".h5", ".hdf5"), _is_hdf5, (_STRETCH, _CHUNKS)),
     Format("npy", (".npy",), _starts_with(b"\x93NUMPY"), (_STRETCH,)),
     Format("npz", (".npz",), _starts_with(b"PK\x03\x04", b"PK\x05\x06"), (_STRETCH, _MEMBER)),
+    Format("zarr", (".zarr",), _never, (_ARRAY,), folder=True, own_layout=True),
+    Format("folder", ("",), _never, (), folder=True, writes=False, own_layout=True),
 )
 
 
@@ -150,13 +159,29 @@ def format_named(name: str) -> Format:
 
 
 def open_dump(path: Path) -> Dump:
-    """Open a dump of any known format.
+    """Open a dump of any known format; a folder that is no Zarr store is a folder of dumps.
 
     Raises
     ------
     OSError, DamagedError, UnsupportedError
         If it cannot be read, is damaged, or is of no known format.
     """
+    if path.is_dir():
+        return format_named("zarr" if is_zarr(path) else "folder").open(path)
     with path.open("rb") as file:
         format_ = recognise(file)
     return format_.open(path)
+
+
+def open_dumps(paths: Sequence[Path]) -> Dump:
+    """Open several files and folders as one folder of dumps: the folder that holds them all.
+
+    Raises
+    ------
+    ParameterError
+        If two of them are the same file.
+    OSError, DamagedError, UnsupportedError
+        As `open_dump`.
+    """
+    dump: Dump = import_module("fmcompress.dumps.folder").open_several(paths)
+    return dump
