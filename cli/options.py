@@ -125,7 +125,8 @@ def target(name: str, force: bool) -> str | BinaryIO:
 
 def default_name(name: str, suffix: str) -> str:
     """Name a compressed file after its dump: ``maps.h5`` gives ``maps.h5.fmc``."""
-    return "-" if name == "-" else f"{name}{suffix}"
+    stem = name.rstrip("/" + os.sep) or name  # of a folder
+    return "-" if name == "-" else f"{stem}{suffix}"
 
 
 def stem_name(name: str, suffix: str) -> str | None:

@@ -16,7 +16,16 @@ from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS, Contents, LayerInfo
 from fmcompress.dumps import Dump, Tensor, template_pieces
 from fmcompress.errors import FmcError, ParameterError, error_context
-from fmcompress.files import Source, Target, name_of, replacing, same_file, source_path, writing
+from fmcompress.files import (
+    Source,
+    Target,
+    inside,
+    name_of,
+    replacing,
+    same_file,
+    source_path,
+    writing,
+)
 from fmcompress.picking import pick
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.reader import File, is_container
@@ -107,9 +116,11 @@ def compress(
     options = _Options(block_size, max_burst, difference, zero_point, chunk_words)
     if same_file(source, target):
         raise FmcError("is both input and output", file=name_of(source), hint="name another output")
+    if inside(source, target):
+        raise FmcError("lies in the input", file=name_of(target), hint="name another output")
     with (
         error_context(file=name_of(source)),
-        source_path(source) as path,
+        source_path(source, folders=True) as path,
         dumps.open_dump(path) as dump,
     ):
         plan = _Plan(dump, layers, options)
@@ -140,7 +151,7 @@ def stats(
         As `compress`.
     """
     options = _Options(block_size, max_burst, difference, zero_point, chunk_words)
-    with error_context(file=name_of(source)), source_path(source) as path:
+    with error_context(file=name_of(source)), source_path(source, folders=True) as path:
         if is_container(path):
             with File(path) as opened:
                 picked = pick([info.name for info in opened.contents.layers], layers)

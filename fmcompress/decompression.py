@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -14,11 +15,13 @@ from fmcompress.chunks import (
     word_format,
 )
 from fmcompress.container import Assembly, Scanner
+from fmcompress.contents import parse_dump
 from fmcompress.dumps import Layout, Restorer, format_named
 from fmcompress.errors import DamagedError, FmcError, error_context
 from fmcompress.files import (
     Source,
     Target,
+    inside,
     name_of,
     open_source,
     replacing,
@@ -76,11 +79,16 @@ def decompress(
     with (
         error_context(file=name_of(source)),
         open_source(source) as file,
-        replacing(target, overwrite=overwrite) as place,
-        writing_anywhere(place) as path,
     ):
-        unpacking = _Unpacking(file, path, layers, progress)
-        unpacking.run()
+        unpacking = _Unpacking(file, layers, progress)
+        folder = unpacking.is_folder()
+        if folder and inside(target, source):
+            raise FmcError("holds the input", file=name_of(target), hint="name another output")
+        with (
+            replacing(target, overwrite=overwrite, folder=folder) as place,
+            writing_anywhere(place) as path,
+        ):
+            unpacking.run(path)
     contents = unpacking.scanner.contents
     picked = [info.name in unpacking.picked for info in contents.layers]
     return stats_of_contents(contents, name_of(source), picked)
@@ -92,24 +100,32 @@ class _Unpacking:
     def __init__(
         self,
         file: BinaryIO,
-        path: Path,
         layers: Sequence[str] | str | None,
         progress: Progress,
     ) -> None:
         self.scanner = Scanner(file)
         self.picked: set[str] = set()
         self._assembly = Assembly(self.scanner.contents)
-        self._path = path
+        self._path: Path
         self._patterns = layers
         self._progress = progress
         self._layout: Layout
         self._restorer: Restorer | None = None
         self._done = 0
         self._source_bytes = size_of(file)
+        self._all = self._records()
+        self._first: list[tuple[Record, bytes]] = []
 
-    def run(self) -> None:
+    def is_folder(self) -> bool:
+        """Tell from the first record what `run` has to be given: a folder or a file."""
+        self._first = [*itertools.islice(self._all, 1)]
+        dumps = [parse_dump(data) for record, data in self._first if record.kind == Kind.DUMP]
+        return any(format_named(dump["format"]).folder for dump in dumps)
+
+    def run(self, path: Path) -> None:
+        self._path = path
         try:
-            for record, payload in self._records():
+            for record, payload in itertools.chain(self._first, self._all):
                 self._take(record, payload)
             self._assembly.check_complete()
             assert self._restorer is not None
