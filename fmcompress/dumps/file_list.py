@@ -91,7 +91,7 @@ class FileList:
 
         The rest is empty where the name is the file's; there is None where no file fits.
         """
-        for start in _prefixes(name):
+        for start in prefixes(name):
             if start in self._indices:
                 return self._indices[start], name[len(start) + 1 :]
         return None
@@ -193,7 +193,7 @@ def path_problem(path: str) -> str:
     return ""
 
 
-def _prefixes(path: str) -> Iterator[str]:
+def prefixes(path: str) -> Iterator[str]:
     """Yield the folders of a path, outermost first, then the path itself."""
     at = path.find("/", 0, MAX_PATH_CHARACTERS + 1)
     while at >= 0:
@@ -208,7 +208,7 @@ def _indices(entries: Sequence[Entry]) -> dict[str, int]:
     if len(indices) < len(entries):
         raise DamagedError("the list of its files has a file and a folder of one name")
     for index, path in enumerate(indices):
-        if any(indices.get(start, index) != index for start in _prefixes(path)):
+        if any(indices.get(start, index) != index for start in prefixes(path)):
             raise DamagedError(f"the list of its files has a file as a folder: {path[:80]!r}")
     return indices
 

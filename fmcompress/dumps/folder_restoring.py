@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,7 @@ from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.file_list import Entry, FileList
 from fmcompress.dumps.formats import Format, format_named
 from fmcompress.dumps.layout import Layout as BaseLayout
-from fmcompress.dumps.tree import TreeWriter
+from fmcompress.dumps.tree import TreeWriter, remove_empty_folders
 from fmcompress.errors import DamagedError, FmcError
 from fmcompress.records import Piece
 
@@ -261,7 +260,4 @@ class Restorer(BaseRestorer):
                     nbytes = entry.nbytes if path.is_dir() else path.stat().st_size
                     self._begin_member(index, {**entry.description, "bytes": nbytes})
                     self._end_member(kept[index])
-        for folder, _, _ in os.walk(self.path, topdown=False):
-            if folder != str(self.path):
-                with contextlib.suppress(OSError):  # it is not empty
-                    os.rmdir(folder)
+        remove_empty_folders(self.path)

@@ -5,17 +5,18 @@ Finding the files, reading all of them as one, and writing them anew.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from fmcompress.dumps.file_list import MAX_FILES, FileList, path_problem
-from fmcompress.errors import FmcError, UnsupportedError
+from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 from fmcompress.files import check_room
 from fmcompress.records import Piece
 
@@ -303,3 +304,49 @@ class TreeWriter:
             self._file = self.make(index).open("r+b")
             self._index = index
         return self._file
+
+
+class TreeReader:
+    """Read files of a folder one by one, on disk or where their bytes lie one behind the other.
+
+    Parameters
+    ----------
+    files : FileList
+    source : sequence of Found, or binary file
+        The same files on disk, or the file in which they lie.
+    """
+
+    def __init__(self, files: FileList, source: Sequence[Found] | BinaryIO) -> None:
+        self.files = files
+        self._source = source
+
+    def read(self, index: int, most_bytes: int) -> bytes:
+        """Return the bytes of a file.
+
+        Raises
+        ------
+        UnsupportedError
+            If there are more than `most_bytes`.
+        DamagedError
+            If there are fewer than when it was found.
+        """
+        entry = self.files.entries[index]
+        if entry.nbytes > most_bytes:
+            raise UnsupportedError(f"its {entry.path} has {entry.nbytes} bytes: too many")
+        if isinstance(self._source, Sequence):
+            with self._source[index].source.open("rb") as file:
+                data = file.read(entry.nbytes)
+        else:
+            self._source.seek(entry.start)
+            data = self._source.read(entry.nbytes)
+        if len(data) < entry.nbytes:
+            raise DamagedError(f"its {entry.path} became shorter while it was read")
+        return data
+
+
+def remove_empty_folders(root: Path) -> None:
+    """Remove the folders, below a root, that hold nothing or only such folders."""
+    for folder, _, _ in os.walk(root, topdown=False):
+        if folder != str(root):
+            with contextlib.suppress(OSError):  # it is not empty
+                os.rmdir(folder)
