@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -253,6 +255,7 @@ def test_many_small_files(tmp_path: Path) -> None:
         assert [*map(len, values)] == [0] * 80
 
 
+@pytest.mark.compiled
 def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:
     root = tmp_path / "large"
     root.mkdir()
@@ -503,6 +506,36 @@ def test_a_failed_rename_brings_back_what_was_there(
         fmcompress.decompress(packed, tmp_path / "back")
     assert caught.value.filename == str(tmp_path / "back")
     assert files_in(tmp_path) == before
+
+
+def fmc(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder."""
+    command = [sys.executable, "-m", "fmcompress.cli", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_command(folder: Path, tmp_path: Path) -> None:
+    run = partial(fmc, folder=tmp_path)
+    done = run("compress", "maps/")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (tmp_path / "maps.fmc").exists()
+    for arguments in (("list", "maps"), ("list", "maps.fmc"), ("stats", "--per-layer", "maps")):
+        assert "run1/two.npz/x" in run(*arguments).stdout
+    assert run("verify", "maps.fmc").returncode == 0
+    assert "is a directory; name a file" in run("verify", "maps").stderr
+    assert run("decompress", "maps.fmc", "back").returncode == 0
+    assert_same_folder(folder, tmp_path / "back")
+    (tmp_path / "back" / "mine").touch()
+    refused = run("decompress", "maps.fmc", "back")
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "fmc: back: is a folder that is not empty; use --force to replace it, whole\n"
+    )
+    assert run("decompress", "-f", "maps.fmc", "back").returncode == 0
+    assert_same_folder(folder, tmp_path / "back")
+    assert run("decompress", "maps.fmc", "-").stderr == (
+        "fmc: <stdout>: a folder cannot go to a stream; name a folder to be made\n"
+    )
 
 
 # --- Hostile containers -------------------------------------------------------------------------

@@ -15,6 +15,7 @@ MAX_FILES = 1 << 18
 MAX_PATH_CHARACTERS = 1024
 MAX_PARTS = 64
 _KEYS = {"path", "bytes", "format", "options", "files"}
+_NONE: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,6 @@ def _entry(row: Any, start: int) -> Entry:
         raise DamagedError("the list of its files is not valid")
     if problem := path_problem(path):
         raise DamagedError(f"the list of its files has a path that {problem}: {path[:80]!r}")
-    description = {key: row[key] for key in ("format", "bytes", "options", "files") if key in row}
     fits = (
         isinstance(row.get("format", ""), str),
         isinstance(row.get("options", {}), dict),
@@ -174,7 +174,7 @@ def _entry(row: Any, start: int) -> Entry:
     )
     if not all(fits):
         raise DamagedError(f"the list of its files is not valid at {path[:80]!r}")
-    return Entry(path, nbytes, start, description if "format" in row else {})
+    return Entry(path, nbytes, start, row if "format" in row else _NONE)
 
 
 def path_problem(path: str) -> str:

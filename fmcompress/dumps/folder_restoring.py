@@ -89,9 +89,9 @@ class Layout(BaseLayout):
         self._layouts: dict[int, BaseLayout] = {}
         self._other_bytes = 0  # of files that are no dump
         self._last = 0
-        for index, entry in enumerate(self._files.entries):
+        for entry in self._files.entries:
             if entry.format:
-                self._layouts[index] = _format(entry).layout(entry.description)
+                _format(entry)
             else:
                 self._other_bytes += entry.nbytes
 
@@ -99,8 +99,8 @@ class Layout(BaseLayout):
         """Take notice of a piece of the template."""
         super().template(piece)
         for index, part in self._files.split_piece(piece):
-            if index in self._layouts:
-                self._layouts[index].template(part)
+            if self._files.entries[index].format:
+                self._layout(index).template(part)
             else:
                 self._other_bytes -= len(part.data)
 
@@ -111,15 +111,22 @@ class Layout(BaseLayout):
             raise DamagedError("layers do not stand in the order of their files", layer=layer.name)
         self._last = index
         with _inside(self._files.entries[index]):
-            self._layouts[index].layer(own, nbytes)
+            self._layout(index).layer(own, nbytes)
 
     def check_whole(self) -> None:
         """Check every file."""
         if self._other_bytes:  # segments ascend and never overlap: what is missing is left over
             raise DamagedError("template and layers do not make up the whole dump")
-        for index, layout in self._layouts.items():
-            with _inside(self._files.entries[index]):
-                layout.check_whole()
+        for index, entry in enumerate(self._files.entries):
+            if entry.nbytes and entry.format:
+                with _inside(entry):
+                    self._layout(index).check_whole()
+
+    def _layout(self, index: int) -> BaseLayout:
+        if index not in self._layouts:
+            entry = self._files.entries[index]
+            self._layouts[index] = _format(entry).layout(entry.description)
+        return self._layouts[index]
 
 
 class Restorer(BaseRestorer):

@@ -52,6 +52,21 @@ def quiet() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let Blosc, whose threads leave blocks in any order, give the same bytes every time.
+
+    Since version 3 the library does so by itself.
+    """
+    from numcodecs import blosc
+
+    before, blosc.use_threads = blosc.use_threads, False
+    try:
+        yield
+    finally:
+        blosc.use_threads = before
+
+
 class ChunkCoder:
     """Decode and encode chunks of one array.
 
@@ -156,7 +171,7 @@ class ChunkCoder:
             If the library cannot encode them.
         """
         try:
-            with quiet():
+            with quiet(), contextlib.nullcontext() if self._new else _one_thread():
                 self._array[box] = elements
         except Exception as error:  # the library has no type for its errors
             raise UnsupportedError(f"the zarr library cannot write it ({error})") from error
