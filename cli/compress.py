@@ -17,8 +17,8 @@ from fmcompress.cli.progress import ProgressBar
     epilog="Example: fmc compress --block-size 16 maps.h5 maps.bin",
     no_args_is_help=True,
 )
-@click.argument("in_", metavar="IN")
-@click.argument("out", metavar="[OUT]", required=False)
+@click.argument("in_", metavar="IN... [OUT]", nargs=-1, required=True)
+@click.option("-o", "--output", "out", metavar="OUT", help="Where to; then all else is IN.")
 @options.coding
 @options.raw
 @options.layers("Code these layers; the others are carried unchanged. Repeatable.")
@@ -26,9 +26,17 @@ from fmcompress.cli.progress import ProgressBar
 @options.common
 @click.pass_obj
 def command(
-    state: State, /, in_: str, out: str | None, force: bool, layers: tuple[str, ...], **coding: Any
+    state: State,
+    /,
+    in_: tuple[str, ...],
+    out: str | None,
+    force: bool,
+    layers: tuple[str, ...],
+    **coding: Any,
 ) -> None:
     """Compress the dump IN to OUT, by default IN.fmc; IN is kept.
+
+    Several files and folders become one OUT, the last name given.
 
     Every layer of integers, floats or booleans of up to 32 bits is coded with EBPC, chunk by chunk;
     a chunk that would grow is stored. All else in the file is carried unchanged, and the whole file
@@ -37,10 +45,10 @@ def command(
     import fmcompress
     from fmcompress.cli import render
 
-    target = out or options.default_name(in_, ".fmc")
+    names, target = options.names(in_, out, ".fmc")
     with ProgressBar(state) as progress:
         stats = fmcompress.compress(
-            options.source(in_),
+            options.sources(names),
             options.target(target, force),
             layers=layers,
             overwrite=force,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, TypeVar
 
 import click
@@ -249,6 +249,24 @@ def source(name: str) -> str | BinaryIO:
     return sys.stdin.buffer
 
 
+def sources(names: Sequence[str]) -> str | BinaryIO | list[str]:
+    """Return one source, or several paths."""
+    if len(names) == 1:
+        return source(names[0])
+    if "-" in names:
+        raise click.UsageError("'-' can only be the single input.")
+    return list(names)
+
+
+def names(given: tuple[str, ...], out: str | None, suffix: str) -> tuple[tuple[str, ...], str]:
+    """Tell inputs from the output: named by an option, the last of several names, or by default."""
+    if out is not None:
+        return given, out
+    if len(given) > 1:
+        return given[:-1], given[-1]
+    return given, default_name(given[0], suffix)
+
+
 def target(name: str, force: bool) -> str | BinaryIO:
     """Return a path, or stdout for ``-``, but no terminal."""
     if name != "-":
@@ -262,7 +280,8 @@ def target(name: str, force: bool) -> str | BinaryIO:
 
 def default_name(name: str, suffix: str) -> str:
     """Name a compressed file after its dump: ``maps.h5`` gives ``maps.h5.fmc``."""
-    return "-" if name == "-" else f"{name}{suffix}"
+    stem = name.rstrip("/" + os.sep) or name  # of a folder
+    return "-" if name == "-" else f"{stem}{suffix}"
 
 
 def stem_name(name: str, suffix: str) -> str | None:

@@ -13,7 +13,7 @@ from fmcompress.cli.progress import ProgressBar
 
 
 @click.command("stats", epilog="Example: fmc stats --per-layer maps.h5", no_args_is_help=True)
-@click.argument("in_", metavar="IN")
+@click.argument("in_", metavar="IN...", nargs=-1, required=True)
 @click.option("--per-layer", is_flag=True, help="Show a line for every layer.")
 @options.coding
 @options.raw
@@ -24,7 +24,7 @@ from fmcompress.cli.progress import ProgressBar
 def command(
     state: State,
     /,
-    in_: str,
+    in_: tuple[str, ...],
     per_layer: bool,
     layers: tuple[str, ...],
     as_json: bool,
@@ -32,8 +32,8 @@ def command(
 ) -> None:
     """Show compression ratio, sparsity and stream sizes of IN.
 
-    IN is a dump (a dry run of compress, nothing is written) or a compressed file (its index is
-    read, nothing is decoded, and coding options do not count).
+    IN is a dump, or several (a dry run of compress, nothing is written), or a compressed file (its
+    index is read, nothing is decoded, and coding options do not count).
 
     The ratio is bits of the words / bits of both streams, where a stored chunk counts at its
     size. The file ratio is bytes of the dump / bytes of the compressed file.
@@ -43,7 +43,7 @@ def command(
 
     with ProgressBar(state) as progress:
         stats = fmcompress.stats(
-            options.source(in_),
+            options.sources(in_),
             layers=layers,
             progress=progress,
             **options.coding_arguments(coding),

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, Unpack
 
 from fmcompress import container, dumps
 from fmcompress.chunks import code_chunk
 from fmcompress.coding import Coding, Options
 from fmcompress.contents import Contents, LayerInfo
-from fmcompress.dumps import template_pieces
-from fmcompress.errors import FmcError, error_context
-from fmcompress.files import Source, Target, name_of, replacing, same_file, source_path, writing
+from fmcompress.dumps import Dump, template_pieces
+from fmcompress.errors import FmcError, ParameterError, error_context
+from fmcompress.files import (
+    Sources,
+    Target,
+    inside,
+    listed_sources,
+    name_of,
+    replacing,
+    same_file,
+    source_paths,
+    writing,
+)
 from fmcompress.picking import pick
 from fmcompress.planning import Plan
 from fmcompress.progress import Progress, Step, silent
@@ -20,7 +31,7 @@ from fmcompress.statistics import Stats, stats_of_contents
 
 
 def compress(
-    source: Source,
+    source: Sources,
     target: Target,
     *,
     layers: Sequence[str] | str | None = None,
@@ -33,8 +44,8 @@ def compress(
 
     Parameters
     ----------
-    source : path or binary file
-        The dump. It is kept.
+    source : path or binary file, or sequence of paths
+        The dump: a file, or a folder. Several become one dump of files. They are kept.
     target : path or binary file
         The container. A path is written beside and renamed when complete.
     layers : glob or globs, optional
@@ -65,12 +76,17 @@ def compress(
         If reading or writing fails.
     """
     options = Options(**coding)
-    if same_file(source, target):
-        raise FmcError("is both input and output", file=name_of(source), hint="name another output")
+    for each in listed_sources(source):
+        if same_file(each, target):
+            raise FmcError(
+                "is both input and output", file=name_of(each), hint="name another output"
+            )
+        if inside(each, target):
+            raise FmcError("lies in the input", file=name_of(target), hint="name another output")
     with (
         error_context(file=name_of(source)),
-        source_path(source) as path,
-        dumps.open_dump(path, raw) as dump,
+        source_paths(source) as paths,
+        _open(paths, raw) as dump,
     ):
         plan = Plan(dump, layers, options)
         with replacing(target, overwrite=overwrite) as place, writing(place) as file:
@@ -79,7 +95,7 @@ def compress(
 
 
 def stats(
-    source: Source,
+    source: Sources,
     *,
     layers: Sequence[str] | str | None = None,
     raw: Mapping[str, Any] | None = None,
@@ -97,15 +113,23 @@ def stats(
         As `compress`.
     """
     options = Options(**coding)
-    with error_context(file=name_of(source)), source_path(source) as path:
-        if is_container(path):
-            with File(path) as opened:
-                picked = pick([info.name for info in opened.contents.layers], layers)
-                return stats_of_contents(opened.contents, name_of(source), picked)
-        with dumps.open_dump(path, raw) as dump:
+    with error_context(file=name_of(source)), source_paths(source) as paths:
+        if len(paths) == 1 and is_container(paths[0]):
+            with File(paths[0]) as file:
+                picked = pick([info.name for info in file.contents.layers], layers)
+                return stats_of_contents(file.contents, name_of(source), picked)
+        with _open(paths, raw) as dump:
             plan = Plan(dump, layers, options)
             contents = _write(plan, _Nowhere(), progress)
     return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings, plan.notes)
+
+
+def _open(paths: Sequence[Path], raw: Mapping[str, Any] | None) -> Dump:
+    if len(paths) == 1:
+        return dumps.open_dump(paths[0], raw)
+    if raw is not None:
+        raise ParameterError("raw files are taken one by one", hint="give a single input")
+    return dumps.open_dumps(paths)
 
 
 class _Nowhere:

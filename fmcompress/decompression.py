@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from fmcompress.chunks import LayerDecoder, check_description, chunk_context, dump_item_bytes
 from fmcompress.container import Assembly, Scanner, peek
 from fmcompress.conversion import convert
-from fmcompress.dumps import Format, Layout, Restorer, format_for_name, format_named
+from fmcompress.dumps import FORMATS, Format, Layout, Restorer, format_for_name, format_named
 from fmcompress.errors import DamagedError, FmcError, ParameterError, error_context
 from fmcompress.files import (
     Source,
     Target,
+    inside,
     name_of,
     open_source,
     replacing,
@@ -88,7 +89,12 @@ def decompress(
         own = format_named(description["format"])
         wanted = _wanted(own, target, to)
         new = wanted is not own or dequantize or bool(description.get("quantized"))
-        with replacing(target, overwrite=overwrite) as place, writing_anywhere(place) as path:
+        if wanted.folder and inside(target, source):
+            raise FmcError("holds the input", file=name_of(target), hint="name another output")
+        with (
+            replacing(target, overwrite=overwrite, folder=wanted.folder) as place,
+            writing_anywhere(place) as path,
+        ):
             if new or (layers and not own.picks):
                 return convert(
                     file,
@@ -111,8 +117,11 @@ def _wanted(own: Format, target: Target, to: str | None) -> Format:
     if to is None:
         suffix = Path(target).suffix if isinstance(target, str | os.PathLike) else ""
         wanted = own if suffix in own.suffixes else format_for_name(suffix) or own
-    else:
+    elif to in [format_.name for format_ in FORMATS]:
         wanted = format_named(to)
+    else:
+        known = ", ".join(format_.name for format_ in FORMATS if format_.writes)
+        raise ParameterError(f"unknown format {to!r}", hint=f"known are {known}")
     if wanted is not own and not wanted.writes:
         raise ParameterError(
             f"{wanted.name} files are not written",

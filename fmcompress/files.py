@@ -9,20 +9,25 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, TypeAlias
 
 from fmcompress.errors import FmcError
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+# Beyond so many files, syncing each one takes longer than syncing all that waits to be written.
+_MOST_SYNCED = 256
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+Sources: TypeAlias = "Source | Sequence[str | os.PathLike[str]]"
 Target: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
 
-def name_of(file: Source | Target) -> str:
-    """Name a file for messages."""
+def name_of(file: Sources | Target) -> str:
+    """Name a file, or several, for messages."""
+    if isinstance(file, list | tuple):
+        return ", ".join(map(os.fspath, file))
     if isinstance(file, str | os.PathLike):
         return os.fspath(file)
     name = getattr(file, "name", None)
@@ -30,13 +35,21 @@ def name_of(file: Source | Target) -> str:
 
 
 @contextlib.contextmanager
-def source_path(source: Source) -> Iterator[Path]:
-    """Give the source as a path; a pipe or a file object is copied to a temporary file first."""
+def source_path(source: Source, *, folders: bool = False) -> Iterator[Path]:
+    """Give the source as a path; a pipe or a file object is copied to a temporary file first.
+
+    Raises
+    ------
+    FmcError
+        If it is a folder, and `folders` are not allowed.
+    """
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.is_dir():
-            raise FmcError("is a directory", hint="name a file")
-        if path.exists() and not path.is_file():
+            if not folders:
+                raise FmcError("is a directory", hint="name a file")
+            yield path
+        elif path.exists() and not path.is_file():
             with path.open("rb") as pipe, _spooled(pipe) as spooled:
                 yield spooled
         else:
@@ -44,6 +57,21 @@ def source_path(source: Source) -> Iterator[Path]:
     else:
         with _spooled(source) as spooled:
             yield spooled
+
+
+def listed_sources(sources: Sources) -> Sequence[Source]:
+    """Return one source, or several, as a list."""
+    return list(sources) if isinstance(sources, list | tuple) else [sources]  # type: ignore[list-item]
+
+
+@contextlib.contextmanager
+def source_paths(sources: Sources) -> Iterator[list[Path]]:
+    """Give one source, or several, as paths of files or folders."""
+    with contextlib.ExitStack() as stack:
+        yield [
+            stack.enter_context(source_path(source, folders=True))
+            for source in listed_sources(sources)
+        ]
 
 
 @contextlib.contextmanager
@@ -100,22 +128,46 @@ def same_file(source: Source, target: Target) -> bool:
     return stat.S_ISREG(ours.st_mode) and os.path.samestat(ours, theirs)
 
 
+def inside(source: Source, target: Target) -> bool:
+    """Tell whether the target lies in the source, a folder, or is that folder."""
+    if not isinstance(source, str | os.PathLike) or not isinstance(target, str | os.PathLike):
+        return False
+    ours, theirs = os.path.realpath(source), os.path.realpath(target)
+    return os.path.isdir(ours) and Path(theirs).is_relative_to(ours)
+
+
 @contextlib.contextmanager
-def replacing(target: Target, *, overwrite: bool = True) -> Iterator[Path | BinaryIO]:
+def replacing(
+    target: Target, *, overwrite: bool = True, folder: bool = False
+) -> Iterator[Path | BinaryIO]:
     """Give a place to write to that becomes `target` only when all went well.
+
+    Parameters
+    ----------
+    target : path or binary file
+    overwrite : bool
+        Replace what is there.
+    folder : bool
+        Make a folder.
 
     Yields
     ------
     Path or binary file
         For a path to a regular file (or to none yet): the path of an empty temporary file beside
         it, which is synced and renamed to `target` at the end, and removed on any error. For a
-        device, a pipe or a file object: a binary file to write to, front to back.
+        device, a pipe or a file object: a binary file to write to, front to back. For a folder:
+        the path of an empty temporary folder.
 
     Raises
     ------
     FmcError
-        If the target exists and `overwrite` is False, or is a directory.
+        If the target exists and `overwrite` is False; if it is a directory and no folder is to be
+        made; if a folder is to be made where none can be.
     """
+    if folder:
+        with _replacing_folder(target, overwrite) as made:
+            yield made
+        return
     if not isinstance(target, str | os.PathLike):
         yield target
         target.flush()
@@ -156,15 +208,100 @@ def _refuse_existing(path: Path, target: Target, overwrite: bool) -> None:
         raise FmcError("exists already", file=name_of(target), hint="use --force to overwrite it")
 
 
+@contextlib.contextmanager
+def _replacing_folder(target: Target, overwrite: bool) -> Iterator[Path]:
+    """Give an empty folder beside the target; what the target was is moved aside and removed."""
+    if not isinstance(target, str | os.PathLike):
+        raise FmcError(
+            "a folder cannot go to a stream", file=name_of(target), hint="name a folder to be made"
+        )
+    path = Path(os.path.realpath(target))
+    _refuse_as_folder(path, target, overwrite)
+    start = path.parent / f".{path.name[:50]}.{secrets.token_hex(8)}"
+    temporary, aside = start.with_name(f"{start.name}.part"), start.with_name(f"{start.name}.old")
+    try:
+        temporary.mkdir(0o700)
+        yield temporary
+        _sync_folder(temporary)
+        temporary.chmod(_mode(path, 0o777))
+        _refuse_as_folder(path, target, overwrite)
+        _swap(temporary, path, aside)
+        _sync(path.parent, os.O_RDONLY)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError):
+            named = os.fspath(error.filename) if isinstance(error.filename, str | Path) else ""
+            if named.startswith(str(temporary)):  # nobody knows the temporary folder's name
+                error.filename = name_of(target) + named[len(str(temporary)) :]
+            elif error.errno in _FULL:
+                error.filename = name_of(target)
+        raise
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    else:
+        aside.unlink(missing_ok=True)
+
+
+def _refuse_as_folder(path: Path, target: Target, overwrite: bool) -> None:
+    """Refuse to make a folder where there is something that should stay."""
+    if not path.exists():
+        return
+    name = name_of(target)
+    if not path.is_dir():
+        if not path.is_file():
+            raise FmcError("is neither a file nor a folder", file=name, hint="name another output")
+        _refuse_existing(path, target, overwrite)
+        return
+    if Path.cwd().is_relative_to(path) or path.is_mount():
+        raise FmcError("cannot be replaced: it is in use", file=name, hint="name a new folder")
+    with os.scandir(path) as items:
+        empty = next(items, None) is None
+    if not empty and not overwrite:
+        raise FmcError(
+            "is a folder that is not empty", file=name, hint="use --force to replace it, whole"
+        )
+
+
+def _swap(temporary: Path, path: Path, aside: Path) -> None:
+    """Put the new folder in the place of what is there, which is moved aside."""
+    try:
+        if path.exists():
+            path.rename(aside)
+        temporary.rename(path)
+    except BaseException:
+        if aside.exists() and not path.exists():
+            aside.rename(path)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Sync everything in a folder; where that is much, all that the system has to write."""
+    found = [Path(at, name) for at, _, names in os.walk(folder) for name in names]
+    if len(found) > _MOST_SYNCED and hasattr(os, "sync"):
+        os.sync()
+        return
+    for file in found:
+        _sync(file, os.O_RDWR)
+    for at, _, _ in os.walk(folder):
+        _sync(Path(at), os.O_RDONLY)
+
+
+def _mode(path: Path, plain: int) -> int:
+    """Return the permissions of what is there, or those that a new file or folder has."""
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode) == bool(plain & 0o100):
+            return stat.S_IMODE(status.st_mode)
+    except OSError:
+        pass
+    umask = os.umask(0)
+    os.umask(umask)
+    return plain & ~umask
+
+
 def _finish(temporary: Path, path: Path) -> None:
     """Sync the data and give the file the permissions that it would have had."""
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError:
-        umask = os.umask(0)
-        os.umask(umask)
-        mode = 0o666 & ~umask
-    os.chmod(temporary, mode)
+    os.chmod(temporary, _mode(path, 0o666))
     _sync(temporary, os.O_RDWR)
 
 
@@ -211,7 +348,19 @@ def reserve(file: IO[bytes], size: int) -> None:
     OSError
         If there is no room, or files cannot be so large.
     """
-    free = shutil.disk_usage(os.path.dirname(os.path.abspath(file.name))).free
-    if size > free:
-        raise OSError(errno.ENOSPC, f"{size} bytes are needed, {free} are free", file.name)
+    has_bytes = getattr(os.fstat(file.fileno()), "st_blocks", 0) * 512
+    check_room(Path(file.name), size - has_bytes)
     file.truncate(size)
+
+
+def check_room(path: Path, size: int) -> None:
+    """Fail where the disk on which a file or folder lies has no room for `size` bytes more.
+
+    Raises
+    ------
+    OSError
+        If it has none.
+    """
+    free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
+    if size > free:
+        raise OSError(errno.ENOSPC, f"{size} bytes are needed, {free} are free", os.fspath(path))

@@ -80,7 +80,7 @@ def list_layers(
     ParameterError, DamagedError, UnsupportedError, OSError
         As `fmcompress.stats`.
     """
-    with error_context(file=name_of(source)), source_path(source) as path:
+    with error_context(file=name_of(source)), source_path(source, folders=True) as path:
         packed = is_container(path)
         format_, entries = _of_container(path) if packed else _of_dump(path, raw)
         picked = pick([entry.name for entry in entries], layers)

@@ -57,7 +57,9 @@ def open(source: Source) -> File:
 
 
 def is_container(path: Path) -> bool:
-    """Tell whether a file is (or was) a container, from how it starts."""
+    """Tell whether a file is (or was) a container, from how it starts; a folder is none."""
+    if path.is_dir():
+        return False
     with path.open("rb") as file:
         return records.is_container(file.read(len(records.MAGIC)))
 

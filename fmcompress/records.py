@@ -21,7 +21,7 @@ END_MAGIC = b"FMC.END\n"
 VERSION = 1
 TEMPLATE_PIECE_BYTES = 1 << 20
 TEMPLATE_PIECE_SEGMENTS = 1 << 13
-MAX_LAYERS_BYTES = 1 << 23  # of JSON
+MAX_DUMP_BYTES = MAX_LAYERS_BYTES = 1 << 23  # of JSON
 
 _HEADER = struct.Struct("<8sHHIQ")  # magic, version, 0, 0, checksum of the 16 bytes before it
 _HEAD = struct.Struct("<BBHI")  # kind, code, 0, payload bytes; then the record's checksum
@@ -34,7 +34,7 @@ HEAD_BYTES = _HEAD.size + _CHECKSUM.size
 TRAILER_BYTES = _TRAILER.size
 
 _MAX_PAYLOAD_BYTES = {
-    1: 1 << 23,
+    1: MAX_DUMP_BYTES,
     2: TEMPLATE_PIECE_BYTES + (1 << 18),
     3: MAX_LAYERS_BYTES,
     4: 1 << 28,

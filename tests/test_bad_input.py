@@ -138,12 +138,20 @@ def test_missing_file(command: str, tmp_path: Path) -> None:
     assert "No such file" in line
 
 
-@pytest.mark.parametrize("command", ["compress", "decompress", "list"])
+@pytest.mark.parametrize("command", ["decompress", "verify"])
 def test_directory(command: str, tmp_path: Path) -> None:
     folder = tmp_path / "folder.fmc"
     folder.mkdir()
     line = refused(tmp_path, 1, command, folder, names=(folder,))
     assert "is a directory; name a file" in line
+
+
+@pytest.mark.parametrize("command", ["compress", "list", "stats"])
+def test_directory_without_dumps(command: str, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    line = refused(tmp_path, 4, command, folder, names=(folder,))
+    assert "no file in it is a dump; name a folder of dumps" in line
 
 
 def test_directory_as_output(dumped: Path, packed: Path, tmp_path: Path) -> None:

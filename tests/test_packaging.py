@@ -103,8 +103,10 @@ def test_wheel_says_what_it_is(wheel: Path) -> None:
     assert said["Version"] == fmcompress.__version__
     assert said["License-Expression"] == "Apache-2.0"
     assert said["Requires-Python"] == ">=3.11"
-    needed = {re.split("[^a-z0-9]", text)[0] for text in said.get_all("Requires-Dist", [])}
+    needs = said.get_all("Requires-Dist", [])
+    needed = {re.split("[^a-z0-9]", text)[0] for text in needs if "extra ==" not in text}
     assert needed == {"click", "h5py", "numba", "numpy", "rich", "xxhash"}
+    assert set(said.get_all("Provides-Extra", [])) == {"zarr"}
     assert "fmc compress" in str(said.get_payload())
     scripts = metadata(wheel, "entry_points.txt").split()
     assert scripts == ["[console_scripts]", "fmc", "=", "fmcompress.cli.main:main"]

@@ -16,6 +16,7 @@ from fmcompress.dumps.formats import (
     format_for_name,
     format_named,
     open_dump,
+    open_dumps,
     recognise,
 )
 from fmcompress.dumps.layout import Layout, template_pieces
@@ -32,6 +33,7 @@ __all__ = [
     "format_for_name",
     "format_named",
     "open_dump",
+    "open_dumps",
     "recognise",
     "template_pieces",
 ]

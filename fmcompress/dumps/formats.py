@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from fmcompress.dumps.base import Dump, Restorer, TensorSpec, Writer
 from fmcompress.dumps.layout import Layout
+from fmcompress.dumps.tree import is_zarr
 from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.records import is_container
 
@@ -115,12 +116,14 @@ def _as_its_module_tells(name: str) -> Callable[[BinaryIO], bool]:
 
 
 def _never(file: BinaryIO) -> bool:
+    """Of folders, and of what only the user can tell."""
     return False
 
 
 _STRETCH = frozenset({"offset"})
 _CHUNKS = frozenset({"chunks", "bytes"})
 _MEMBER = frozenset({"member", "header", "bytes"})
+_ARRAY = frozenset({"array", "chunks", "bytes"})
 _LINES = frozenset({"digits", "upper", "newline", "bytes"})
 _PYTORCH, _SAFETENSORS = _as_its_module_tells("pytorch"), _as_its_module_tells("safetensors")
 _ONNX, _HEX = _as_its_module_tells("onnx"), _as_its_module_tells("hex")
@@ -143,6 +146,8 @@ FORMATS = (
         picks=True,
         title="safetensors",
     ),
+    Format("zarr", (".zarr",), _never, (_ARRAY,), folder=True, picks=True, own_layout=True),
+    Format("folder", ("",), _never, (), folder=True, picks=True, writes=False, own_layout=True),
     # Those without a signature come last: telling them takes a look at more than the first bytes.
     Format("onnx", (".pb",), _ONNX, (_STRETCH,), picks=True, title="ONNX tensor"),
     Format("raw", (".raw",), _never, (_STRETCH,), picks=True, own_layout=True, title="raw"),
@@ -193,7 +198,7 @@ def format_named(name: str) -> Format:
 def format_for_name(suffix: str) -> Format | None:
     """Return the format that files with this suffix have, if any."""
     for format_ in FORMATS:
-        if suffix.lower() in format_.suffixes:
+        if suffix and suffix.lower() in format_.suffixes:
             return format_
     return None
 
@@ -217,6 +222,22 @@ def open_dump(path: Path, raw: Mapping[str, Any] | None = None) -> Dump:
     """
     if raw is not None:
         return format_named("raw").open(path, description={"options": dict(raw)})
+    if path.is_dir():
+        return format_named("zarr" if is_zarr(path) else "folder").open(path)
     with path.open("rb") as file:
         format_ = recognise(file)
     return format_.open(path)
+
+
+def open_dumps(paths: Sequence[Path]) -> Dump:
+    """Open several files and folders as one folder of dumps: the folder that holds them all.
+
+    Raises
+    ------
+    ParameterError
+        If two of them are the same file.
+    OSError, DamagedError, UnsupportedError
+        As `open_dump`.
+    """
+    dump: Dump = import_module("fmcompress.dumps.folder").open_several(paths)
+    return dump

@@ -1,0 +1,178 @@
+"""Write a new Zarr group: one array a tensor, chunks of about 1 MiB."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmcompress.dumps.base import TensorSpec
+from fmcompress.dumps.base import Writer as BaseWriter
+from fmcompress.dumps.zarr_chunks import is_version_3, library, quiet
+from fmcompress.element_types import is_held
+from fmcompress.errors import UnsupportedError
+from fmcompress.spool import pieces
+
+_CHUNK_BYTES = 1 << 20
+
+
+class Writer(BaseWriter):
+    """Write tensors to a new Zarr group, of version 3 where the library knows it.
+
+    What NumPy has no type for is written as the unsigned integers that hold it, with an attribute
+    ``dtype`` that says what it is.
+
+    Parameters
+    ----------
+    path : Path
+        An empty folder.
+    tensors : sequence of TensorSpec
+    groups : mapping of str to mapping
+
+    Raises
+    ------
+    UnsupportedError
+        If the zarr library is not there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        tensors: Sequence[TensorSpec],
+        groups: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        super().__init__(path, tensors, groups)
+        zarr = library()
+        self._new = is_version_3(zarr)
+        self._names = _names([tensor.name for tensor in tensors], self.lost)
+        with quiet():
+            version = {"zarr_format": 3} if self._new else {}
+            self._root = zarr.open_group(str(path), mode="w", **version)
+            for name, attributes in groups.items():
+                folder = "/".join(_part(part) for part in name.split("/")) if name else ""
+                if folder not in self._names.values():
+                    group = self._root.require_group(folder) if folder else self._root
+                    self._attach(group, name or "the file", attributes)
+        self._array: Any = None
+        self._boxes: Iterator[tuple[slice, ...]] = iter(())
+        self._box: tuple[slice, ...] | None = None
+        self._parts: list[NDArray[Any]] = []
+        self._room = 0
+
+    def begin(self, tensor: TensorSpec) -> None:
+        """Start with the next tensor."""
+        name = self._names[tensor.name]
+        most = max(1, _CHUNK_BYTES // tensor.dtype.itemsize)
+        cut = [()] if not tensor.shape else [] if 0 in tensor.shape else None
+        self._boxes = iter(pieces(tensor.shape, most) if cut is None else cut)
+        self._next_box()
+        # Chunks are the boxes, so that each one is written once, from one stretch of elements.
+        chunks = tuple(part.stop - part.start for part in self._box or ())
+        try:
+            with quiet():
+                *folders, last = name.split("/")
+                group = self._root.require_group("/".join(folders)) if folders else self._root
+                create = group.create_array if self._new else group.create_dataset
+                self._array = create(
+                    last,
+                    shape=tensor.shape,
+                    dtype=tensor.dtype,
+                    chunks=chunks or tuple(max(1, length) for length in tensor.shape),
+                    fill_value=0,
+                )
+        except (TypeError, ValueError, KeyError) as error:
+            raise UnsupportedError(
+                f"Zarr cannot hold it ({error})", layer=tensor.name, hint="pick other layers"
+            ) from error
+        attributes = dict(tensor.attributes)
+        if is_held(tensor.element_type):
+            attributes["dtype"] = tensor.element_type
+        self._attach(self._array, tensor.name, attributes)
+
+    def _next_box(self) -> None:
+        self._box = next(self._boxes, None)
+        self._parts = []
+        shape = [part.stop - part.start for part in self._box or ()]
+        self._room = int(np.prod(shape, dtype=np.int64))
+
+    def write(self, elements: NDArray[Any]) -> None:
+        """Take its next elements; every box that they fill is a chunk."""
+        while elements.size and self._box is not None:
+            part, elements = elements[: self._room], elements[self._room :]
+            self._parts.append(part)
+            self._room -= part.size
+            if not self._room:
+                whole = np.concatenate(self._parts)
+                with quiet():
+                    if self._box:
+                        shape = [part.stop - part.start for part in self._box]
+                        self._array[self._box] = whole.reshape(shape)
+                    else:
+                        self._array[...] = whole[0]
+                self._next_box()
+
+    def finish(self) -> None:
+        """Nothing is left to be written."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the array."""
+        self._array = None
+        self._parts = []
+
+    def _attach(self, item: Any, name: str, attributes: Mapping[str, Any]) -> None:
+        """Write attributes as JSON, which cannot hold all."""
+        plain = {}
+        for key, value in attributes.items():
+            try:
+                plain[key] = _plain(value)
+                json.dumps({key: plain[key]}).encode("utf-8")
+            except (TypeError, ValueError, UnicodeError, RecursionError):
+                plain.pop(key, None)
+                self.lost.append(f"attribute {key!r} of {name!r}")
+        if plain:
+            with quiet():
+                item.attrs.update(plain)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold, where there is one."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    return value.decode("utf-8") if isinstance(value, bytes) else value
+
+
+def _part(part: str) -> str:
+    """Return a part of a path that Zarr allows."""
+    return f"_{part}" if part in ("", ".", "..") or part.startswith("__") else part
+
+
+def _names(names: Sequence[str], lost: list[str]) -> dict[str, str]:
+    """Give every tensor a path that Zarr allows and that is no folder of another's."""
+    given: dict[str, str] = {}
+    taken: set[str] = set()
+    folders: set[str] = set()
+    for name in names:
+        parts = [_part(part) for part in name.split("/")]
+        plain = "/".join(parts)
+        fresh, number = plain, 2
+        while fresh in taken or fresh in folders or any(p in taken for p in _folders(fresh)):
+            fresh = f"{plain.replace('/', '.')}_{number}"
+            number += 1
+        taken.add(fresh)
+        folders.update(_folders(fresh))
+        given[name] = fresh
+        if fresh != name:
+            lost.append(f"the name of {name!r}: it is {fresh!r} now")
+    return given
+
+
+def _folders(path: str) -> Iterator[str]:
+    at = path.find("/")
+    while at >= 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
