@@ -200,7 +200,7 @@ class Restorer:
     def write(self, elements: NDArray[Any]) -> None:
         """Take the next elements of the layer, in its order, as a 1-D array of its dtype."""
         self._file.seek(self._at)
-        data = elements.data.cast("B")
+        data = elements.view("u1").data  # whatever the dtype: memoryviews know few
         self._file.write(data)
         self._at += len(data)
 
@@ -238,6 +238,11 @@ class TensorSpec:
     dtype: np.dtype[Any]
     element_type: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 class Writer(ABC):
