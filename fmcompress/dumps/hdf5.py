@@ -24,12 +24,13 @@ from fmcompress.dumps.hdf5_chunks import (
     extents,
     inside,
     is_large,
+    is_mostly_unwritten,
     is_one_brick,
     read_box,
     rows,
     stretches,
 )
-from fmcompress.dumps.hdf5_objects import filters, library_errors, walk
+from fmcompress.dumps.hdf5_objects import filters, find, library_errors, walk
 from fmcompress.dumps.hdf5_restoring import Filter, Restorer
 from fmcompress.dumps.hdf5_types import bits_dtype, element_kind, kind_by_attribute
 from fmcompress.dumps.hdf5_writing import Writer
@@ -38,7 +39,6 @@ from fmcompress.spool import Spool, pieces
 
 __all__ = ["Restorer", "Writer", "open"]
 
-_TIGHTEST = 1 << 12
 _VIRTUAL, _EXTERNAL = "virtual dataset", "data in external files"
 
 
@@ -71,8 +71,7 @@ class _Dataset(Tensor):
             return _EXTERNAL
         if not self.stored_bytes:
             return "no data allocated"
-        # No filter packs so tightly: most chunks were never written, and read as fill value.
-        if self.nbytes > _TIGHTEST * (self.stored_bytes + BLOCK_BYTES):
+        if is_mostly_unwritten(self.nbytes, self.stored_bytes):
             return "mostly unwritten"
         return "type has no plain NumPy dtype" if self.dtype is None else ""
 
@@ -209,6 +208,32 @@ class _Attributes(Mapping[str, Any]):
             return len(self._item.attrs)
 
 
+class _Groups(Mapping[str, Mapping[str, Any]]):
+    """Attributes of the groups that lead to datasets, looked for on access."""
+
+    def __init__(self, file: h5py.File, names: list[str]) -> None:
+        self._file = file
+        self._names = names
+
+    def __getitem__(self, path: str) -> Mapping[str, Any]:
+        item = find(self._file, path) if path else self._file
+        if not isinstance(item, h5py.Group):
+            raise KeyError(path)
+        return _Attributes(item)
+
+    def __iter__(self) -> Iterator[str]:
+        seen = {""}
+        yield ""
+        for name in self._names:
+            for end in (at for at, letter in enumerate(name) if letter == "/"):
+                if name[:end] not in seen:
+                    seen.add(name[:end])
+                    yield name[:end]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 class _Hdf5Dump(Dump):
     format = "hdf5"
 
@@ -222,20 +247,10 @@ class _Hdf5Dump(Dump):
             self.nbytes = source.stat().st_size if isinstance(source, Path) else source.seek(0, 2)
             with library_errors():
                 self.tensors = [_Dataset(path, dataset) for path, dataset in walk(self.file)]
-                self.groups = self._groups()
+                self.groups = _Groups(self.file, [tensor.name for tensor in self.tensors])
         except BaseException:
             self.close()
             raise
-
-    def _groups(self) -> dict[str, Mapping[str, Any]]:
-        """Return the attributes of the groups that lead to datasets."""
-        found: dict[str, Mapping[str, Any]] = {"": _Attributes(self.file)}
-        for tensor in self.tensors:
-            path, _, name = tensor.name.rpartition("/")
-            while name and path and path not in found:
-                found[path] = _Attributes(self.file[path])
-                path, _, name = path.rpartition("/")
-        return found
 
     def close(self) -> None:
         """Close the file."""

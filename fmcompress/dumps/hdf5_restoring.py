@@ -24,6 +24,7 @@ from fmcompress.dumps.hdf5_chunks import (
     extents,
     inside,
     is_large,
+    is_mostly_unwritten,
     read_box,
     rows,
 )
@@ -56,6 +57,8 @@ class Restorer(BaseRestorer):
             except OSError as error:
                 raise DamagedError(f"the template is no HDF5 file ({error})") from error
         with error_context(layer=layer.name):
+            if is_mostly_unwritten(layer.size * dtype.itemsize, layer.place["bytes"]):
+                raise DamagedError("it is larger than its place in the dump can be")
             self._rows = _ChunkRows(_dataset_of(self._hdf5, layer, dtype))
 
     def write(self, elements: NDArray[Any]) -> None:
@@ -205,7 +208,7 @@ def _system_errors() -> Iterator[None]:
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
-_MAX_CHUNK_BYTES = 1 << 26
+MAX_CHUNK_BYTES = 1 << 27
 _TAIL_BYTES = 1 << 20
 _numbers = itertools.count()  # the library knows files in memory by their names
 
@@ -225,8 +228,10 @@ class Filter:
         self._dtype = bits_dtype(self._type.get_size())
         plist = dataset.id.get_create_plist()
         self._chunk = dataset.chunks
-        # Chunks may be larger than their dataset, but need not take all memory.
-        most_bytes = max(_MAX_CHUNK_BYTES, 16 * dataset.nbytes)
+        # Chunks may be larger than their dataset, but not take all memory: it takes several times
+        # theirs to filter one.
+        nbytes = dataset.size * self._dtype.itemsize
+        most_bytes = min(MAX_CHUNK_BYTES, max(MAX_CHUNK_BYTES // 2, 16 * nbytes))
         if math.prod(self._chunk) * self._dtype.itemsize > most_bytes:
             raise UnsupportedError(f"its HDF5 chunks are larger than {most_bytes} bytes")
         self._all_filters = (1 << len([*filters(plist)])) - 1  # a bit each, as in masks

@@ -39,8 +39,15 @@ class Writer(BaseWriter):
         self._losses = Losses()
         self._offsets: dict[str, int] = {}
         _check_names([tensor.name for tensor in tensors])
+        for tensor in tensors:
+            if len(tensor.shape) > _MAX_AXES:
+                raise UnsupportedError(
+                    f"has {len(tensor.shape)} axes, and HDF5 {_MAX_AXES} at most",
+                    layer=tensor.name,
+                )
         with path.open("r+b") as file:
             reserve(file, sum(tensor.nbytes for tensor in tensors))
+            file.truncate(0)
         with h5py.File(path, "w", libver=_VERSIONS) as hdf5:
             self._attributes(hdf5, "", groups.get("", {}))
             for tensor in tensors:

@@ -185,6 +185,8 @@ class _PackedArray(StoredArray):
         with _reading(self.name), self._archive.open(self._member) as stream:
             while part := stream.read(1 << 20):
                 data += part
+            if len(data) < self._header_bytes + self._data_bytes:
+                raise EOFError("it ends too early")
         dtype = self.dtype or np.dtype(f"V{self._itemsize}")
         order: Literal["C", "F"] = "F" if self.order == "F" else "C"
         return np.ndarray(self.shape, dtype, data, self._header_bytes, order=order)

@@ -16,9 +16,12 @@ from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.losses import Losses
 from fmcompress.dumps.npy import new_header, note_held_type
 from fmcompress.errors import UnsupportedError
+from fmcompress.files import reserve
 
 # Attributes without which quantised values mean nothing: they become arrays of their own.
 _KEPT = ("scale", "zero_point")
+# Members that may reach zip's limit of 2 GiB (of signed 32 bits), header and all, get 64-bit sizes.
+ZIP64_BYTES = 1 << 30
 _MAX_NAME_BYTES = (1 << 16) - 1
 
 
@@ -32,6 +35,10 @@ class Writer(BaseWriter):
         groups: Mapping[str, Mapping[str, Any]],
     ) -> None:
         super().__init__(path, tensors, groups)
+        if not tensors:
+            raise UnsupportedError(
+                "an NPZ file without arrays is none", hint="pick at least one layer"
+            )
         self._headers = {tensor.name: new_header(tensor) for tensor in tensors}
         self._kept: dict[str, dict[str, NDArray[Any]]] = {}
         self._losses = Losses()
@@ -41,6 +48,8 @@ class Writer(BaseWriter):
             _check_name(tensor.name)
             note_held_type(tensor, self._losses)
             self._kept[tensor.name] = self._attributes(tensor)
+        with path.open("r+b") as file:
+            reserve(file, sum(tensor.nbytes for tensor in tensors))
         self._stream: IO[bytes] | None = None
         self._now = ""
         self._archive = zipfile.ZipFile(path, "w")
@@ -66,7 +75,7 @@ class Writer(BaseWriter):
     def _member(self, name: str, nbytes: int) -> IO[bytes]:
         # Of zipfile's own date, 1980: same input, same bytes.
         member = zipfile.ZipInfo(f"{name}.npy")
-        return self._archive.open(member, "w", force_zip64=nbytes >= 1 << 30)
+        return self._archive.open(member, "w", force_zip64=nbytes >= ZIP64_BYTES)
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements."""
