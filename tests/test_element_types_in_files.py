@@ -415,3 +415,16 @@ def test_ml_dtypes_keeps_an_int4_in_the_low_half_of_a_byte() -> None:
     content = io.BytesIO()
     np.save(content, np.array([-1, -8, 7]).astype(types.int4))
     assert content.getvalue()[-3:] == b"\x0f\x08\x07"
+
+
+def test_an_attribute_whose_name_is_no_text(tmp_path: Path) -> None:
+    """Old programs write Latin-1; it is left alone, in the template."""
+    path = tmp_path / "dump.h5"
+    with h5py.File(path, "w") as file:
+        file["maps"] = np.ones(40, "u2")
+        file["maps"].attrs["unit"] = "volt"
+        h5py.h5a.create(file["maps"].id, b"gr\xf6\xdfe", h5t.STD_I8LE, h5s.create(h5s.SCALAR))
+    for tensor in only(path):
+        assert dict(tensor.attributes) == {"unit": "volt"}
+        assert len(tensor.attributes) == 1
+    assert path.read_bytes() == round_trip(path).read_bytes()

@@ -130,8 +130,7 @@ def test_a_spool_touches_little_of_its_file_at_a_time(monkeypatch: pytest.Monkey
     with Spool((1, 64, 1 << 20), np.dtype("u1")) as spooled:
         thin = (slice(0, 1), slice(0, 64), slice(7, 9))
         touched = [math.prod(extents(part)) for part in spooled._parts(thin)]
-        assert sum(touched) == 128
-        assert len(touched) == 8
+        assert touched == [8] * 16  # two bytes of each of four rows
         long = (slice(0, 1), slice(0, 4), slice(0, 1 << 20))
         assert [math.prod(extents(part)) for part in spooled._parts(long)] == [1 << 20] * 4
 

@@ -201,11 +201,11 @@ class _Attributes(Mapping[str, Any]):
     def __iter__(self) -> Iterator[str]:
         with library_errors(self._item.name):
             names = [*self._item.attrs]
-        return iter(names)
+        # One that is not UTF-8 comes as bytes, and cannot be asked for.
+        return iter([name for name in names if isinstance(name, str)])
 
     def __len__(self) -> int:
-        with library_errors(self._item.name):
-            return len(self._item.attrs)
+        return sum(1 for _ in self)
 
 
 class _Groups(Mapping[str, Mapping[str, Any]]):
