@@ -361,7 +361,7 @@ def test_npy_says_what_it_lost(tmp_path: Path) -> None:
 def test_npz_members(tmp_path: Path) -> None:
     attributes = {
         "net/one": {"scale": np.float32([0.5, 2]), "zero_point": -3, "unit": "volt"},
-        "two": {"scale": "a text", "zero_points": [3]},
+        "two": {"scale": "a text", "zero_point": [[1], [2, 3]], "zero_points": [3]},
     }
     lost = written(
         "npz",
@@ -374,6 +374,7 @@ def test_npz_members(tmp_path: Path) -> None:
         "attribute 'a' of 'net'",
         "attribute 'unit' of 'net/one'",
         "attribute 'scale' of 'two'",
+        "attribute 'zero_point' of 'two'",
         "attribute 'zero_points' of 'two'",
     ]
     with zipfile.ZipFile(tmp_path / "new") as archive:

@@ -87,7 +87,9 @@ class Tensor(ABC):
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield its elements in the file's order, as 1-D arrays of about `BLOCK_BYTES`.
 
-        What cannot be read in smaller pieces (a row of HDF5 chunks) comes as one.
+        What cannot be read in smaller pieces (a row of HDF5 chunks) comes as one of up to 64 MiB,
+        or goes through a temporary file. The bits are those of the file, whatever the dtype: a
+        boolean's byte may be neither 0 nor 1.
         """
 
     @abstractmethod

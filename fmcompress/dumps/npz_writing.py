@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -58,7 +59,9 @@ class Writer(BaseWriter):
         """Return the members that attributes of a tensor become, by name."""
         found = {}
         for key, value in tensor.attributes.items():
-            array = np.asarray(value) if key in _KEPT else None
+            array = None
+            with contextlib.suppress(ValueError, TypeError):  # a ragged list, say
+                array = np.asarray(value) if key in _KEPT else None
             name = f"{tensor.name}.{key}"
             if array is None or array.dtype.kind not in "biuf" or name in self._headers:
                 self._losses.attribute(key, tensor.name)
