@@ -223,7 +223,7 @@ def test_a_boolean_that_is_neither(layout: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", ["|i1", "|u1", "<i2", ">u2", "<u4", ">i4"])
 def test_an_enum_is_its_integers(code: str, layout: str, tmp_path: Path) -> None:
     """Values without a name too."""
-    values = all_bits("u2").astype(code)
+    values = all_bits("u2")[::37].astype(code)
     path = tmp_path / "dump.h5"
     with h5py.File(path, "w") as file:
         kind = h5t.py_create(h5py.enum_dtype({"off": 1, "on": 2}, code), logical=True)
