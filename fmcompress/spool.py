@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # What is in memory of such an array at a time, about.
 PIECE_BYTES = 1 << 25
+# Touching a byte of a mapped file makes so many around it resident (Linux: 16 pages), and those of
+# the next page where it lies at an edge.
+_AROUND_BYTES = 1 << 17
 
 
 def pieces(shape: Sequence[int], most: int, multiple: int = 1) -> Iterator[tuple[slice, ...]]:
@@ -87,20 +90,34 @@ class Spool:
         self._end += len(data)
 
     def __setitem__(self, box: tuple[slice, ...], elements: NDArray[Any]) -> None:
-        self._map("r+")[box] = elements
+        for part in self._parts(box):
+            self._map("r+")[part] = elements[_within(part, box)]
 
     def __getitem__(self, box: tuple[slice, ...]) -> NDArray[Any]:
         import numpy as np
 
         found = np.empty([part.stop - part.start for part in box], self.dtype)
-        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
-        rows = max(1, PIECE_BYTES // max(row_bytes, 1))
-        first = box[0]
-        for start in range(first.start, first.stop, rows):
-            part = slice(start, min(start + rows, first.stop))
-            there = slice(part.start - first.start, part.stop - first.start)
-            found[there] = self._map("r")[(part, *box[1:])]
+        for part in self._parts(box):
+            found[_within(part, box)] = self._map("r")[part]
         return found
+
+    def _parts(self, box: tuple[slice, ...]) -> Iterator[tuple[slice, ...]]:
+        """Cut a box to parts that make `PIECE_BYTES` of the file resident at a time, about."""
+        span, runs = self.dtype.itemsize, 1
+        stride = self.dtype.itemsize
+        for part, length in zip(reversed(box), reversed(self.shape), strict=True):
+            span += (part.stop - part.start - 1) * stride
+            stride *= length
+            runs *= part.stop - part.start
+        run = box[-1].stop - box[-1].start
+        touched = runs // max(run, 1) * (run * self.dtype.itemsize + _AROUND_BYTES)
+        axis = next((at for at, part in enumerate(box) if part.stop - part.start > 1), None)
+        if min(span, touched) <= PIECE_BYTES or axis is None:
+            yield box
+            return
+        middle = (box[axis].start + box[axis].stop) // 2
+        for half in (slice(box[axis].start, middle), slice(middle, box[axis].stop)):
+            yield from self._parts((*box[:axis], half, *box[axis + 1 :]))
 
     def blocks(self, axes: Sequence[int] | None = None) -> Iterator[NDArray[Any]]:
         """Yield the elements in C order of the array transposed by `axes`, in 1-D pieces."""
@@ -124,3 +141,11 @@ class Spool:
         import numpy as np
 
         return np.memmap(self._file, self.dtype, mode, shape=self.shape)
+
+
+def _within(part: tuple[slice, ...], box: tuple[slice, ...]) -> tuple[slice, ...]:
+    """Return where in a box a part of it lies."""
+    return tuple(
+        slice(inner.start - outer.start, inner.stop - outer.start)
+        for inner, outer in zip(part, box, strict=True)
+    )

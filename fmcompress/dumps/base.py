@@ -95,7 +95,9 @@ class Tensor(ABC):
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield its elements in the file's order, as 1-D arrays of about `BLOCK_BYTES`.
 
-        What cannot be read in smaller pieces (a row of HDF5 chunks) comes as one.
+        What cannot be read in smaller pieces (a row of HDF5 chunks) comes as one of up to 64 MiB,
+        or goes through a temporary file. The bits are those of the file, whatever the dtype: a
+        boolean's byte may be neither 0 nor 1.
         """
 
     @abstractmethod
@@ -208,7 +210,7 @@ class Restorer:
     def write(self, elements: NDArray[Any]) -> None:
         """Take the next elements of the layer, in its order, as a 1-D array of its dtype."""
         self._file.seek(self._at)
-        data = elements.data.cast("B")
+        data = elements.view("u1").data  # whatever the dtype: memoryviews know few
         self._file.write(data)
         self._at += len(data)
 
@@ -246,6 +248,11 @@ class TensorSpec:
     dtype: np.dtype[Any]
     element_type: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 class Writer(ABC):

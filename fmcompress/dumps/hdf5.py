@@ -14,17 +14,31 @@ from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
-from h5py import h5d, h5t, h5z
+from h5py import h5d, h5z
 from numpy.typing import NDArray
 
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
-from fmcompress.dumps.hdf5_objects import filters, library_errors, walk
+from fmcompress.dumps.hdf5_chunks import (
+    Box,
+    bricks,
+    extents,
+    inside,
+    is_large,
+    is_mostly_unwritten,
+    is_one_brick,
+    read_box,
+    rows,
+    stretches,
+)
+from fmcompress.dumps.hdf5_objects import filters, find, library_errors, walk
 from fmcompress.dumps.hdf5_restoring import Filter, Restorer
+from fmcompress.dumps.hdf5_types import bits_dtype, element_kind, kind_by_attribute
+from fmcompress.dumps.hdf5_writing import Writer
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
+from fmcompress.spool import Spool, pieces
 
-__all__ = ["Restorer", "open"]
+__all__ = ["Restorer", "Writer", "open"]
 
-_TIGHTEST = 1 << 12
 _VIRTUAL, _EXTERNAL = "virtual dataset", "data in external files"
 
 
@@ -34,8 +48,8 @@ class _Dataset(Tensor):
         self._plist = dataset.id.get_create_plist()
         self.name = name
         self.shape = dataset.shape if dataset.shape is not None else ()
-        self.dtype = self._numpy_dtype()
-        self.label = _label(dataset)
+        kind = kind_by_attribute(element_kind(dataset.id.get_type()), self.attributes)
+        self.dtype, self.element_type, self.label = kind
         self.order = "C"
         self.stored_bytes = dataset.id.get_storage_size()
         self.carried = self._why_carried()
@@ -43,15 +57,6 @@ class _Dataset(Tensor):
             self.place = {"offset": dataset.id.get_offset()}
         else:
             self.place = {"chunks": list(dataset.chunks), "bytes": self.stored_bytes}
-
-    def _numpy_dtype(self) -> np.dtype[Any] | None:
-        """Return the dtype if elements are read without any conversion."""
-        try:
-            dtype = self._dataset.dtype
-            plain = h5t.py_create(dtype) == self._dataset.id.get_type()
-        except (TypeError, ValueError):
-            return None
-        return dtype if plain and dtype.metadata is None else None
 
     def _why_carried(self) -> str:
         if self._dataset.shape is None:
@@ -66,8 +71,7 @@ class _Dataset(Tensor):
             return _EXTERNAL
         if not self.stored_bytes:
             return "no data allocated"
-        # No filter packs so tightly: most chunks were never written, and read as fill value.
-        if self.nbytes > _TIGHTEST * (self.stored_bytes + BLOCK_BYTES):
+        if is_mostly_unwritten(self.nbytes, self.stored_bytes):
             return "mostly unwritten"
         return "type has no plain NumPy dtype" if self.dtype is None else ""
 
@@ -109,14 +113,15 @@ class _Dataset(Tensor):
             if not edge:
                 return True
             mask, data = self._dataset.id.read_direct_chunk(edge[0])
-            ends_ = zip(edge[0], self._dataset.chunks, strict=True)
-            expected = self._dataset[tuple(slice(at, at + size) for at, size in ends_)]
+        ends = zip(edge[0], *sizes, strict=True)
+        box = tuple(slice(at, min(at + size, length)) for at, length, size in ends)
+        expected = self._read(box)
         try:
             found = filter_.undo(mask, data)
         except DamagedError:
             return False
-        inside = tuple(slice(0, length) for length in expected.shape)
-        return bool((found[inside] == expected).all())
+        part = tuple(slice(0, length) for length in expected.shape)
+        return found[part].tobytes() == expected.tobytes()
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -127,20 +132,41 @@ class _Dataset(Tensor):
         """Return the data of a contiguous dataset, or all its chunks."""
         if self._dataset.chunks is None:
             return [(self._dataset.id.get_offset(), self.stored_bytes)]
-        found: list[tuple[int, int]] = []
-        with library_errors(self.name):
-            self._dataset.id.chunk_iter(lambda chunk: found.append((chunk.byte_offset, chunk.size)))
-        return found
+        with error_context(layer=self.name):
+            return stretches(self._dataset)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """Yield the elements, in C order, in whole rows of HDF5 chunks."""
-        rows = self._dataset.chunks[0] if self._dataset.chunks else 1
-        row_bytes = max(1, self._dataset.nbytes // self.shape[0])
-        step = max(1, BLOCK_BYTES // (rows * row_bytes)) * rows
-        for start in range(0, self.shape[0], step):
-            with library_errors(self.name):
-                block = self._dataset[start : start + step]
-            yield block.reshape(-1)
+        """Yield the elements, in C order, bits as they lie in the file."""
+        assert self.dtype is not None
+        for bits in self._bits():
+            yield bits.reshape(-1).view(self.dtype)
+
+    def _bits(self) -> Iterator[NDArray[Any]]:
+        assert self.dtype is not None
+        itemsize = self.dtype.itemsize
+        chunk = self._dataset.chunks
+        if chunk is None:
+            for box in pieces(self.shape, max(1, BLOCK_BYTES // itemsize)):
+                yield self._read(box)
+            return
+        for row in rows(self.shape, chunk, itemsize):
+            if is_large(row, itemsize):
+                with Spool(extents(row), bits_dtype(itemsize)) as spool:
+                    for box in bricks(row, chunk, itemsize):
+                        spool[inside(box, row)] = self._read(box)
+                    yield from spool.blocks()
+            elif is_one_brick(row, chunk):
+                yield self._read(row)
+            else:
+                block = np.empty(extents(row), bits_dtype(itemsize))
+                for box in bricks(row, chunk, itemsize):
+                    block[inside(box, row)] = self._read(box)
+                yield block
+
+    def _read(self, box: Box) -> NDArray[Any]:
+        assert self.dtype is not None
+        with error_context(layer=self.name):
+            return read_box(self._dataset, box, bits_dtype(self.dtype.itemsize))
 
     def read(self) -> Any:
         """Return the data as h5py does.
@@ -175,29 +201,37 @@ class _Attributes(Mapping[str, Any]):
     def __iter__(self) -> Iterator[str]:
         with library_errors(self._item.name):
             names = [*self._item.attrs]
-        return iter(names)
+        # One that is not UTF-8 comes as bytes, and cannot be asked for.
+        return iter([name for name in names if isinstance(name, str)])
 
     def __len__(self) -> int:
-        with library_errors(self._item.name):
-            return len(self._item.attrs)
+        return sum(1 for _ in self)
 
 
-def _label(dataset: h5py.Dataset) -> str:
-    try:
-        dtype = dataset.dtype
-    except (TypeError, ValueError):
-        return "unknown"
-    if h5py.check_string_dtype(dtype) is not None:
-        return "string"
-    if h5py.check_vlen_dtype(dtype) is not None:
-        return "vlen"
-    if h5py.check_ref_dtype(dtype) is not None:
-        return "reference"
-    if h5py.check_enum_dtype(dtype) is not None:
-        return "enum"
-    if dtype.fields is not None:
-        return "compound"
-    return str(dtype.name)
+class _Groups(Mapping[str, Mapping[str, Any]]):
+    """Attributes of the groups that lead to datasets, looked for on access."""
+
+    def __init__(self, file: h5py.File, names: list[str]) -> None:
+        self._file = file
+        self._names = names
+
+    def __getitem__(self, path: str) -> Mapping[str, Any]:
+        item = find(self._file, path) if path else self._file
+        if not isinstance(item, h5py.Group):
+            raise KeyError(path)
+        return _Attributes(item)
+
+    def __iter__(self) -> Iterator[str]:
+        seen = {""}
+        yield ""
+        for name in self._names:
+            for end in (at for at, letter in enumerate(name) if letter == "/"):
+                if name[:end] not in seen:
+                    seen.add(name[:end])
+                    yield name[:end]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class _Hdf5Dump(Dump):
@@ -213,6 +247,7 @@ class _Hdf5Dump(Dump):
             self.nbytes = source.stat().st_size if isinstance(source, Path) else source.seek(0, 2)
             with library_errors():
                 self.tensors = [_Dataset(path, dataset) for path, dataset in walk(self.file)]
+                self.groups = _Groups(self.file, [tensor.name for tensor in self.tensors])
         except BaseException:
             self.close()
             raise

@@ -18,8 +18,20 @@ from numpy.typing import NDArray
 
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import Restorer as BaseRestorer
+from fmcompress.dumps.hdf5_chunks import (
+    AllocatedChunks,
+    Box,
+    extents,
+    inside,
+    is_large,
+    is_mostly_unwritten,
+    read_box,
+    rows,
+)
 from fmcompress.dumps.hdf5_objects import filters, find, library_errors
+from fmcompress.dumps.hdf5_types import bits_dtype, element_kind
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
+from fmcompress.spool import Spool
 
 
 class Restorer(BaseRestorer):
@@ -45,6 +57,8 @@ class Restorer(BaseRestorer):
             except OSError as error:
                 raise DamagedError(f"the template is no HDF5 file ({error})") from error
         with error_context(layer=layer.name):
+            if is_mostly_unwritten(layer.size * dtype.itemsize, layer.place["bytes"]):
+                raise DamagedError("it is larger than its place in the dump can be")
             self._rows = _ChunkRows(_dataset_of(self._hdf5, layer, dtype))
 
     def write(self, elements: NDArray[Any]) -> None:
@@ -56,7 +70,12 @@ class Restorer(BaseRestorer):
 
     def end(self) -> None:
         """End the layer."""
-        self._rows = None
+        self._end_rows()
+
+    def _end_rows(self) -> None:
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
 
     def finish(self, picked: list[str] | None = None) -> None:
         """Complete the file, or make one of the picked datasets and their groups only."""
@@ -81,7 +100,7 @@ class Restorer(BaseRestorer):
 
     def close(self) -> None:
         """Close the file, complete or not."""
-        self._rows = None
+        self._end_rows()
         if self._hdf5 is not None:
             hdf5, self._hdf5 = self._hdf5, None
             with _system_errors():
@@ -96,8 +115,9 @@ def _dataset_of(file: h5py.File, layer: LayerInfo, dtype: np.dtype[Any]) -> h5py
     try:
         fits = (
             isinstance(dataset, h5py.Dataset)
-            and (dataset.shape, dataset.dtype) == (layer.shape, dtype)
+            and dataset.shape == layer.shape
             and dataset.chunks is not None
+            and _same_bits(element_kind(dataset.id.get_type()).dtype, dtype)
         )
     except (TypeError, ValueError):
         fits = False
@@ -106,48 +126,72 @@ def _dataset_of(file: h5py.File, layer: LayerInfo, dtype: np.dtype[Any]) -> h5py
     return dataset
 
 
+def _same_bits(found: np.dtype[Any] | None, dtype: np.dtype[Any]) -> bool:
+    """Tell whether elements of a layer can lie in a dataset: it may call integers otherwise."""
+    if found is None or found.itemsize != dtype.itemsize:
+        return False
+    loose = found.kind in "iuV" and dtype.kind in "iuV"
+    return found == dtype or (loose and found.fields is None and dtype.fields is None)
+
+
 class _ChunkRows:
     """Collect elements to whole rows of HDF5 chunks and write these chunks, filtered."""
 
     def __init__(self, dataset: h5py.Dataset) -> None:
         self._dataset = dataset
-        self._chunk = dataset.chunks
-        self._row = 0
-        self._row_size = math.prod(dataset.shape[1:])
+        self._dtype = bits_dtype(dataset.id.get_type().get_size())
+        self._rows = rows(dataset.shape, dataset.chunks, self._dtype.itemsize)
+        self._row: Box = ()
+        self._room = 0  # elements that its row still lacks
         # Grows with what comes, not with what the shape promises.
         self._parts: list[NDArray[Any]] = []
-        self._filled = 0
+        self._spool: Spool | None = None
         self._filter = Filter(dataset)
-        self._masks: dict[tuple[int, ...], int] = {}  # of the chunks that were allocated
-        dataset.id.chunk_iter(
-            lambda chunk: self._masks.__setitem__(chunk.chunk_offset, chunk.filter_mask)
-        )
+        self._chunks = AllocatedChunks(dataset)
 
     def write(self, elements: NDArray[Any]) -> None:
+        bits = elements.view(self._dtype)
         taken = 0
-        while taken < elements.size:
-            rows = min(self._chunk[0], self._dataset.shape[0] - self._row)
-            room = rows * self._row_size
-            part = elements[taken : taken + room - self._filled]
-            self._parts.append(part)
-            self._filled += part.size
+        while taken < bits.size:
+            if not self._room:
+                self._begin_row()
+            part = bits[taken : taken + self._room]
+            if self._spool is not None:
+                self._spool.append(part)
+            else:
+                self._parts.append(part)
+            self._room -= part.size
             taken += part.size
-            if self._filled == room:
-                block = np.concatenate(self._parts).reshape(rows, *self._dataset.shape[1:])
-                self._write_row(block)
-                self._row += rows
-                self._parts, self._filled = [], 0
+            if not self._room:
+                self._end_row()
 
-    def _write_row(self, block: NDArray[Any]) -> None:
-        lengths = zip(self._dataset.shape[1:], self._chunk[1:], strict=True)
-        for rest in itertools.product(*(range(0, length, step) for length, step in lengths)):
-            offset = (self._row, *rest)
-            if offset not in self._masks:
-                continue  # it was never written: what it reads as is the fill value
-            inner = tuple(slice(at, at + c) for at, c in zip(rest, self._chunk[1:], strict=True))
-            mask, data = self._filter.apply(block[(slice(None), *inner)], self._masks[offset])
+    def _begin_row(self) -> None:
+        self._row = next(self._rows)
+        self._room = math.prod(extents(self._row))
+        if is_large(self._row, self._dtype.itemsize):
+            self._spool = Spool(extents(self._row), self._dtype)
+
+    def _end_row(self) -> None:
+        block: NDArray[Any] | Spool
+        if self._spool is not None:
+            block = self._spool
+        else:
+            block = np.concatenate(self._parts).reshape(extents(self._row))
+        sizes = (self._dataset.chunks, self._dataset.shape)
+        for offset, mask in self._chunks.within(self._row):
+            sides = zip(offset, *sizes, strict=True)
+            box = tuple(slice(at, min(at + side, length)) for at, side, length in sides)
+            mask, data = self._filter.apply(block[inside(box, self._row)], mask)
             with _system_errors():
                 self._dataset.id.write_direct_chunk(offset, data, mask)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what was collected."""
+        self._parts = []
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
 
 
 @contextlib.contextmanager
@@ -164,7 +208,7 @@ def _system_errors() -> Iterator[None]:
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
-_MAX_CHUNK_BYTES = 1 << 26
+MAX_CHUNK_BYTES = 1 << 27
 _TAIL_BYTES = 1 << 20
 _numbers = itertools.count()  # the library knows files in memory by their names
 
@@ -181,13 +225,13 @@ class Filter:
         access.set_fapl_core(1 << 16, False)
         self._file = h5f.create(b"filter%d" % next(_numbers), h5f.ACC_TRUNC, fapl=access)
         self._type = dataset.id.get_type()
-        self._dtype = dataset.dtype
+        self._dtype = bits_dtype(self._type.get_size())
         plist = dataset.id.get_create_plist()
-        undefined = plist.fill_value_defined() == h5d.FILL_VALUE_UNDEFINED
-        self._fill = 0 if undefined else dataset.fillvalue
         self._chunk = dataset.chunks
-        # Chunks may be larger than their dataset, but need not take all memory.
-        most_bytes = max(_MAX_CHUNK_BYTES, 16 * dataset.nbytes)
+        # Chunks may be larger than their dataset, but not take all memory: it takes several times
+        # theirs to filter one.
+        nbytes = dataset.size * self._dtype.itemsize
+        most_bytes = min(MAX_CHUNK_BYTES, max(MAX_CHUNK_BYTES // 2, 16 * nbytes))
         if math.prod(self._chunk) * self._dtype.itemsize > most_bytes:
             raise UnsupportedError(f"its HDF5 chunks are larger than {most_bytes} bytes")
         self._all_filters = (1 << len([*filters(plist)])) - 1  # a bit each, as in masks
@@ -196,6 +240,10 @@ class Filter:
             self._scratch = h5d.create(self._file, b"chunk", self._type, space, plist)
         except (ValueError, OSError, RuntimeError) as error:
             raise UnsupportedError(f"its filters cannot be applied here ({error})") from error
+        # What was never written reads as fill value; where that is undefined, not at all: as 0.
+        self._fill = read_box(
+            h5py.Dataset(self._scratch), (slice(0, 1),) * len(self._chunk), self._dtype
+        )
 
     def undo(self, mask: int, data: bytes) -> NDArray[Any]:
         """Return the elements of a whole chunk from its filter mask and bytes.
@@ -211,19 +259,22 @@ class Filter:
             self._scratch.read(h5s.ALL, h5s.ALL, chunk, self._type)
         return chunk
 
-    def apply(self, elements: NDArray[Any], mask: int) -> tuple[int, bytes]:
+    def apply(self, elements: NDArray[Any], mask: int) -> tuple[int, Any]:
         """Return filter mask and bytes of a chunk; what is outside the dataset is fill value.
 
         A chunk whose mask says that it skipped all filters does so again.
         """
-        chunk = np.full(self._chunk, self._fill, self._dtype)
-        chunk[tuple(slice(0, n) for n in elements.shape)] = elements
-        if self._all_filters and mask & self._all_filters == self._all_filters:
-            return mask, chunk.tobytes()
+        if elements.shape == self._chunk:
+            chunk = np.ascontiguousarray(elements)
+        else:
+            chunk = np.full(self._chunk, self._fill.reshape(()), self._dtype)
+            chunk[tuple(slice(0, n) for n in elements.shape)] = elements
+        if mask & self._all_filters == self._all_filters:
+            return mask, chunk.reshape(-1).view("u1").data
         self._scratch.write(h5s.ALL, h5s.ALL, chunk, self._type)
         h5f.flush(self._file)
-        mask, data = self._scratch.read_direct_chunk((0,) * len(self._chunk))
-        return mask, bytes(data)
+        applied, data = self._scratch.read_direct_chunk((0,) * len(self._chunk))
+        return int(applied), data
 
 
 def _copy_picked(old: h5py.File, new: h5py.File, picked: list[str]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -13,10 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.contents import MAX_AXES
-from fmcompress.dumps.base import BLOCK_BYTES, Dump, Restorer, Tensor
+from fmcompress.dumps.base import BLOCK_BYTES, Dump, Restorer, Tensor, TensorSpec
+from fmcompress.dumps.base import Writer as BaseWriter
+from fmcompress.dumps.losses import Losses
+from fmcompress.element_types import is_held
 from fmcompress.errors import DamagedError, UnsupportedError
+from fmcompress.files import reserve
 
-__all__ = ["ArrayHeader", "Restorer", "StoredArray", "open", "read_header"]
+__all__ = [
+    "ArrayHeader",
+    "Restorer",
+    "StoredArray",
+    "Writer",
+    "new_header",
+    "open",
+    "read_header",
+]
 
 # What NumPy calls an array that was saved without a name.
 UNNAMED = "arr_0"
@@ -28,6 +41,7 @@ class ArrayHeader(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any] | None
+    element_type: str
     label: str
     itemsize: int
     order: str | tuple[int, ...]
@@ -72,8 +86,7 @@ def read_header(file: BinaryIO) -> ArrayHeader:
     if len(shape) > MAX_AXES:
         raise UnsupportedError(f"has {len(shape)} axes, more than {MAX_AXES}")
     order = "F" if fortran and len(shape) > 1 else "C"
-    dtype, label, itemsize = _dtype(descr)
-    return ArrayHeader(shape, dtype, label, itemsize, order, 8 + width + size)
+    return ArrayHeader(shape, *_dtype(descr), order, 8 + width + size)
 
 
 def _literal(text: str) -> Any:
@@ -84,21 +97,55 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(re.sub(r"(?<=\d)L\b", "", text))
 
 
-def _dtype(descr: Any) -> tuple[np.dtype[Any] | None, str, int]:
-    """Return dtype, label and item size; NumPy writes some descriptions that it cannot read."""
+def _dtype(descr: Any) -> tuple[np.dtype[Any] | None, str, str, int]:
+    """Return dtype, element type, label and item size.
+
+    NumPy writes some descriptions that it cannot read.
+    """
+    if isinstance(descr, str) and descr.lstrip("<>=|") == "f1":
+        # What ml_dtypes' float8_e5m2 is saved as, and no other type.
+        return np.dtype("u1"), "float8_e5m2", "float8_e5m2", 1
     try:
         dtype = np.lib.format.descr_to_dtype(descr)
     except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
         digits = descr[2:] if isinstance(descr, str) else ""
         if not digits.isdecimal() or len(digits) > 9:
             raise DamagedError(f"the dtype {descr!r} of its NPY header is unknown") from error
-        return None, str(descr), int(digits)
+        return None, "", str(descr), int(digits)
     if dtype.hasobject:
         raise UnsupportedError(
             "holds pickled Python objects, which are never loaded",
             hint="save it as a plain array (allow_pickle=False)",
         )
-    return dtype, dtype.name, dtype.itemsize
+    opaque = dtype.kind == "V" and dtype.fields is None and dtype.subdtype is None
+    return dtype, "", f"opaque {dtype.itemsize} bytes" if opaque else dtype.name, dtype.itemsize
+
+
+def new_header(tensor: TensorSpec) -> bytes:
+    """Return the NPY header of a tensor that is to be written; what NumPy lacks is opaque.
+
+    Raises
+    ------
+    UnsupportedError
+        If NPY has no such dtype.
+    """
+    if tensor.dtype.hasobject:
+        raise UnsupportedError(f"NPY has no {tensor.element_type}", layer=tensor.name)
+    descr: Any = np.lib.format.dtype_to_descr(tensor.dtype)
+    if is_held(tensor.element_type):
+        descr = "|V1" if tensor.dtype.itemsize == 1 else f"<V{tensor.dtype.itemsize}"
+    header = io.BytesIO()
+    value = {"descr": descr, "fortran_order": False, "shape": tensor.shape}
+    np.lib.format.write_array_header_1_0(header, value)
+    return header.getvalue()
+
+
+def note_held_type(tensor: TensorSpec, losses: Losses) -> None:
+    """Note that a file of arrays does not name a type that NumPy lacks."""
+    if is_held(tensor.element_type):
+        losses.note(
+            f"that the elements are {tensor.element_type} (opaque bytes to NumPy)", tensor.name
+        )
 
 
 class StoredArray(Tensor):
@@ -110,6 +157,7 @@ class StoredArray(Tensor):
         self.name = name
         self.shape = header.shape
         self.dtype = header.dtype
+        self.element_type = header.element_type
         self.label = header.label
         self.order = header.order
         self.stored_bytes = header.data_bytes
@@ -147,10 +195,60 @@ class StoredArray(Tensor):
         dtype = self.dtype or np.dtype(f"V{self._itemsize}")
         with _opened(self._source) as file:
             file.seek(self._offset)
-            data = bytearray(file.read(self.stored_bytes))
-        if len(data) < self.stored_bytes:
-            raise DamagedError("its data is cut", layer=self.name)
+            data = bytearray(self.stored_bytes)
+            view, done = memoryview(data), 0
+            while done < self.stored_bytes:
+                count = file.readinto(view[done:])  # type: ignore[attr-defined]
+                if not count:
+                    raise DamagedError("its data is cut", layer=self.name)
+                done += count
         return np.ndarray(self.shape, dtype, data, order="F" if self.order == "F" else "C")
+
+
+class Writer(BaseWriter):
+    """Write a new NPY file: one tensor, without attributes."""
+
+    def __init__(
+        self,
+        path: Path,
+        tensors: Sequence[TensorSpec],
+        groups: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        super().__init__(path, tensors, groups)
+        if len(tensors) != 1:
+            raise UnsupportedError(
+                f"an NPY file holds one array, not {len(tensors)}",
+                hint="pick one layer with --layers, or write an NPZ file",
+            )
+        self._header = new_header(tensors[0])
+        losses = Losses()
+        for name, attributes in groups.items():
+            losses.attributes(attributes, name)
+        losses.attributes(tensors[0].attributes, tensors[0].name)
+        note_held_type(tensors[0], losses)
+        self.lost += losses.clauses()
+        self._file = path.open("r+b")
+        try:
+            reserve(self._file, len(self._header) + tensors[0].nbytes)
+        except BaseException:
+            self.close()
+            raise
+
+    def begin(self, tensor: TensorSpec) -> None:
+        """Start with the tensor."""
+        self._file.write(self._header)
+
+    def write(self, elements: NDArray[Any]) -> None:
+        """Take its next elements."""
+        self._file.write(elements.view("u1").data)
+
+    def finish(self) -> None:
+        """Complete the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class _opened:
@@ -170,6 +268,7 @@ class _opened:
 
 class _NpyDump(Dump):
     format = "npy"
+    groups: Mapping[str, Mapping[str, Any]] = {}
 
     def __init__(self, source: Path | BinaryIO) -> None:
         self.path = source if isinstance(source, Path) else None

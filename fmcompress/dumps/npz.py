@@ -24,7 +24,10 @@ from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
 from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.npy import ArrayHeader, StoredArray, read_header
+from fmcompress.dumps.npz_writing import Writer
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
+
+__all__ = ["Restorer", "Writer", "open"]
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 # What zipfile and its decompressors raise on damaged archives.
@@ -53,6 +56,7 @@ def _reading(layer: str | None = None) -> Iterator[None]:
 
 class _NpzDump(Dump):
     format = "npz"
+    groups: Mapping[str, Mapping[str, Any]] = {}
 
     def __init__(self, source: Path | BinaryIO, absent: Collection[str]) -> None:
         self.path = source if isinstance(source, Path) else None
@@ -180,8 +184,12 @@ class _PackedArray(StoredArray):
 
     def read(self) -> NDArray[Any]:
         """Return the array."""
+        data = bytearray()  # grows with what comes, not with what the archive promises
         with _reading(self.name), self._archive.open(self._member) as stream:
-            data = bytearray(stream.read())
+            while part := stream.read(1 << 20):
+                data += part
+            if len(data) < self._header_bytes + self._data_bytes:
+                raise EOFError("it ends too early")
         dtype = self.dtype or np.dtype(f"V{self._itemsize}")
         order: Literal["C", "F"] = "F" if self.order == "F" else "C"
         return np.ndarray(self.shape, dtype, data, self._header_bytes, order=order)
@@ -283,7 +291,7 @@ class Restorer(BaseRestorer):
         if self._stream is None:
             super().write(elements)
         else:
-            self._stream.write(elements.data.cast("B"))
+            self._stream.write(elements.view("u1").data)
 
     def end(self) -> None:
         """End the layer."""

@@ -1,0 +1,200 @@
+"""Chunked datasets: walked through so that no chunk is decoded twice, in bounded memory.
+
+A *row* is the least stretch of the elements, in C order, that is made of whole chunks. Rows of
+chunks as people make them are small and are held in memory; larger ones go through a file.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5s
+from numpy.typing import NDArray
+
+from fmcompress.dumps.base import BLOCK_BYTES
+from fmcompress.dumps.hdf5_objects import library_errors
+
+Box = tuple[slice, ...]
+# Rows that are larger go through a temporary file.
+ROW_BYTES = 1 << 26
+# The library takes about 7 kB of memory for every chunk that one read or write touches.
+BRICK_CHUNKS = 1 << 10
+# No filter packs more tightly.
+_TIGHTEST = 1 << 12
+
+
+def is_mostly_unwritten(nbytes: int, stored_bytes: int) -> bool:
+    """Tell whether most of a dataset can be no data of its file, and reads as fill value."""
+    return nbytes > _TIGHTEST * (stored_bytes + BLOCK_BYTES)
+
+
+def rows(shape: Sequence[int], chunk: Sequence[int], itemsize: int) -> Iterator[Box]:
+    """Cut a chunked dataset into stretches of whole chunks, in C order, of about `BLOCK_BYTES`.
+
+    One is larger only where it is a single row.
+    """
+    depth = 0
+    while (
+        depth < len(shape) - 1
+        and min(chunk[depth], shape[depth]) == 1
+        and math.prod(shape[depth + 1 :]) * itemsize > BLOCK_BYTES
+    ):
+        depth += 1
+    row_bytes = chunk[depth] * math.prod(shape[depth + 1 :]) * itemsize
+    step = max(1, BLOCK_BYTES // row_bytes) * chunk[depth]
+    steps = (*(1 for _ in range(depth)), step)
+    behind = tuple(slice(0, length) for length in shape[depth + 1 :])
+    for box in grid(tuple(slice(0, length) for length in shape[: depth + 1]), steps):
+        yield (*box, *behind)
+
+
+def bricks(box: Box, chunk: Sequence[int], itemsize: int) -> Iterator[Box]:
+    """Cut a box of whole chunks into boxes of whole chunks, of about `BLOCK_BYTES` at most.
+
+    Each of `BRICK_CHUNKS` chunks at most, too; one chunk is never cut.
+    """
+    sides = [min(side, length) for side, length in zip(chunk, extents(box), strict=True)]
+    most = min(BLOCK_BYTES // (math.prod(sides) * itemsize), BRICK_CHUNKS)
+    for axis in range(len(sides) - 1, -1, -1):
+        count = min(-(-extents(box)[axis] // sides[axis]), max(most, 1))
+        sides[axis] *= count
+        most //= count
+    return grid(box, sides)
+
+
+def grid(box: Box, sides: Sequence[int]) -> Iterator[Box]:
+    """Cut a box into boxes of these sides, in C order; the last of an axis may be shorter."""
+    if not box:
+        yield ()
+        return
+    for start in range(box[0].start, box[0].stop, sides[0]):
+        part = slice(start, min(start + sides[0], box[0].stop))
+        for rest in grid(box[1:], sides[1:]):
+            yield (part, *rest)
+
+
+def is_large(row: Box, itemsize: int) -> bool:
+    """Tell whether a row has to go through a temporary file."""
+    return math.prod(extents(row)) * itemsize > ROW_BYTES
+
+
+def is_one_brick(row: Box, chunk: Sequence[int]) -> bool:
+    """Tell whether a row of bounded size can be read at once."""
+    sides = zip(extents(row), chunk, strict=True)
+    return math.prod(-(-length // side) for length, side in sides) <= BRICK_CHUNKS
+
+
+def extents(box: Box) -> tuple[int, ...]:
+    """Return the shape of a box."""
+    return tuple(part.stop - part.start for part in box)
+
+
+def inside(box: Box, outer: Box) -> Box:
+    """Return where in an outer box a box lies."""
+    return tuple(
+        slice(part.start - whole.start, part.stop - whole.start)
+        for part, whole in zip(box, outer, strict=True)
+    )
+
+
+def read_box(dataset: h5py.Dataset, box: Box, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Read a box of a dataset, bits as they lie in the file.
+
+    Raises
+    ------
+    DamagedError
+        If the library cannot.
+    """
+    found = np.zeros(extents(box), dtype)
+    with library_errors():
+        space = dataset.id.get_space()
+        space.select_hyperslab(tuple(part.start for part in box), found.shape)
+        memory = h5s.create_simple(found.shape)
+        dataset.id.read(memory, space, found, dataset.id.get_type())
+    return found
+
+
+class AllocatedChunks:
+    """The chunks of a dataset that have a place in the file, by their number in C order.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        A chunked one.
+    """
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self._chunk = dataset.chunks
+        sizes = zip(dataset.shape, self._chunk, strict=True)
+        self._counts = tuple(-(-length // side) for length, side in sizes)
+        # Millions of chunks must not become millions of objects.
+        numbers, masks = array("q"), array("L")
+
+        def note(chunk: Any) -> None:
+            place = tuple(
+                at // side for at, side in zip(chunk.chunk_offset, self._chunk, strict=True)
+            )
+            if all(0 <= at < count for at, count in zip(place, self._counts, strict=True)):
+                numbers.append(self._number(place))
+                masks.append(chunk.filter_mask)
+
+        with library_errors():
+            dataset.id.chunk_iter(note)
+        found = np.array(numbers, np.int64)
+        order = np.argsort(found, kind="stable")
+        self._numbers = found[order]
+        self._masks = np.array(masks, np.uint32)[order]
+
+    def _number(self, place: Sequence[int]) -> int:
+        number = 0
+        for at, count in zip(place, self._counts, strict=True):
+            number = number * count + at
+        return number
+
+    def within(self, box: Box) -> Iterator[tuple[tuple[int, ...], int]]:
+        """Yield offset and filter mask of those in a box of whole rows, in C order."""
+        sides = zip(box, self._chunk, strict=True)
+        first = tuple(part.start // side for part, side in sides)
+        last = tuple((part.stop - 1) // side for part, side in zip(box, self._chunk, strict=True))
+        start = np.searchsorted(self._numbers, self._number(first), "left")
+        stop = np.searchsorted(self._numbers, self._number(last), "right")
+        for index in range(int(start), int(stop)):
+            number = int(self._numbers[index])
+            place = []
+            for count in reversed(self._counts):
+                number, at = divmod(number, count)
+                place.append(at)
+            offset = (at * c for at, c in zip(reversed(place), self._chunk, strict=True))
+            yield tuple(offset), int(self._masks[index])
+
+
+def stretches(dataset: h5py.Dataset) -> list[tuple[int, int]]:
+    """Return offset and size of the stretches of the file that its chunks take, neighbours as one.
+
+    Raises
+    ------
+    DamagedError
+        If the library cannot read where they are.
+    """
+    offsets, sizes = array("q"), array("q")
+
+    def note(chunk: Any) -> None:
+        offsets.append(chunk.byte_offset)
+        sizes.append(chunk.size)
+
+    with library_errors():
+        dataset.id.chunk_iter(note)
+    starts, lengths = np.array(offsets, np.int64), np.array(sizes, np.int64)
+    order = np.argsort(starts, kind="stable")
+    starts, lengths = starts[order], lengths[order]
+    ends = starts + lengths
+    first = np.ones(starts.size, bool)
+    first[1:] = starts[1:] != ends[:-1]
+    last = np.ones(starts.size, bool)
+    last[:-1] = first[1:]
+    return list(zip(starts[first].tolist(), (ends[last] - starts[first]).tolist(), strict=True))
