@@ -188,6 +188,10 @@ class Plan:
         own = type_of(tensor.dtype, tensor.element_type)
         wanted = self.options.dtype
         if wanted is None:
+            # What is said to be 4-bit integers, and is not, is no reason to refuse the data.
+            small = own in ("int4", "uint4") and not tensor.packed and not tensor.carried
+            if small and not all(IntegerWords(own).fits(block) for block in tensor.blocks()):
+                return type_of(tensor.dtype)
             return own
         held = (
             tensor.dtype is not None

@@ -41,11 +41,11 @@ class ArrayHeader(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any] | None
-    element_type: str
     label: str
     itemsize: int
     order: str | tuple[int, ...]
     size: int
+    element_type: str = ""
 
     @property
     def data_bytes(self) -> int:
@@ -86,7 +86,8 @@ def read_header(file: BinaryIO) -> ArrayHeader:
     if len(shape) > MAX_AXES:
         raise UnsupportedError(f"has {len(shape)} axes, more than {MAX_AXES}")
     order = "F" if fortran and len(shape) > 1 else "C"
-    return ArrayHeader(shape, *_dtype(descr), order, 8 + width + size)
+    dtype, kind, label, itemsize = _dtype(descr)
+    return ArrayHeader(shape, dtype, label, itemsize, order, 8 + width + size, kind)
 
 
 def _literal(text: str) -> Any:

@@ -186,11 +186,18 @@ class IntegerWords:
         points = np.array([point % modulus for point in self.zero_point], unsigned)
         return points[stretch.along(self.axis, words.size)]
 
+    def fits(self, elements: NDArray[Any]) -> bool:
+        """Tell whether w bits hold every value."""
+        values, (least, greatest) = self._values(patterns(elements)), self.range
+        return not values.size or bool(values.min() >= least and values.max() <= greatest)
+
+    def _values(self, bits: NDArray[Any]) -> NDArray[Any]:
+        return bits if self.range[0] == 0 else bits.view(f"i{bits.dtype.itemsize}")
+
     def _check_range(self, bits: NDArray[Any], stretch: Stretch | None) -> None:
         """Refuse the first value that w bits do not hold."""
-        least, greatest = self.range
-        values = bits if least == 0 else bits.view(f"i{bits.dtype.itemsize}")
-        if values.size and (values.min() < least or values.max() > greatest):
+        values, (least, greatest) = self._values(bits), self.range
+        if not self.fits(bits):
             number = int(np.argmax((values < least) | (values > greatest)))
             raise misfit(
                 number,
