@@ -63,10 +63,12 @@ def command(
         )
     if state.quiet:
         return
-    render.print_remarks(stats)
+    render.print_warnings(stats)
     if state.verbose:
         click.echo(render.stats_text(stats, True, render.width_of(sys.stderr)), err=True)
     what = "these layers only" if layers else "the whole dump"
+    if stats.notes:  # it was not put back but written anew
+        what = ", ".join(stats.notes)
     shown = "(stdout)" if target == "-" else target
     count = render.layers_count(len(stats.layers))
     click.echo(f"{stats.file} -> {shown}: {count}, {what}", err=True)

@@ -32,6 +32,11 @@ def print_remarks(stats: Stats) -> None:
     """Print notes and warnings on stderr."""
     for note in stats.notes:
         click.echo(f"fmc: {printable(note)}", err=True)
+    print_warnings(stats)
+
+
+def print_warnings(stats: Stats) -> None:
+    """Print warnings on stderr."""
     for warning in stats.warnings:
         click.echo(f"fmc: warning: {printable(warning)}", err=True)
 

@@ -96,8 +96,11 @@ def convert(
             writer.finish()
         finally:
             writer.close()
-        lost += [f"{format_.name} cannot hold {what}" for what in writer.lost]
-        return stats_of_contents(opened.contents, name, picked, lost)
+        if writer.lost:
+            lost.append(f"{format_.name} cannot hold {', '.join(writer.lost)}")
+        lossy = any(info.quantized for info in infos) and not dequantize
+        note = f"written anew as {format_.name}{', quantised layers as such' if lossy else ''}"
+        return stats_of_contents(opened.contents, name, picked, lost, [note])
 
 
 def _rows(

@@ -565,7 +565,10 @@ def test_wrong_options(fmc: Fmc, option: str, value: str) -> None:
 
 def test_wrong_usage(fmc: Fmc) -> None:
     assert fmc("compres", "maps.h5").code == 2
-    assert fmc("compress", "maps.h5", "out", "more").code == 2
+    assert fmc("decompress", "maps.h5", "out", "more").code == 2
+    assert fmc("compress", "-", "maps.h5", "out").code == 2
+    assert fmc("compress", "maps.npy", "--endian", "big").code == 2
+    assert fmc("stats", "maps.npy", "--raw").code == 2
     assert names() == sorted(DUMPS)
 
 

@@ -72,7 +72,24 @@ def stats_piped() -> str:
 
 def stats_carried() -> str:
     """Nothing to code: no ratio of words."""
-    return run("stats", "--per-layer", "digits_f32.h5")
+    np.savez("doubles.npz", a=np.linspace(0, 1, 60).reshape(3, 20), b=np.arange(9))
+    return run("stats", "--per-layer", "doubles.npz")
+
+
+def stats_lossy() -> str:
+    """Quantised layers are marked, of a dump, of its container, and on the way back."""
+    options = ("--quantize", "fixed8", "--layers", "st*relu?", "--layers", "head*")
+    return "".join(
+        (
+            run("stats", "--per-layer", "digits_f32.h5"),
+            run("stats", "--per-layer", "digits_f32.h5", *options),
+            run("compress", "digits_f32.h5", "digits.fmc", *options, "--order", "auto"),
+            run("list", "digits.fmc"),
+            run("stats", "digits.fmc"),
+            run("decompress", "digits.fmc", "back.h5", "--layers", "head*"),
+            run("decompress", "digits.fmc", "back.npz", "--dequantize"),
+        )
+    )
 
 
 def listing() -> str:
@@ -145,6 +162,7 @@ def odd_names() -> str:
 TEXTS: dict[str, Callable[[], str]] = {
     "stats-piped": stats_piped,
     "stats-carried": stats_carried,
+    "stats-lossy": stats_lossy,
     "list": listing,
     "verify": verify,
     "errors": errors,

@@ -6,7 +6,6 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -165,9 +164,7 @@ def test_raw_is_never_recognised(tmp_path: Path) -> None:
 
 def compressed(path: Path, target: Path, **options: Any) -> None:
     """Compress a raw file."""
-    open_dump, described = dumps.open_dump, layout_options(**options)
-    with mock.patch.object(dumps, "open_dump", lambda path: open_dump(path, described)):
-        fmcompress.compress(path, target, chunk_words=50)
+    fmcompress.compress(path, target, chunk_words=50, raw=layout_options(**options))
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "uint32", "float32", "bfloat16", "bool"])

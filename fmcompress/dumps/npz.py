@@ -8,50 +8,23 @@ order, methods and dates; levels and extra fields are those of Python's zipfile.
 from __future__ import annotations
 
 import base64
-import contextlib
-import lzma
-import struct
 import zipfile
-import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
-from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.npy import ArrayHeader, StoredArray, read_header
+from fmcompress.dumps.npz_restoring import BROKEN, Restorer, reading
 from fmcompress.dumps.npz_writing import Writer
-from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
+from fmcompress.errors import DamagedError, UnsupportedError, error_context
 
 __all__ = ["Restorer", "Writer", "open"]
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-# What zipfile and its decompressors raise on damaged archives.
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-)
-
-
-@contextlib.contextmanager
-def _reading(layer: str | None = None) -> Iterator[None]:
-    """Turn what a damaged archive raises into a `DamagedError`."""
-    try:
-        yield
-    except FmcError:
-        raise
-    except _BROKEN as error:
-        raise DamagedError(f"its zip member cannot be read ({error})", layer=layer) from error
 
 
 class _NpzDump(Dump):
@@ -66,7 +39,7 @@ class _NpzDump(Dump):
             self.nbytes = self._file.seek(0, 2)
             try:
                 self.archive = zipfile.ZipFile(self._file)
-            except (*_BROKEN, ValueError) as error:
+            except (*BROKEN, ValueError) as error:
                 raise DamagedError(
                     f"the zip archive cannot be read ({error})", hint="it is cut: copy it again"
                 ) from error
@@ -91,14 +64,14 @@ class _NpzDump(Dump):
     def _tensor(self, name: str, member: zipfile.ZipInfo) -> Tensor:
         if not member.filename.endswith(".npy"):
             if self._packed:  # it will have to be copied: can it?
-                with _reading(name), self.archive.open(member) as stream:
+                with reading(name), self.archive.open(member) as stream:
                     while stream.read(1 << 20):
                         pass
             return _OtherMember(self.archive, name, member)
         with error_context(layer=name):
             if member.flag_bits & 1 or member.compress_type not in _METHODS:
                 raise UnsupportedError("its member is encrypted or compressed in an unknown way")
-            with _reading(), self.archive.open(member) as stream:
+            with reading(), self.archive.open(member) as stream:
                 header = read_header(stream)  # type: ignore[arg-type]
             if header.size + header.data_bytes > member.file_size:
                 raise DamagedError("its member is shorter than its header promises")
@@ -157,7 +130,7 @@ class _PackedArray(StoredArray):
         self.stored_bytes = member.compress_size
         self._header_bytes = header.size
         self._data_bytes = header.data_bytes
-        with _reading(), archive.open(member) as stream:
+        with reading(), archive.open(member) as stream:
             text = stream.read(header.size)
         if header.size + header.data_bytes != member.file_size:
             self.carried = "has more data than its header says"
@@ -172,7 +145,7 @@ class _PackedArray(StoredArray):
         assert self.dtype is not None
         left = self._data_bytes
         step = max(1, BLOCK_BYTES // self._itemsize) * self._itemsize
-        with _reading(self.name), self._archive.open(self._member) as stream:
+        with reading(self.name), self._archive.open(self._member) as stream:
             stream.read(self._header_bytes)
             while left:
                 data = stream.read(min(step, left))
@@ -185,7 +158,7 @@ class _PackedArray(StoredArray):
     def read(self) -> NDArray[Any]:
         """Return the array."""
         data = bytearray()  # grows with what comes, not with what the archive promises
-        with _reading(self.name), self._archive.open(self._member) as stream:
+        with reading(self.name), self._archive.open(self._member) as stream:
             while part := stream.read(1 << 20):
                 data += part
             if len(data) < self._header_bytes + self._data_bytes:
@@ -245,143 +218,8 @@ class _OtherMember(_NoData):
 
     def read(self) -> bytes:
         """Return the member's content."""
-        with _reading(self.name):
+        with reading(self.name):
             return self._archive.read(self._member)
-
-
-class Restorer(BaseRestorer):
-    """Put an NPZ back: in place where its members are stored, else member by member."""
-
-    def __init__(self, path: Path, description: Mapping[str, Any]) -> None:
-        super().__init__(path, description)
-        self._template_path = path.with_name(path.name + ".template")
-        self._template: zipfile.ZipFile | None = None
-        self._output: zipfile.ZipFile | None = None
-        self._members: Iterator[zipfile.ZipInfo] = iter(())
-        self._stream: IO[bytes] | None = None
-        self._skipped: set[str] = set()
-
-    def announce(self, layer: LayerInfo, wanted: bool) -> None:
-        """Take notice of a coded layer; a member whose data will not come is left out."""
-        if not wanted:
-            self._skipped.add(str(layer.place.get("member")))
-
-    def begin(self, layer: LayerInfo, dtype: np.dtype[Any]) -> None:
-        """Start with a coded layer."""
-        if "member" not in layer.place:
-            if self._output is not None:
-                raise DamagedError("its place in the archive is not valid", layer=layer.name)
-            super().begin(layer, dtype)
-            return
-        if self._output is None:
-            self._begin_anew()
-        try:
-            header = base64.b64decode(layer.place["header"], validate=True)
-        except (ValueError, TypeError, KeyError) as error:
-            raise DamagedError("its place in the archive is not valid", layer=layer.name) from error
-        member = self._copy_up_to(layer.place["member"], layer.name)
-        assert self._output is not None
-        member.file_size = len(header) + layer.size * dtype.itemsize
-        with _reading(layer.name):
-            self._stream = self._output.open(member, "w", force_zip64=member.file_size >= 2**31)
-        self._stream.write(header)
-
-    def write(self, elements: NDArray[Any]) -> None:
-        """Take the next elements of the layer."""
-        if self._stream is None:
-            super().write(elements)
-        else:
-            self._stream.write(elements.view("u1").data)
-
-    def end(self) -> None:
-        """End the layer."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-
-    def finish(self, picked: list[str] | None = None) -> None:
-        """Complete the archive, or make one of the picked members only."""
-        if self._output is not None:
-            self._copy_up_to(None, "")
-            self._output.close()
-            self._output = None
-        self.close()
-        if picked is not None:
-            self._pick({*picked, *(f"{name}.npy" for name in picked)})
-
-    def close(self) -> None:
-        """Close and remove what is not the result."""
-        for archive in (self._stream, self._output, self._template):
-            if archive is not None:
-                with contextlib.suppress(ValueError, OSError):  # incomplete: to be removed
-                    archive.close()
-        self._stream = self._output = self._template = None
-        super().close()
-        self._template_path.unlink(missing_ok=True)
-
-    def _begin_anew(self) -> None:
-        """Put the template aside and start the archive from the first member on."""
-        super().close()
-        self.path.rename(self._template_path)
-        try:
-            self._template = zipfile.ZipFile(self._template_path)
-        except (*_BROKEN, ValueError) as error:
-            raise DamagedError("the archive's template is no zip archive") from error
-        self._members = iter(
-            sorted(self._template.infolist(), key=lambda member: member.header_offset)
-        )
-        self._output = zipfile.ZipFile(self.path, "w")
-        self._output.comment = self._template.comment
-
-    def _copy_up_to(self, name: str | None, layer: str) -> zipfile.ZipInfo:
-        """Copy members unchanged up to the one that is named, and return a new head for it."""
-        assert self._template is not None
-        assert self._output is not None
-        for member in self._members:
-            fresh = _same_head(member)
-            if member.filename == name:
-                return fresh
-            if member.filename in self._skipped:
-                continue
-            with _reading(member.filename):
-                _copy_member(self._template, member, self._output, fresh)
-        if name is not None:
-            raise DamagedError(f"the archive's template has no member {name!r}", layer=layer)
-        return zipfile.ZipInfo()
-
-    def _pick(self, names: set[str]) -> None:
-        whole = self.path.rename(self._template_path)
-        try:
-            with zipfile.ZipFile(whole) as old, zipfile.ZipFile(self.path, "w") as new:
-                for member in old.infolist():
-                    if member.filename in names:
-                        with _reading(member.filename):
-                            _copy_member(old, member, new, _same_head(member))
-        finally:
-            whole.unlink()
-
-
-def _copy_member(
-    old: zipfile.ZipFile, member: zipfile.ZipInfo, new: zipfile.ZipFile, fresh: zipfile.ZipInfo
-) -> None:
-    with old.open(member) as source, new.open(fresh, "w") as target:
-        while data := source.read(1 << 20):
-            target.write(data)
-
-
-def _same_head(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
-    """Return a member's head without what depends on where it stands."""
-    fresh = zipfile.ZipInfo(member.filename, member.date_time)
-    for attribute in (
-        "compress_type",
-        "comment",
-        "create_system",
-        "external_attr",
-        "internal_attr",
-    ):
-        setattr(fresh, attribute, getattr(member, attribute))
-    fresh.file_size = member.file_size
-    return fresh
 
 
 def open(
