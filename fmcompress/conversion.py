@@ -189,7 +189,10 @@ class _Coded:
             if self.spec.element_type == "int4":
                 values = (values ^ 8) - np.uint8(8)
             return values.view(self.spec.dtype)
-        return _native(elements, self.spec.dtype)
+        elements = _native(elements, self.spec.dtype)
+        if self._info.words.get("zero_extended"):
+            return (elements ^ 8) - np.int8(8)
+        return elements
 
 
 class _Carried:

@@ -23,7 +23,7 @@ from fmcompress.recipe import Unquantizable
 from fmcompress.trial_orders import best_axes
 from fmcompress.words import NO_WORD_FORMAT, Subject, WordFormat, format_for, type_of
 from fmcompress.words.flags import is_plain
-from fmcompress.words.integers import IntegerWords, type_bits
+from fmcompress.words.integers import IntegerWords, small_fit, type_bits
 from fmcompress.words.zero_points import zero_point_attribute
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Plan:
         if wanted is None:
             # What is said to be 4-bit integers, and is not, is no reason to refuse the data.
             small = own in ("int4", "uint4") and not tensor.packed and not tensor.carried
-            if small and not all(IntegerWords(own).fits(block) for block in tensor.blocks()):
+            if small and not small_fit(own, tensor.blocks):
                 return type_of(tensor.dtype)
             return own
         held = (

@@ -245,6 +245,7 @@ def documents(
         ("--quantize", "bfloat16", "--headroom", "1", "--headroom-axis", "0", "--mapping", "bits"),
         ("--zero-point", "1,2", "--zero-point-axis", "0", "--word-bits", "5"),
         ("--dtype", "uint4", "--packed"),
+        ("--dtype", "int4", "--layers", "b"),
     ):
         run("compress", "-f", "more.npz", "packed", *options)
         found["stats"].append(json.loads(run("stats", "--json", "more.npz", *options)[1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -44,6 +44,9 @@ class IntegerWords:
         The axis of channels, where `zero_point` is a tuple.
     packed : bool
         Whether a byte holds two elements of 4 bits, the first in its low half.
+    zero_extended : bool
+        Whether the high half of the byte of an ``int4`` is 0, as in ``ml_dtypes`` arrays, and not
+        full of its sign.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class IntegerWords:
     word_bits: int | None = None
     axis: int | None = None
     packed: bool = False
+    zero_extended: bool = False
 
     def __post_init__(self) -> None:
         own = type_bits(self.format)
@@ -69,6 +73,10 @@ class IntegerWords:
             )
         if type(self.packed) is not bool or (self.packed and own != 4):
             raise ParameterError(f"{self.format} cannot be packed")
+        if type(self.zero_extended) is not bool or (
+            self.zero_extended and (self.format != "int4" or self.packed)
+        ):
+            raise ParameterError(f"{self.format} cannot be zero-extended")
         if self.zero_point_from not in ZERO_POINT_SOURCES:
             raise ParameterError(f"zero_point_from is {self.zero_point_from!r}")
         listed = isinstance(self.zero_point, list | tuple)
@@ -124,7 +132,7 @@ class IntegerWords:
             "zero_point": list(self.zero_point) if listed else self.zero_point,  # type: ignore[arg-type]
             "zero_point_from": self.zero_point_from,
         }
-        for key in ("word_bits", "axis", "packed"):
+        for key in ("word_bits", "axis", "packed", "zero_extended"):
             value = getattr(self, key)
             if value is not None and value is not False:
                 description[key] = value
@@ -166,7 +174,7 @@ class IntegerWords:
         own = 8 * dtype.itemsize
         if self.bits < own:
             native &= native.dtype.type(2**self.bits - 1)
-            if self.range[0] < 0 and not self.packed:
+            if self.range[0] < 0 and not (self.packed or self.zero_extended):
                 sign = native.dtype.type(2 ** (self.bits - 1))
                 native = (native ^ sign) - sign
         if self.packed:
@@ -188,15 +196,19 @@ class IntegerWords:
 
     def fits(self, elements: NDArray[Any]) -> bool:
         """Tell whether w bits hold every value."""
-        values, (least, greatest) = self._values(patterns(elements)), self.range
+        values, least, greatest = self._values(patterns(elements))
         return not values.size or bool(values.min() >= least and values.max() <= greatest)
 
-    def _values(self, bits: NDArray[Any]) -> NDArray[Any]:
-        return bits if self.range[0] == 0 else bits.view(f"i{bits.dtype.itemsize}")
+    def _values(self, bits: NDArray[Any]) -> tuple[NDArray[Any], int, int]:
+        """Return elements as they are compared, and the least and the greatest that fit."""
+        if self.zero_extended:
+            return bits, 0, 15
+        least, greatest = self.range
+        return (bits if least == 0 else bits.view(f"i{bits.dtype.itemsize}")), least, greatest
 
     def _check_range(self, bits: NDArray[Any], stretch: Stretch | None) -> None:
         """Refuse the first value that w bits do not hold."""
-        values, (least, greatest) = self._values(bits), self.range
+        values, least, greatest = self._values(bits)
         if not self.fits(bits):
             number = int(np.argmax((values < least) | (values > greatest)))
             raise misfit(
@@ -227,6 +239,8 @@ class IntegerWords:
         narrow = bits if bits is not None and bits < type_bits(subject.element_type) else None
         packed = subject.packed
         plain = cls(subject.element_type, word_bits=None if packed else narrow, packed=packed)
+        if subject.element_type == "int4" and not packed:
+            plain = plain._extended(subject)
         if wishes.zero_point is not None:
             return plain._with_option(wishes.zero_point, wishes.zero_point_axis, subject.shape)
         noted = zero_point_attribute(subject.attributes)
@@ -246,6 +260,12 @@ class IntegerWords:
             return plain
         return replace(plain, zero_point=found, zero_point_from="found")
 
+    def _extended(self, subject: Subject) -> Self:
+        """Find out what is in the high halves of bytes."""
+        zeros = replace(self, zero_extended=True)
+        signed = all(map(self.fits, subject.blocks()))
+        return zeros if not signed and all(map(zeros.fits, subject.blocks())) else self
+
     def _with_option(
         self, given: int | Sequence[int], axis: int | None, shape: tuple[int, ...]
     ) -> Self:
@@ -262,6 +282,13 @@ class IntegerWords:
                 hint="give one for every index along --zero-point-axis",
             )
         return replace(self, zero_point=tuple(given), zero_point_from="option", axis=place)
+
+
+def small_fit(name: str, blocks: Callable[[], Iterable[NDArray[Any]]]) -> bool:
+    """Tell whether all bytes are 4-bit integers, whatever is in their high halves."""
+    formats = [IntegerWords(name)]
+    formats += [IntegerWords(name, zero_extended=True)] if name == "int4" else []
+    return any(all(map(words.fits, blocks())) for words in formats)
 
 
 def type_bits(name: str) -> int:
