@@ -6,7 +6,9 @@ It shares no code with the product but the reference codec, which is written fro
 from __future__ import annotations
 
 import bz2
+import itertools
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,12 +92,12 @@ def _template(container: Container, code: int, payload: bytes) -> None:
 def _chunk(layer: dict[str, Any], code: int, payload: bytes) -> list[int]:
     count, zeros, znz_bytes = (number(payload[i : i + 4]) for i in (0, 4, 8))
     znz, bpc = payload[12 : 12 + znz_bytes], payload[12 + znz_bytes :]
-    bits = int(layer["words"]["format"].lstrip("uint"))
+    bits = word_bits(layer)
     if code == 0:
-        width = bits // 8
-        words = [int.from_bytes(bpc[i : i + width]) for i in range(0, len(bpc), width)]
+        text = "".join(f"{byte:08b}" for byte in bpc)
+        words = [int(text[bits * i : bits * (i + 1)], 2) for i in range(count)]
         assert not znz
-        assert len(words) == count
+        assert len(bpc) == (count * bits + 7) // 8
     else:
         codec = layer["codec"]
         words = reference.decode(znz, bpc, count, bits, codec["block_size"], codec["max_burst"])
@@ -103,19 +105,76 @@ def _chunk(layer: dict[str, Any], code: int, payload: bytes) -> list[int]:
     return words
 
 
+# 5. Word formats and quantising
+
+
+def word_bits(layer: dict[str, Any]) -> int:
+    """w."""
+    name = layer["words"]["format"]
+    floats = {"float8_e4m3fn": 8, "float8_e5m2": 8, "float16": 16, "bfloat16": 16, "float32": 32}
+    if name == "bool":
+        return 1
+    return floats.get(name) or layer["words"].get("word_bits") or int(name.lstrip("uint"))
+
+
+def _element(layer: dict[str, Any], words: list[int], index: list[int]) -> int:
+    """The pattern of one element, of its word or words."""
+    how, w = layer["words"], word_bits(layer)
+    if "mapping" in how:
+        word = words[0]
+        return (word >> 1 | word << (w - 1)) & (2**w - 1) if how["mapping"] == "rotate" else word
+    if how["format"] == "bool":
+        return words[0]
+    zero_point = how["zero_point"]
+    if "axis" in how:
+        zero_point = zero_point[index[how["axis"]]]
+    values = [(word + zero_point) % 2**w for word in words]
+    if how.get("packed"):
+        return values[0] | values[1] << 4
+    if not how["format"].startswith("u") and not how.get("zero_extended") and values[0] >> (w - 1):
+        return values[0] - 2**w
+    return values[0]
+
+
+# 6. Chunks and codecs: the order of words
+
+
+def _indices(lengths: list[int], serpentine: bool) -> list[list[int]]:
+    """Indices along the axes as they run, the last one fastest, in the order of words."""
+    found = [list(index) for index in itertools.product(*map(range, lengths))]
+    if serpentine and len(lengths) > 1:
+        for index in found:
+            if index[-2] % 2:
+                index[-1] = lengths[-1] - 1 - index[-1]
+    return found
+
+
+def _axes(layer: dict[str, Any]) -> tuple[list[int], list[int]]:
+    """The axes as they run in the dump, and in the words."""
+    axes = [*range(len(layer["shape"]))]
+    order = layer.get("order", "C")
+    in_dump = axes if order == "C" else axes[::-1] if order == "F" else order
+    return in_dump, layer.get("axes", in_dump)
+
+
 def _size(layer: dict[str, Any]) -> int:
-    size = 1
-    for length in layer["shape"]:
-        size *= length
-    return size
+    """Words of a layer."""
+    return math.prod(layer["shape"]) * (2 if layer["words"].get("packed") else 1)
 
 
 def elements(layer: dict[str, Any], words: list[int]) -> bytes:
     """The layer's data as it lies in the dump."""
-    bits = int(layer["words"]["format"].lstrip("uint"))
-    order = "big" if layer["dtype"][0] == ">" else "little"
-    zero_point = layer["words"]["zero_point"]
-    return b"".join(((word + zero_point) % 2**bits).to_bytes(bits // 8, order) for word in words)
+    width = int(layer["dtype"][2:])
+    big = "big" if layer["dtype"][0] == ">" else "little"
+    in_dump, in_words = _axes(layer)
+    each = len(words) // max(math.prod(layer["shape"]), 1)
+    lengths = [layer["shape"][axis] for axis in in_words]
+    found = {}
+    for number, running in enumerate(_indices(lengths, layer.get("serpentine", False))):
+        index = [running[in_words.index(axis)] for axis in range(len(running))]
+        value = _element(layer, words[each * number : each * (number + 1)], index)
+        found[tuple(index[axis] for axis in in_dump)] = value % 2 ** (8 * width)
+    return b"".join(found[index].to_bytes(width, big) for index in sorted(found))
 
 
 def restore(container: Container) -> bytes:

@@ -59,6 +59,51 @@ def test_minimal_reader_reads_npy(dtype: str, order: str) -> None:
     assert minimal_reader.restore(minimal_reader.read(packed)) == dump
 
 
+@pytest.mark.parametrize(
+    ("dtype", "options"),
+    [
+        ("<f2", {"mapping": "rotate", "order": (2, 0, 1)}),
+        (">f4", {"order": (0, 2, 1), "serpentine": True}),
+        ("<u2", {"dtype": "bfloat16"}),
+        ("|V1", {"dtype": "float8_e4m3fn", "serpentine": True}),
+        ("|b1", {"order": (1, 2, 0)}),
+        ("<i2", {"word_bits": 9, "zero_point": -3}),
+        ("|u1", {"word_bits": 7, "zero_point": [1, 2, 3], "zero_point_axis": 0}),
+        ("|i1", {"dtype": "int4", "order": (2, 1, 0)}),
+        ("|u1", {"dtype": "int4", "packed": True, "zero_point": 3}),
+        ("|u1", {"dtype": "uint4", "packed": True, "order": (1, 0, 2), "serpentine": True}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_minimal_reader_reads_any_words(dtype: str, options: dict[str, object], order: str) -> None:
+    random = np.random.default_rng(4)
+    values = random.integers(0, 100, (3, 4, 7)) * (random.random((3, 4, 7)) < 0.6)
+    size = np.dtype(dtype).itemsize
+    if options.get("dtype") == "int4" and "packed" not in options:
+        values = values % 16 - 8
+    elif dtype == "|b1":
+        values = values % 2
+    elif dtype != "<i2" and "word_bits" not in options:
+        values = values + (random.random((3, 4, 7)) < 0.1) * 2 ** (8 * size - 1)
+    array = (values % 2 ** (8 * size)).astype(f"u{size}").astype(f"{dtype[0]}u{size}").view(dtype)
+    dump = npy(np.asarray(array, order=order))  # type: ignore[call-overload]
+    read = minimal_reader.read(container(dump, chunk_words=32, **options))
+    assert "carried" not in read.layers["arr_0"]
+    assert minimal_reader.restore(read) == dump
+
+
+def test_minimal_reader_reads_quantised_words() -> None:
+    values = np.random.default_rng(6).normal(size=(3, 5)).astype(np.float32)
+    read = minimal_reader.read(container(npy(values), quantize="fixed12", headroom_axis=0))
+    layer = read.layers["arr_0"]
+    assert read.dump["quantized"]
+    data = minimal_reader.elements(layer, read.words["arr_0"])
+    words = np.frombuffer(data, layer["dtype"]).reshape(layer["shape"])
+    scale = np.array(layer["quantized"]["scale"])[:, None]
+    assert (words == np.trunc(values.astype(np.float64) / scale)).all()
+
+
 def test_minimal_reader_reads_npz() -> None:
     random = np.random.default_rng(2)
     file = io.BytesIO()
