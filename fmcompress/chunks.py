@@ -104,6 +104,19 @@ class LayerDecoder:
         return self.words.to_elements(words, self.dtype, Stretch(self.order, start))
 
 
+class LayerDecoders:
+    """Decoders of layers that come one after another; the last one is kept."""
+
+    def __init__(self) -> None:
+        self._last: LayerDecoder | None = None
+
+    def of(self, info: LayerInfo) -> LayerDecoder:
+        """Return the decoder of a layer."""
+        if self._last is None or self._last.info is not info:
+            self._last = LayerDecoder(info)
+        return self._last
+
+
 def check_description(info: LayerInfo) -> None:
     """Check that a coded layer's description is known and fits, as `LayerDecoder` does.
 

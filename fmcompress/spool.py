@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fmcompress.files import reserve
+from fmcompress.files import check_room
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,10 +75,15 @@ class Spool:
     def __init__(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
         self.shape = tuple(shape)
         self.dtype = dtype
-        self._file = tempfile.NamedTemporaryFile(prefix="fmc-spool-")  # noqa: SIM115 - see close
+        self._file = tempfile.TemporaryFile(prefix="fmc-spool-")  # noqa: SIM115 - see close
         self._end = 0
+        size = math.prod(self.shape) * dtype.itemsize
         try:
-            reserve(self._file, math.prod(self.shape) * dtype.itemsize)
+            check_room(Path(tempfile.gettempdir(), "spool"), size)
+            self._file.truncate(size)
+            if size and hasattr(os, "posix_fallocate"):
+                # Else a disk that becomes full would end the process, in the middle of a mapping.
+                os.posix_fallocate(self._file.fileno(), 0, size)
         except BaseException:
             self.close()
             raise

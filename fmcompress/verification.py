@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
-from fmcompress.chunks import LayerDecoder, check_description, dump_item_bytes
+from fmcompress.chunks import LayerDecoder, LayerDecoders, check_description, dump_item_bytes
 from fmcompress.container import Assembly, Scanner
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Layout, format_named
@@ -143,6 +143,7 @@ def _verify_by_index(
         (layer, chunk) for layer, info in enumerate(contents.layers) for chunk in range(info.chunks)
     )
     layout = format_named(contents.dump["format"]).layout(contents.dump)
+    decoders = LayerDecoders()
     for record in opened.records:
         place = next(places) if record.kind == Kind.CHUNK else None
         name = contents.layers[place[0]].name if place else None
@@ -154,7 +155,7 @@ def _verify_by_index(
                 info = contents.layers[place[0]]
                 if parse_chunk(record, payload) != contents.chunks[place[0]][place[1]]:
                     raise DamagedError("differs from the index")
-                _check_chunk(info, record, payload, layers, result)
+                _check_chunk(decoders.of(info), record, payload, layers, result)
         except DamagedError as error:
             result.damages.append(Damage(name, place[1] if place else None, error.cause))
         progress(Step(name or "", record.end, contents.total_bytes))
@@ -180,6 +181,7 @@ def _verify_in_order(
     scanner = Scanner(file)
     contents = scanner.contents
     assembly = Assembly(contents)
+    decoders = LayerDecoders()
     place: tuple[int, int] | None = None
     try:
         for record, payload in scanner.records():
@@ -195,7 +197,8 @@ def _verify_in_order(
                 result.layers = len(contents.layers)
             elif record.kind == Kind.CHUNK:
                 place = assembly.chunk(parse_chunk(record, payload))
-                _check_chunk(contents.layers[place[0]], record, payload, layers, result)
+                decoder = decoders.of(contents.layers[place[0]])
+                _check_chunk(decoder, record, payload, layers, result)
                 progress(Step(contents.layers[place[0]].name, record.end, 0))
             place = None
         assembly.check_complete()
@@ -208,14 +211,14 @@ def _verify_in_order(
 
 
 def _check_chunk(
-    info: LayerInfo,
+    decoder: LayerDecoder,
     record: Record,
     payload: bytes,
     layers: Sequence[str] | str | None,
     result: Verification,
 ) -> None:
     sizes = parse_chunk(record, payload)
-    if matches(info.name, layers):
-        LayerDecoder(info).decode(sizes, payload)
+    if matches(decoder.info.name, layers):
+        decoder.decode(sizes, payload)
     result.chunks += 1
     result.words += sizes.words
