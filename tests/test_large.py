@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import tracemalloc
 import zipfile
 from collections import Counter
@@ -226,7 +227,7 @@ def test_pieces_need_no_memory_for_what_is_outside() -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_temporary_files_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a walk through a dataset ends early, too."""
+    """Where the system can, they never have a name: a kill leaves nothing behind, either."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(spool.tempfile, "tempdir", str(folder))
@@ -235,7 +236,7 @@ def test_temporary_files_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with open_dump(tmp_path / "dump.h5") as opened:
         blocks = iter(opened.tensors[0].blocks())
         next(blocks)
-        assert [*folder.iterdir()] != []
+        assert [*folder.iterdir()] == [] or os.name != "posix"
         blocks.close()  # type: ignore[attr-defined]
         assert [*folder.iterdir()] == []
     fmcompress.compress(tmp_path / "dump.h5", tmp_path / "packed", chunk_words=100)
