@@ -38,6 +38,13 @@ def is_channels_last(
     return len(shape) == 4 and shape[1] == shape[2] != shape[3]
 
 
+def channels_first(shape: Sequence[int], order: str | tuple[int, ...]) -> str:
+    """Return what to give as ``--order`` where `is_channels_last`, or an order is not C."""
+    if order != "C":
+        return ",".join(map(str, range(len(shape))))
+    return {3: "hwc:chw", 4: "nhwc:nchw", 5: "ndhwc:ncdhw"}.get(len(shape), "auto")
+
+
 def _plain(value: Any) -> str:
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import dataclass, fields
+from operator import index
+from typing import Any, TypedDict
 
 from fmcompress.codecs.ebpc import MAX_WORD_BITS, Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS
@@ -110,24 +111,26 @@ class Options:
     serpentine: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("block_size", "max_burst", "chunk_words", "word_bits", "zero_point_axis"):
+            self._make_whole(name)
+        for name in ("packed", "serpentine"):
+            value = getattr(self, name)
+            if not isinstance(value, bool) and type(value).__name__ != "bool":  # NumPy's, too
+                raise ParameterError(f"{name} is {value!r}", hint="give True or False")
+            object.__setattr__(self, name, bool(value))
         Ebpc(self.block_size, self.max_burst, self.difference or "signed")
-        if type(self.chunk_words) is not int or not 1 <= self.chunk_words <= MAX_CHUNK_WORDS:
+        if not 1 <= self.chunk_words <= MAX_CHUNK_WORDS:
             raise ParameterError(
                 f"chunk_words is {self.chunk_words!r}, not from 1 to {MAX_CHUNK_WORDS}"
             )
         if self.dtype is not None:
             object.__setattr__(self, "dtype", element_type(self.dtype))
-        bits = self.word_bits
-        if bits is not None and not (type(bits) is int and MIN_WORD_BITS <= bits <= MAX_WORD_BITS):
+        if self.word_bits is not None and not MIN_WORD_BITS <= self.word_bits <= MAX_WORD_BITS:
             raise ParameterError(
-                f"word_bits is {bits!r}", hint=f"give {MIN_WORD_BITS} to {MAX_WORD_BITS}"
+                f"word_bits is {self.word_bits!r}", hint=f"give {MIN_WORD_BITS} to {MAX_WORD_BITS}"
             )
-        if self.packed and (self.dtype not in ("int4", "uint4") or self.chunk_words % 2):
-            raise ParameterError(
-                "packed is for 4-bit integers, and chunks of an even number of words",
-                hint="give --dtype int4 or uint4, and an even --chunk-words",
-            )
-        if self.mapping is not None and self.mapping not in MAPPINGS:
+        self._check_packed()
+        if self.mapping is not None and self.mapping not in list(MAPPINGS):
             raise ParameterError(
                 f"mapping is {self.mapping!r}", hint=f"choose from {', '.join(MAPPINGS)}"
             )
@@ -138,8 +141,33 @@ class Options:
                 "headroom and rounding are for quantising", hint="give --quantize, too"
             )
         _ = self.recipe
-        if self.order is not None and self.order != AUTO:
+        if self.order is not None and not (isinstance(self.order, str) and self.order == AUTO):
             object.__setattr__(self, "order", parse_order(self.order))
+
+    def _make_whole(self, name: str) -> None:
+        """Turn NumPy's integers to Python's; refuse what is none."""
+        value = getattr(self, name)
+        if value is None:
+            return
+        try:
+            number = index(value)
+        except TypeError:
+            number = None
+        if number is None or isinstance(value, bool):
+            raise ParameterError(f"{name} is {value!r}", hint="give a whole number")
+        object.__setattr__(self, name, number)
+
+    def _check_packed(self) -> None:
+        if not self.packed:
+            return
+        if self.dtype not in ("int4", "uint4"):
+            raise ParameterError(
+                "only 4-bit integers are packed", hint="give --dtype int4 or uint4"
+            )
+        if self.chunk_words % 2:
+            raise ParameterError("a chunk would end within a byte", hint="give even --chunk-words")
+        if self.word_bits is not None:
+            raise ParameterError("packed words have 4 bits", hint="leave --word-bits out")
 
     @property
     def recipe(self) -> Recipe | None:
@@ -147,6 +175,14 @@ class Options:
         if self.quantize is None:
             return None
         return Recipe(self.quantize, self.headroom, self.headroom_axis, self.rounding)
+
+    @property
+    def given(self) -> list[str]:
+        """Names of the options that are not at their default."""
+        plain = Options()
+        return [
+            f.name for f in fields(self) if not _same(getattr(self, f.name), getattr(plain, f.name))
+        ]
 
     @property
     def wishes(self) -> Wishes:
@@ -161,6 +197,10 @@ class Options:
     def codec(self, words: WordFormat) -> Ebpc:
         """Return the codec of a layer with these words."""
         return Ebpc(self.block_size, self.max_burst, self.difference or words.difference)
+
+
+def _same(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and a == b
 
 
 def parse_order(order: str | Sequence[int]) -> tuple[int, ...]:
@@ -181,8 +221,8 @@ def parse_order(order: str | Sequence[int]) -> tuple[int, ...]:
         axes = [before.index(letter) for letter in after]
     else:
         try:
-            parts = order.split(",") if isinstance(order, str) else order
-            axes = [int(part) for part in parts]
+            parts: Sequence[Any] = order.split(",") if isinstance(order, str) else list(order)
+            axes = [int(part) if isinstance(part, str) else index(part) for part in parts]
         except (ValueError, TypeError) as error:
             raise ParameterError(f"order {order!r} cannot be understood", hint=hint) from error
     if not axes or sorted(axes) != list(range(len(axes))):

@@ -117,7 +117,13 @@ def stats(
         if len(paths) == 1 and is_container(paths[0]):
             with File(paths[0]) as file:
                 picked = pick([info.name for info in file.contents.layers], layers)
-                return stats_of_contents(file.contents, name_of(source), picked)
+                idle = [
+                    name for name in (*options.given, "raw") if name != "raw" or raw is not None
+                ]
+                warnings = (
+                    [f"it is compressed already: {', '.join(idle)} do not count"] if idle else []
+                )
+                return stats_of_contents(file.contents, name_of(source), picked, warnings)
         with _open(paths, raw) as dump:
             plan = Plan(dump, layers, options)
             contents = _write(plan, _Nowhere(), progress)

@@ -20,7 +20,7 @@ from fmcompress.picking import pick
 from fmcompress.progress import Progress, Step
 from fmcompress.reader import File
 from fmcompress.statistics import Stats, stats_of_contents
-from fmcompress.words import type_of
+from fmcompress.words import WORD_BITS, type_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,7 +100,9 @@ def convert(
             lost.append(f"{format_.name} cannot hold {', '.join(writer.lost)}")
         lossy = any(info.quantized for info in infos) and not dequantize
         note = f"written anew as {format_.name}{', quantised layers as such' if lossy else ''}"
-        return stats_of_contents(opened.contents, name, picked, lost, [note])
+        written = {row.spec.name for row in rows}
+        kept = [info.name in written for info in infos]
+        return stats_of_contents(opened.contents, name, kept, lost, [note])
 
 
 def _rows(
@@ -158,10 +160,14 @@ class _Coded:
             *outer, last = info.shape
             return replace(spec, shape=(*outer, last * info.words_per_element))
         if how is None:
+            if "word_bits" in info.words:
+                attributes.setdefault(WORD_BITS, info.words["word_bits"])
             return spec
         if self._dequantize:
             kind = "float64" if how.source == "float64" else "float32"
             return replace(spec, dtype=np.dtype(kind), element_type=kind)
+        if how.bits < 8 * how.dtype.itemsize:
+            attributes[WORD_BITS] = how.bits
         attributes["scale"] = np.array(how.scale)
         attributes["zero_point"] = 0
         if how.axis is not None:

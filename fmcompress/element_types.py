@@ -12,6 +12,7 @@ from fmcompress.errors import ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import DTypeLike
 
 # Name -> NumPy's code of the dtype that holds its bits, without byte order.
 ELEMENT_TYPES = {
@@ -38,7 +39,6 @@ _ALIASES = {
     "e4m3": "float8_e4m3fn",
     "e4m3fn": "float8_e4m3fn",
     "e5m2": "float8_e5m2",
-    "float8_e4m3": "float8_e4m3fn",
     "fp16": "float16",
     "fp32": "float32",
     "fp64": "float64",
@@ -46,15 +46,27 @@ _ALIASES = {
 }
 
 
-def element_type(name: str) -> str:
+def element_type(name: DTypeLike) -> str:
     """Return the proper name of an element type; NumPy's codes (``i2``) and aliases are known.
+
+    Parameters
+    ----------
+    name : str or dtype_like
 
     Raises
     ------
     ParameterError
         If there is none of that name.
     """
-    plain = name.strip().lower().lstrip("<>=|")
+    if not isinstance(name, str):
+        import numpy as np
+
+        try:
+            plain = str(np.dtype(name).name)
+        except TypeError as error:
+            raise ParameterError(f"{name!r} is no dtype", hint="give a name as bfloat16") from error
+    else:
+        plain = name.strip().lower().lstrip("<>=|")
     plain = _ALIASES.get(plain, plain)
     if plain in ELEMENT_TYPES:
         return plain

@@ -80,6 +80,8 @@ class Quantization:
     largest_error, rms_error : float
         The largest and the root-mean-square difference between finite values and what they are
         dequantised to.
+    vanished : int
+        Values other than 0 that became 0.
 
     Raises
     ------
@@ -96,6 +98,7 @@ class Quantization:
     rounding: str = "truncate"
     largest_error: float = 0.0
     rms_error: float = 0.0
+    vanished: int = 0
 
     def __post_init__(self) -> None:
         listed = isinstance(self.scale, list | tuple)
@@ -111,6 +114,7 @@ class Quantization:
             self.headroom is None or (is_finite(self.headroom) and 0 < self.headroom <= 1),
             self.rounding in ROUNDINGS,
             all(is_finite(e) and e >= 0 for e in (self.largest_error, self.rms_error)),
+            type(self.vanished) is int and self.vanished >= 0,
         )
         if not all(ranges):
             raise ParameterError("a quantisation is not valid")
@@ -152,6 +156,7 @@ class Quantization:
             "rounding": self.rounding,
             "largest_error": self.largest_error,
             "rms_error": self.rms_error,
+            "vanished": self.vanished,
         }
         for key in ("axis", "headroom"):
             if getattr(self, key) is not None:
@@ -184,13 +189,10 @@ class Quantization:
 
     def dequantize(self, elements: NDArray[Any], stretch: Stretch) -> NDArray[Any]:
         """Return floats: float64 where the source was, else float32."""
-        values = self._dequantize(elements, stretch)
-        return values if self.source == "float64" else values.astype(np.float32)
-
-    def _dequantize(self, elements: NDArray[Any], stretch: Stretch) -> NDArray[np.float64]:
         values = to_float64(elements, self.element_type)
-        values *= self._scales(elements.size, stretch)
-        return values
+        with np.errstate(over="ignore", invalid="ignore"):
+            values *= self._scales(elements.size, stretch)
+            return values if self.source == "float64" else values.astype(np.float32)
 
     def _scales(self, count: int, stretch: Stretch) -> Any:
         if self.axis is None:
@@ -199,14 +201,15 @@ class Quantization:
 
     def with_errors(self, blocks: Iterable[NDArray[Any]], order: WordOrder) -> Self:
         """Measure the errors over a layer's elements, in the order given."""
-        largest, squares, count, at = 0.0, 0.0, 0, 0
+        largest, squares, count, at, vanished = 0.0, 0.0, 0, 0, 0
         unit = max(self.scale) if isinstance(self.scale, tuple) else self.scale
         for block in steps(blocks):
             values = to_float64(block, self.source)
             stretch = Stretch(order, at)
             at += block.size
-            found = self._dequantize(self._to_target(values, stretch), stretch)
+            found = self.dequantize(self._to_target(values, stretch), stretch).astype(np.float64)
             finite = np.isfinite(values)
+            vanished += int(np.count_nonzero(values)) - int(np.count_nonzero(found))
             errors = np.abs(found[finite] - values[finite])
             if errors.size:
                 largest = max(largest, float(errors.max()))
@@ -214,7 +217,7 @@ class Quantization:
                 squares += float(np.dot(errors, errors))
                 count += errors.size
         rms = unit * math.sqrt(squares / count) if count else 0.0
-        return replace(self, largest_error=largest, rms_error=rms)
+        return replace(self, largest_error=largest, rms_error=rms, vanished=vanished)
 
 
 def quantization_from_description(description: Mapping[str, Any]) -> Quantization:
@@ -243,7 +246,8 @@ def to_float64(elements: NDArray[Any], element_type: str) -> NDArray[np.float64]
     if is_held(element_type) and element_type in SMALL_FLOATS:
         values: NDArray[np.float64] = table(element_type)[patterns(elements)]
         return values
-    return elements.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of a signalling NaN
+        return elements.astype(np.float64)
 
 
 def _codes(source: str) -> tuple[str, ...]:

@@ -58,7 +58,11 @@ class Recipe:
     rounding: str = "truncate"
 
     def __post_init__(self) -> None:
-        if self.target not in TARGETS:
+        if isinstance(self.headroom, np.floating | np.integer):
+            object.__setattr__(self, "headroom", self.headroom.item())
+        if isinstance(self.axis, np.integer):
+            object.__setattr__(self, "axis", int(self.axis))
+        if self.target not in list(TARGETS):
             raise ParameterError(
                 f"cannot quantise to {self.target!r}", hint=f"choose from {', '.join(TARGETS)}"
             )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fmcompress.codecs import Codec
-    from fmcompress.planning import LayerPlan
+    from fmcompress.layer_plan import LayerPlan
     from fmcompress.words import WordFormat
 
 # Elements of a sample in all, and of each of the boxes that it is made of.
@@ -27,14 +27,15 @@ BOX_ELEMENTS = 1 << 18
 def candidates(rank: int, axes: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Return the orders worth trying for a tensor whose axes run as `axes` in its file.
 
-    As it is; with the axis that runs fastest moved before the others (behind the axis of frames,
+    As it is; as the shape has it; with the axis that runs fastest moved before the others (behind the axis of frames,
     where there is one), as from NHWC to NCHW; and the other way round.
     """
     if rank < 2:
         return [axes]
     first = 1 if rank > 3 else 0
+    plain = tuple(range(rank))
     kept, moved = axes[:first], axes[first:]
-    found = [axes, (*kept, moved[-1], *moved[:-1]), (*kept, *moved[1:], moved[0])]
+    found = [axes, plain, (*kept, moved[-1], *moved[:-1]), (*kept, *moved[1:], moved[0])]
     return list(dict.fromkeys(found))
 
 

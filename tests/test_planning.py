@@ -200,7 +200,7 @@ def test_auto_finds_the_better_order(
     assert layers(stats)["first"].axes == (0, 1, 2, 3)
     assert layers(stats)["last"].axes == (0, 3, 1, 2)
     assert layers(stats)["first"].sizes == layers(stats)["last"].sizes
-    assert stats.notes == ["order auto chose the file's for 1 layers, 0,3,1,2 for 1 layers"]
+    assert stats.notes == ["order auto chose, by layers: the file's for 1, 0,3,1,2 for 1"]
     plain = layers(fmcompress.stats(npz(last=last)))["last"].sizes
     assert layers(stats)["last"].sizes.compressed_bits < plain.compressed_bits
 
@@ -214,6 +214,7 @@ def test_candidates() -> None:
     assert candidates(1, (0,)) == [(0,)]
     assert candidates(2, (0, 1)) == [(0, 1), (1, 0)]
     assert candidates(3, (0, 1, 2)) == [(0, 1, 2), (2, 0, 1), (1, 2, 0)]
+    assert candidates(2, (1, 0)) == [(1, 0), (0, 1)]
     assert candidates(4, (0, 1, 2, 3)) == [(0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1)]
     assert (0, 1, 2, 3) in candidates(4, (0, 2, 3, 1))
 
@@ -244,6 +245,8 @@ def test_channels_last(shape: Any, order: Any, attributes: dict[str, Any], last:
 
 def test_channels_last_is_said() -> None:
     last = np.ascontiguousarray(smooth((2, 3, 6, 6)).transpose(0, 2, 3, 1))
+    [warning] = fmcompress.stats(npz(a=last)).warnings
+    assert warning.startswith("layer 'a' seems to lie with channels last (NHWC)")
     [warning] = fmcompress.stats(npz(a=last, b=last)).warnings
     assert warning.startswith("layer 'a' and 1 more seem to lie with channels last (NHWC)")
     assert "--order nhwc:nchw" in warning
@@ -251,7 +254,182 @@ def test_channels_last_is_said() -> None:
     assert fmcompress.stats(npz(a=last), layers="a", order="auto").warnings == []
 
 
+def test_the_order_that_is_advised_fits(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        for layout in ("HWC", "NHWC", "NDHWC"):
+            file[layout] = np.arange(4 ** len(layout), dtype=np.int16).reshape([4] * len(layout))
+            file[layout].attrs["layout"] = layout
+    for layout in ("HWC", "NHWC", "NDHWC"):
+        [warning] = fmcompress.stats(tmp_path / "in.h5", layers=layout).warnings
+        order = warning.partition("--order ")[2].partition(",")[0]
+        assert fmcompress.stats(tmp_path / "in.h5", layers=layout, order=order).warnings == []
+    # Layers that an order leaves as they are stay worth a word.
+    [warning] = fmcompress.stats(tmp_path / "in.h5", order="nhwc:nchw").warnings
+    assert "'HWC' and 1 more seem" in warning
+
+
+def test_fortran_order_is_said_and_mended() -> None:
+    maps = np.asfortranarray(smooth((4, 8, 12, 12)))
+    [warning] = fmcompress.stats(npz(maps=maps)).warnings
+    assert "in Fortran order" in warning
+    assert "--order 0,1,2,3, or auto" in warning
+    auto = fmcompress.stats(npz(maps=maps), order="auto")
+    assert layers(auto)["maps"].axes == (0, 1, 2, 3)
+    assert auto.total == fmcompress.stats(npz(maps=np.ascontiguousarray(maps))).total
+
+
+# --- What is said -------------------------------------------------------------------------
+
+
+def test_zero_points_that_are_ignored_are_said(tmp_path: Path) -> None:
+    codes = np.zeros((4, 4, 6), np.int8)
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        for name, point in (("square", [1, 2, 3, 4]), ("short", [1, 2]), ("half", 3.5)):
+            file[name] = codes
+            file[name].attrs["zero_point"] = point
+        file["outside"] = codes
+        file["outside"].attrs["zero_point"] = [1, 2, 3, 300]
+        file["outside"].attrs["axis"] = 1
+        file["scalar"] = codes
+        file["scalar"].attrs["zero_point"] = 300
+    for name in ("square", "short", "half", "outside"):
+        [warning] = fmcompress.stats(tmp_path / "in.h5", layers=name).warnings
+        assert f"'{name}': its attribute's zero points fit no axis" in warning
+    [warning] = fmcompress.stats(tmp_path / "in.h5", layers="scalar").warnings
+    assert "zero point 300, which is outside int8" in warning
+
+
+def test_values_that_vanish_are_said() -> None:
+    small = np.full((4, 100), 1e-9, np.float32)
+    small[0] = 1.0
+    [warning] = fmcompress.stats(npz(maps=small), quantize="float8_e4m3fn").warnings
+    assert "75.0 % of its values are not 0 but become 0" in warning
+    assert "--headroom" in warning
+    [warning] = fmcompress.stats(npz(maps=small), quantize="fixed8").warnings
+    assert "75.0 %" in warning
+    assert (
+        fmcompress.stats(npz(maps=np.ones((4, 9), np.float32)), quantize="float16").warnings == []
+    )
+    denormal = np.full(9, 1e-312)
+    stats = fmcompress.stats(npz(maps=denormal), quantize="fixed8")
+    assert layers(stats)["maps"].quantized["vanished"] == 9
+    assert len(stats.warnings) == 1
+
+
+def test_options_of_a_container_are_said_to_be_idle(tmp_path: Path) -> None:
+    fmcompress.compress(npz(**MIXED), tmp_path / "packed")
+    plain = fmcompress.stats(tmp_path / "packed")
+    assert plain.warnings == []
+    stats = fmcompress.stats(tmp_path / "packed", quantize="fixed8", word_bits=5)
+    assert stats.total == plain.total
+    [warning] = stats.warnings
+    assert "is compressed already: word_bits, quantize do not count" in warning
+
+
+def test_the_width_of_narrow_words_comes_along(tmp_path: Path) -> None:
+    """A dump of quantised words is coded as it was in the container that it came from."""
+    values = np.abs(RANDOM.normal(size=(3, 400))).astype(np.float32)
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["maps"] = values
+    before = fmcompress.compress(tmp_path / "in.h5", tmp_path / "packed", quantize="fixed12")
+    fmcompress.decompress(tmp_path / "packed", tmp_path / "words.h5")
+    after = fmcompress.stats(tmp_path / "words.h5")
+    assert layers(after)["maps"].words["word_bits"] == 12
+    assert after.total.ratio == before.total.ratio
+    with h5py.File(tmp_path / "words.h5", "r+") as file:
+        file["maps"].attrs["word_bits"] = 3  # is not true
+    assert "word_bits" not in layers(fmcompress.stats(tmp_path / "words.h5"))["maps"].words
+
+
 # --- Options ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "layer"),
+    [
+        ({"zero_point": 3}, "maps"),
+        ({"zero_point": 300}, "codes"),
+        ({"zero_point": 3, "quantize": "fixed8"}, "maps"),
+        ({"mapping": "rotate"}, "codes"),
+        ({"mapping": "rotate", "quantize": "fixed8"}, "maps"),
+        ({"dtype": "bool"}, "codes"),
+        ({"dtype": "float64"}, "labels"),
+        ({"quantize": "fixed8", "headroom_axis": 4}, "maps"),
+        ({"word_bits": 9}, "codes"),
+    ],
+    ids=str,
+)
+def test_options_that_would_do_nothing(options: dict[str, Any], layer: str) -> None:
+    with pytest.raises(ParameterError) as raised:
+        fmcompress.stats(npz(**MIXED), layers=layer, **options)
+    assert raised.value.layer == layer
+
+
+def test_options_that_fit_some_layers_leave_the_others() -> None:
+    file = {"bytes": np.full(9, 7, np.uint8), "shorts": np.full(9, 300, np.int16)}
+    found = layers(fmcompress.stats(npz(**file), zero_point=300))
+    assert found["shorts"].words["zero_point_from"] == "option"
+    assert found["bytes"].words == {"format": "uint8", "zero_point": 7, "zero_point_from": "found"}
+    stats = fmcompress.stats(
+        npz(flat=np.ones(9, np.float32), **MIXED), quantize="fixed8", headroom_axis=1
+    )
+    assert layers(stats)["flat"].quantized == {}
+    assert layers(stats)["maps"].quantized["axis"] == 1
+    assert "'flat' is not quantised" in stats.warnings[0]
+
+
+def test_the_misfit_that_is_told_is_of_a_coded_layer() -> None:
+    with pytest.raises(ParameterError, match="uint8 elements: only floats") as raised:
+        fmcompress.stats(npz(a=np.arange(3), codes=MIXED["codes"]), quantize="fixed8")
+    assert raised.value.layer == "codes"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"word_bits": np.int64(5), "layers": "codes", "block_size": np.int32(8)},
+        {"dtype": np.dtype("u1"), "layers": "codes"},
+        {"dtype": np.uint8, "layers": "codes"},
+        {"zero_point": np.array(3), "layers": "codes"},
+        {"zero_point": np.uint8(3), "layers": "codes"},
+        {"order": np.array([0, 2, 3, 1]), "layers": "maps", "serpentine": np.True_},
+        {"quantize": "fixed8", "headroom": np.float32(0.5), "headroom_axis": np.int64(1)},
+        {"chunk_words": np.int64(100)},
+    ],
+    ids=str,
+)
+def test_numbers_of_numpy_are_numbers(options: dict[str, Any]) -> None:
+    fmcompress.stats(npz(**MIXED), **options)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"zero_point_axis": "1"},
+        {"zero_point_axis": 1.0},
+        {"quantize": ["fixed8"]},
+        {"order": (0.9, 2.2, 1.1, 3.0)},
+        {"order": 5},
+        {"serpentine": "no"},
+        {"packed": 1},
+        {"dtype": 3.5},
+        {"mapping": ["bits"]},
+        {"chunk_words": True},
+    ],
+    ids=str,
+)
+def test_arguments_of_other_types(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError):
+        fmcompress.stats(npz(**MIXED), **wrong)
+
+
+@pytest.mark.parametrize(
+    "raw", [True, {}, {"shape": 5, "dtype": "int8"}, {"dtype": "int8", "x": 1}]
+)
+def test_raw_layouts_of_other_types(raw: Any, tmp_path: Path) -> None:
+    (tmp_path / "in.raw").write_bytes(bytes(20))
+    with pytest.raises(ParameterError):
+        fmcompress.stats(tmp_path / "in.raw", raw=raw)
 
 
 @pytest.mark.parametrize(
@@ -280,3 +458,5 @@ def test_options_out_of_range(wrong: dict[str, Any]) -> None:
 def test_dtype_names() -> None:
     for name, proper in (("bf16", "bfloat16"), ("E4M3", "float8_e4m3fn"), ("<i2", "int16")):
         assert Options(dtype=name).dtype == proper
+    with pytest.raises(ParameterError):  # another format, with infinities
+        Options(dtype="float8_e4m3")

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 from fmcompress.dumps.base import Dump, Restorer, TensorSpec, Writer
 from fmcompress.dumps.layout import Layout
 from fmcompress.dumps.tree import is_zarr
-from fmcompress.errors import DamagedError, UnsupportedError
+from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 from fmcompress.records import is_container
 
 
@@ -221,6 +221,11 @@ def open_dump(path: Path, raw: Mapping[str, Any] | None = None) -> Dump:
         If `raw` does not fit the file.
     """
     if raw is not None:
+        known = isinstance(raw, Mapping) and {"dtype"} <= set(raw) <= {"dtype", "shape", "endian"}
+        if not known or not isinstance(raw.get("shape", ()), Sequence):
+            raise ParameterError(
+                f"raw is {raw!r}", hint="give dtype, and possibly a list shape, and endian"
+            )
         return format_named("raw").open(path, description={"options": dict(raw)})
     if path.is_dir():
         return format_named("zarr" if is_zarr(path) else "folder").open(path)

@@ -21,6 +21,7 @@ from fmcompress.words.protocol import MAPPINGS, Subject, Wishes, WordFormat
 __all__ = [
     "MAPPINGS",
     "NO_WORD_FORMAT",
+    "WORD_BITS",
     "WORD_FORMATS",
     "FlagWords",
     "FloatWords",
@@ -35,6 +36,8 @@ __all__ = [
 
 # Why a tensor of another dtype is carried.
 NO_WORD_FORMAT = "dtype has no word format"
+# Attribute of a tensor of integers that tells how many of their bits are used.
+WORD_BITS = "word_bits"
 
 AnyWords = IntegerWords | FloatWords | FlagWords
 # Element type -> its word format.

@@ -89,7 +89,9 @@ class Wishes:
     mapping: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.zero_point, Iterable):
+        if isinstance(self.zero_point, np.ndarray) and not self.zero_point.ndim:
+            object.__setattr__(self, "zero_point", self.zero_point.item())
+        elif isinstance(self.zero_point, Iterable):
             object.__setattr__(self, "zero_point", tuple(self.zero_point))
 
 

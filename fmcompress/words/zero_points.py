@@ -44,6 +44,13 @@ def zero_point_attribute(attributes: Mapping[str, Any]) -> int | None:
     return None
 
 
+def noted_zero_point(attributes: Mapping[str, Any]) -> Any:
+    """Return whatever numbers attributes call a zero point, be it usable or not; None if none."""
+    return next(
+        (v if v.size != 1 else v.item() for v in _named(attributes, ZERO_POINT_NAMES)), None
+    )
+
+
 def zero_points_attribute(
     attributes: Mapping[str, Any], shape: Sequence[int], axis: int | None
 ) -> tuple[tuple[int, ...], int] | None:
