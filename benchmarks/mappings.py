@@ -1,8 +1,9 @@
 """What each mapping of floats to words is worth: a table for dumps of floats.
 
 Run as ``python benchmarks/mappings.py DUMP...``. Every layer of floats is taken as it is, and rounded
-to the nearest float of fewer bits (without scaling, but for the 8-bit ones, whose range it would
-leave). The ratio is that of all layers together, at block size 8 and 16.
+to the nearest float of fewer bits: bfloat16 without scaling, the others, whose range is narrow, so
+that the largest magnitude is full scale (unscaled, small gradients would become 0, and the ratio
+would say little of the mapping). The ratio is that of all layers together, at block size 8 and 16.
 """
 
 from __future__ import annotations

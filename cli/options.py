@@ -121,7 +121,10 @@ _CODING = (
         "attribute, else the most frequent value]",
     ),
     click.option(
-        "--zero-point-axis", type=int, metavar="AXIS", help="The axis of channels, from 0."
+        "--zero-point-axis",
+        type=int,
+        metavar="AXIS",
+        help="The axis of channels, from 0, or from -1.",
     ),
     click.option(
         "--mapping",

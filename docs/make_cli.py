@@ -72,6 +72,7 @@ unchanged are in no ratio. The **file ratio** is bytes of the dump / bytes of th
 | 143 | terminated (SIGTERM) |
 
 On an error, one line on stderr names file, layer, cause and remedy, and no output is left behind.
+(Of unknown options and values outside their range, the usage stands above that line.)
 `--debug` adds where in the program it happened.
 
 ## Help

@@ -14,7 +14,15 @@ from fmcompress.codecs.ebpc import Ebpc, stream_unit_bits
 from fmcompress.element_types import element_type
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 from fmcompress.ordering import Stretch, WordOrder
-from fmcompress.words import Subject, Wishes, WordFormat, format_for, type_of
+from fmcompress.words import (
+    FloatWords,
+    IntegerWords,
+    Subject,
+    Wishes,
+    WordFormat,
+    format_for,
+    type_of,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +160,15 @@ def encode(
     )
     if not words.holds(elements.dtype, elements.shape):
         raise ParameterError(f"{elements.dtype.name} elements cannot be {kind}")
+    whole = isinstance(words, IntegerWords)
+    idle = {
+        "word_bits": word_bits is not None and word_bits != words.bits,
+        "zero_point": np.any(np.asarray(zero_point) != 0) and not whole,
+        "mapping": mapping is not None and not isinstance(words, FloatWords),
+    }
+    if any(idle.values()):
+        name = next(name for name, given in idle.items() if given)
+        raise ParameterError(f"{name} does not fit {kind} elements", hint=f"leave {name} out")
     codec = Ebpc(block_size, max_burst, difference or words.difference)
     stretch = _whole(elements.shape)
     znz, bpc = codec.encode(words.to_words(flat, stretch), words.bits)

@@ -202,6 +202,8 @@ def test_unsupported(array: Any) -> None:
         {"zero_point": 128},
         {"zero_point": -129},
         {"zero_point": 0.5},
+        {"word_bits": 9},
+        {"mapping": "rotate"},
     ],
     ids=str,
 )

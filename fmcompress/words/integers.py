@@ -216,7 +216,7 @@ class IntegerWords:
                 int(values[number]),
                 f"which does not fit {self.bits}-bit words ({least} to {greatest})",
                 stretch,
-                "give more --word-bits, or pick other layers with --layers",
+                "give another word width or dtype, or pick other layers with --layers",
             )
 
     @classmethod
