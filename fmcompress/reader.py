@@ -165,7 +165,7 @@ class File(Mapping[str, "Layer"]):
             format_ = format_named(self.contents.dump["format"])
             coded = {info.name for info in self.contents.layers if not info.carried}
             dump = self._closing.enter_context(format_.open(view, coded, self.contents.dump))
-        self._groups = getattr(dump, "groups", {})
+        self._groups = dump.groups
         return {tensor.name: tensor for tensor in dump.tensors}
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from fmcompress.contents import LayerInfo
@@ -73,9 +74,9 @@ class Tensor(ABC):
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
-    @abstractmethod
     def attributes(self) -> Mapping[str, Any]:
         """Attributes of the tensor; empty where the format has none."""
+        return {}
 
     def check(self) -> None:
         """Refuse a tensor that cannot be read; set `carried` if it could not be put back.
@@ -105,7 +106,7 @@ class Tensor(ABC):
         """Return the whole tensor, as the format's usual library would."""
 
 
-class Dump(ABC):
+class Dump:
     """An open dump.
 
     Attributes
@@ -121,9 +122,9 @@ class Dump(ABC):
     groups : mapping of str to mapping
         Attributes of the groups that hold the tensors, by path; ``""`` is the file itself. Empty
         where the format has none.
-    options : dict
+    options : mapping
         What must be known to open it again and is not in its bytes, as a raw file's dtype.
-    files : list of dict
+    files : sequence of mapping
         Of a folder: what files it holds, in the order in which their bytes make up the dump.
     """
 
@@ -131,16 +132,17 @@ class Dump(ABC):
     path: Path | None
     nbytes: int
     tensors: list[Tensor]
-    groups: Mapping[str, Mapping[str, Any]]
-    options: dict[str, Any]
-    files: list[dict[str, Any]]
+    groups: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    options: Mapping[str, Any] = MappingProxyType({})
+    files: Sequence[Mapping[str, Any]] = ()
 
     def describe(self) -> dict[str, Any]:
         """Return what the container says of the dump: format, size, and what else is needed."""
         description: dict[str, Any] = {"format": self.format, "bytes": self.nbytes}
-        for key in ("options", "files"):
-            if value := getattr(self, key, None):
-                description[key] = value
+        if self.options:
+            description["options"] = self.options
+        if self.files:
+            description["files"] = self.files
         return description
 
     def open_bytes(self) -> BinaryIO:
@@ -148,9 +150,9 @@ class Dump(ABC):
         assert self.path is not None
         return self.path.open("rb")
 
-    @abstractmethod
     def close(self) -> None:
-        """Close the file."""
+        """Close what is kept open, where anything is."""
+        return
 
     def __enter__(self) -> Self:
         return self

@@ -62,8 +62,7 @@ class _DiskFolder(_FolderDump):
         self._found = found
         self._formats: list[Format | None] = []
         members = Members(self._open_member, self._context)
-        self.files = []
-        self.options = {}
+        self.files: list[dict[str, Any]] = []
         tensors: list[Tensor] = []
         try:
             for index in range(len(found)):
@@ -150,7 +149,6 @@ class _FolderView(_FolderDump):
             if owner := files.owner(name):
                 self._absent.setdefault(owner[0], []).append(owner[1])
         self.files = description.get("files", [])
-        self.options = {}
         members = Members(self._open_member, self._context)
         self._take(entries, [], members)
         try:

@@ -162,11 +162,6 @@ class CarriedFile(Tensor):
         self.place = {}
         self._opening = opening
 
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
-
     def holes(self) -> list[tuple[int, int]]:
         """Nothing is coded."""
         return []
@@ -197,7 +192,7 @@ class Groups(Mapping[str, Mapping[str, Any]]):
             for index, entry in enumerate(self._entries):
                 if entry.format:
                     with self._members.use(index) as dump:
-                        for path, attributes in (getattr(dump, "groups", None) or {}).items():
+                        for path, attributes in dump.groups.items():
                             name = f"{entry.path}/{path}" if path else entry.path
                             self._found[name] = dict(attributes)
         return self._found

@@ -129,11 +129,6 @@ class _Words(Tensor):
             "bytes": self.stored_bytes,
         }
 
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Nothing: a text of words has no attributes."""
-        return {}
-
     def holes(self) -> list[tuple[int, int]]:
         """Return the runs of lines of words."""
         return self._survey.runs
@@ -197,11 +192,6 @@ class _AbsentWords(Tensor):
     def __init__(self) -> None:
         self.place = {}
 
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Nothing: a text of words has no attributes."""
-        return {}
-
     def holes(self) -> list[tuple[int, int]]:
         """Nothing is coded."""
         return []
@@ -219,7 +209,6 @@ class _HexDump(Dump):
 
     def __init__(self, source: Path | BinaryIO, absent: Collection[str]) -> None:
         self.path = source if isinstance(source, Path) else None
-        self.groups = {}
         with opened(source) as file:
             self.nbytes = file.seek(0, 2)
             if NAME in absent:
@@ -231,9 +220,6 @@ class _HexDump(Dump):
         if survey.odd:
             survey.runs = [(0, self.nbytes)]
         self.tensors = [_Words(source, survey)]
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
 
 def open(

@@ -168,11 +168,6 @@ class StoredArray(Tensor):
         self._offset = offset
         self._itemsize = header.itemsize
 
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Nothing: NPY has no attributes."""
-        return {}
-
     def holes(self) -> list[tuple[int, int]]:
         """One stretch, the data."""
         return [(self._offset, self.stored_bytes)]
@@ -269,7 +264,6 @@ class _opened:
 
 class _NpyDump(Dump):
     format = "npy"
-    groups: Mapping[str, Mapping[str, Any]] = {}
 
     def __init__(self, source: Path | BinaryIO) -> None:
         self.path = source if isinstance(source, Path) else None
@@ -284,9 +278,6 @@ class _NpyDump(Dump):
                 hint="it is cut: copy it again",
             )
         self.tensors = [StoredArray(source, UNNAMED, header, header.size)]
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
 
 def open(

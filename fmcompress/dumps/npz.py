@@ -29,7 +29,6 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile
 
 class _NpzDump(Dump):
     format = "npz"
-    groups: Mapping[str, Mapping[str, Any]] = {}
 
     def __init__(self, source: Path | BinaryIO, absent: Collection[str]) -> None:
         self.path = source if isinstance(source, Path) else None
@@ -173,11 +172,6 @@ class _NoData(Tensor):
 
     order = "C"
     dtype = None
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Nothing: NPZ has no attributes."""
-        return {}
 
     def holes(self) -> list[tuple[int, int]]:
         """Nothing is coded."""

@@ -149,7 +149,6 @@ class _OnnxDump(Dump):
 
     def __init__(self, source: Path | BinaryIO) -> None:
         self.path = source if isinstance(source, Path) else None
-        self.groups = {}
         with opened(source) as file:
             message = Message(file)
             self.nbytes = message.end
@@ -157,9 +156,6 @@ class _OnnxDump(Dump):
             if message.data and next(iter(message.data)) in VARINTS:
                 _count_varints(file, message)
         self.tensors = [_OnnxTensor(source, message)]
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
 
 def _check(message: Message) -> None:

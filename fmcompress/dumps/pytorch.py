@@ -219,9 +219,6 @@ class _PytorchDump(Dump):
         start = tensor.offset * tensor.kind.bits // 8
         return offset + start, offset - (-(tensor.offset + tensor.extent) * tensor.kind.bits // 8)
 
-    def close(self) -> None:
-        """Nothing is kept open."""
-
 
 def _refuse_other_kinds(file: BinaryIO) -> None:
     """Refuse the two forms that torch.save wrote before version 1.6."""

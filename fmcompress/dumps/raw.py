@@ -163,7 +163,6 @@ class _RawDump(Dump):
 
     def __init__(self, source: Path | BinaryIO, description: Mapping[str, Any]) -> None:
         self.path = source if isinstance(source, Path) else None
-        self.groups = {}
         if isinstance(source, Path):
             self.nbytes = source.stat().st_size
         else:
@@ -176,9 +175,6 @@ class _RawDump(Dump):
             layout = _resolved(description["options"], self.nbytes)
         self.options = layout.describe()
         self.tensors = [_RawTensor(source, layout)]
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
 
 class Layout(BaseLayout):

@@ -136,9 +136,6 @@ class _SafetensorsDump(Dump):
         self.tensors = [_Tensor(source, entry, base, noted[entry.name]) for entry in entries]
         self.groups = {"": rest} if rest else {}
 
-    def close(self) -> None:
-        """Nothing is kept open."""
-
 
 def recognise(file: BinaryIO) -> bool:
     """Look for a header's length within the format's limit, and JSON behind it."""

@@ -73,8 +73,6 @@ TYPES = {
     "C64": ElementType(np.dtype("<c8"), 64, "complex64", carried="complex numbers are not coded"),
 }
 TYPE_NAMES = {kind.element_type or kind.label: name for name, kind in TYPES.items()}
-# Elements that the format cannot hold as they are, and what holds them, one by one.
-WIDENED = {"int4": "I8", "uint4": "U8"}
 
 
 # --- The header ---------------------------------------------------------------------------

@@ -288,10 +288,6 @@ class TreeWriter:
             ) from error
         return path
 
-    def made(self, index: int) -> bool:
-        """Tell whether a file was made."""
-        return index in self._made
-
     def close(self) -> None:
         """Close the file that is open."""
         if self._file is not None:

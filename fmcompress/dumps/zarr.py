@@ -128,7 +128,6 @@ class _ZarrDump(Dump):
     format = "zarr"
 
     def __init__(self, source: Path | BinaryIO, description: Mapping[str, Any]) -> None:
-        self.options = {}
         if isinstance(source, Path):
             self.path = source
             self._found: list[Found] = find_files(source, stores=False)
@@ -148,9 +147,6 @@ class _ZarrDump(Dump):
     def open_bytes(self) -> BinaryIO:
         """Open the bytes of all files, one behind the other."""
         return io.BufferedReader(JoinedFile(self._found), 1 << 16)
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
 
 class Layout(BaseLayout):
