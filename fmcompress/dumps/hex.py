@@ -24,8 +24,8 @@ from fmcompress.dumps.hex_text import (
     pieces,
     word_dtype,
 )
-from fmcompress.dumps.single import opened
 from fmcompress.errors import DamagedError
+from fmcompress.files import open_source
 
 __all__ = ["Layout", "Restorer", "Writer", "open", "recognise"]
 
@@ -139,7 +139,7 @@ class _Words(Tensor):
         line_bytes = digits + len(newline)
         step = BLOCK_BYTES // 4 // line_bytes * line_bytes
         waiting, have = [], 0
-        with opened(self._source) as file:
+        with open_source(self._source) as file:
             for start, size in self._survey.runs:
                 for at in range(start, start + size, step):
                     file.seek(at)
@@ -168,7 +168,7 @@ class _Words(Tensor):
         assert self.dtype is not None
         found = np.zeros(self.shape, self.dtype)
         at = 0
-        with opened(self._source) as file:
+        with open_source(self._source) as file:
             for piece in pieces(file):
                 values = piece.values()
                 if at + values.size > found.size:
@@ -209,7 +209,7 @@ class _HexDump(Dump):
 
     def __init__(self, source: Path | BinaryIO, absent: Collection[str]) -> None:
         self.path = source if isinstance(source, Path) else None
-        with opened(source) as file:
+        with open_source(source) as file:
             self.nbytes = file.seek(0, 2)
             if NAME in absent:
                 self.tensors = [_AbsentWords()]

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
-from fmcompress.dumps.npy import ArrayHeader, StoredArray, read_header
+from fmcompress.dumps.npy import read_header
 from fmcompress.dumps.npz_restoring import BROKEN, Restorer, reading
 from fmcompress.dumps.npz_writing import Writer
+from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
 
 __all__ = ["Restorer", "Writer", "open"]

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.dumps.base import Dump, Restorer, TensorSpec
-from fmcompress.dumps.npy import ArrayHeader, StoredArray
 from fmcompress.dumps.onnx_message import (
     DIMS,
     DOC,
@@ -26,9 +25,11 @@ from fmcompress.dumps.onnx_message import (
     Message,
 )
 from fmcompress.dumps.protobuf import BYTES, bytes_head, number_field, varints
-from fmcompress.dumps.single import SingleWriter, opened
+from fmcompress.dumps.single import SingleWriter
+from fmcompress.dumps.stored_array import ArrayHeader, StoredArray, read_stretch
 from fmcompress.element_types import ELEMENT_TYPES, is_held
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
+from fmcompress.files import open_source
 
 __all__ = ["Restorer", "Writer", "open", "recognise"]
 
@@ -102,7 +103,7 @@ class _OnnxTensor(StoredArray):
         parts = [*self._parts()]
         if self._number == STRINGS:
             strings = np.empty(len(parts), object)
-            strings[:] = parts
+            strings[:] = [*map(bytes, parts)]
             return strings.reshape(self.shape)
         dtype = np.dtype(self._type.code)
         data = b"".join(parts)
@@ -110,14 +111,10 @@ class _OnnxTensor(StoredArray):
             return np.frombuffer(bytearray(data), dtype).reshape(self.shape)
         return _from_varints(data, self._type, dtype).reshape(self.shape)
 
-    def _parts(self) -> Iterator[bytes]:
-        with opened(self._source) as file:
+    def _parts(self) -> Iterator[bytearray]:
+        with open_source(self._source) as file:
             for field in self._fields:
-                file.seek(field.offset)
-                part = file.read(field.size)
-                if len(part) < field.size:
-                    raise DamagedError("its data is cut", layer=self.name)
-                yield part
+                yield read_stretch(file, field.offset, field.size, self.name)
 
 
 def _packed_shape(shape: tuple[int, ...], per_byte: int) -> tuple[int, ...]:
@@ -149,7 +146,7 @@ class _OnnxDump(Dump):
 
     def __init__(self, source: Path | BinaryIO) -> None:
         self.path = source if isinstance(source, Path) else None
-        with opened(source) as file:
+        with open_source(source) as file:
             message = Message(file)
             self.nbytes = message.end
             _check(message)

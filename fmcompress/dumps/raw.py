@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from fmcompress.contents import MAX_AXES
 from fmcompress.dumps.base import Dump, Restorer, TensorSpec
 from fmcompress.dumps.layout import Layout as BaseLayout
-from fmcompress.dumps.npy import ArrayHeader, StoredArray
 from fmcompress.dumps.single import SingleWriter
+from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
 from fmcompress.element_types import ELEMENT_TYPES, element_type, holding_dtype, is_held
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
+from fmcompress.files import open_source
 
 __all__ = ["Layout", "Restorer", "Writer", "layout_options", "open"]
 
@@ -163,10 +164,8 @@ class _RawDump(Dump):
 
     def __init__(self, source: Path | BinaryIO, description: Mapping[str, Any]) -> None:
         self.path = source if isinstance(source, Path) else None
-        if isinstance(source, Path):
-            self.nbytes = source.stat().st_size
-        else:
-            self.nbytes = source.seek(0, 2)
+        with open_source(source) as file:
+            self.nbytes = file.seek(0, 2)
         if "format" in description:
             layout = _from_container(description.get("options"), self.nbytes)
         elif not self.nbytes:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from fmcompress.dumps.base import Dump, TensorSpec
 from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.base import Writer as BaseWriter
-from fmcompress.dumps.npy import ArrayHeader, StoredArray
 from fmcompress.dumps.safetensors_header import (
     MAX_HEADER_BYTES,
     METADATA,
@@ -28,8 +27,9 @@ from fmcompress.dumps.safetensors_header import (
     format_header,
     read_header,
 )
+from fmcompress.dumps.stored_array import ArrayHeader, StoredArray, read_stretch
 from fmcompress.errors import DamagedError, UnsupportedError
-from fmcompress.files import reserve
+from fmcompress.files import open_source, reserve
 
 # Longer text of an attribute is not taken for JSON, and not written.
 _MAX_ATTRIBUTE_BYTES = 1 << 20
@@ -108,8 +108,9 @@ class _Tensor(StoredArray):
         """Return the array; its bytes, in one row, where NumPy has no dtype for the elements."""
         if self.dtype is not None:
             return super().read()
-        header = ArrayHeader((self.stored_bytes,), np.dtype("u1"), self.label, 1, "C", 0)
-        return StoredArray(self._source, self.name, header, self._offset).read()
+        with open_source(self._source) as file:
+            data = read_stretch(file, self._offset, self.stored_bytes, self.name)
+        return np.frombuffer(data, "u1")
 
 
 class _SafetensorsDump(Dump):
@@ -117,13 +118,9 @@ class _SafetensorsDump(Dump):
 
     def __init__(self, source: Path | BinaryIO) -> None:
         self.path = source if isinstance(source, Path) else None
-        file = source.open("rb") if isinstance(source, Path) else source
-        try:
+        with open_source(source) as file:
             self.nbytes = file.seek(0, 2)
             entries, metadata, base = read_header(file, self.nbytes)
-        finally:
-            if isinstance(source, Path):
-                file.close()
         check_offsets(entries, self.nbytes - base)
         noted: dict[str, dict[str, str]] = {entry.name: {} for entry in entries}
         rest: dict[str, str] = {}

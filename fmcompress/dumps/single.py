@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from fmcompress.dumps.base import TensorSpec, Writer
 from fmcompress.errors import UnsupportedError
-
-
-@contextlib.contextmanager
-def opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
-    """Open a path; leave a file object as it is."""
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            yield file
-    else:
-        yield source
 
 
 class SingleWriter(Writer):
