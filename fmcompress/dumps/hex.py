@@ -24,6 +24,7 @@ from fmcompress.dumps.hex_text import (
     pieces,
     word_dtype,
 )
+from fmcompress.dumps.uncoded import AbsentTensor
 from fmcompress.errors import DamagedError
 from fmcompress.files import open_source
 
@@ -178,32 +179,6 @@ class _Words(Tensor):
         return found
 
 
-class _AbsentWords(Tensor):
-    """Words whose lines were taken out of the text."""
-
-    name = NAME
-    order = "C"
-    shape = ()
-    dtype = None
-    label = ""
-    carried = "not here"
-    stored_bytes = 0
-
-    def __init__(self) -> None:
-        self.place = {}
-
-    def holes(self) -> list[tuple[int, int]]:
-        """Nothing is coded."""
-        return []
-
-    def blocks(self) -> Iterator[NDArray[Any]]:
-        """Nothing is coded."""
-        return iter(())
-
-    def read(self) -> None:
-        """Return nothing: there is nothing."""
-
-
 class _HexDump(Dump):
     format = "hex"
 
@@ -212,7 +187,7 @@ class _HexDump(Dump):
         with open_source(source) as file:
             self.nbytes = file.seek(0, 2)
             if NAME in absent:
-                self.tensors = [_AbsentWords()]
+                self.tensors = [AbsentTensor(NAME)]
                 return
             survey = _Survey()
             for piece in pieces(file):

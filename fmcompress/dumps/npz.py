@@ -21,6 +21,7 @@ from fmcompress.dumps.npy import read_header
 from fmcompress.dumps.npz_restoring import BROKEN, Restorer, reading
 from fmcompress.dumps.npz_writing import Writer
 from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
+from fmcompress.dumps.uncoded import AbsentTensor, UncodedTensor
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
 
 __all__ = ["Restorer", "Writer", "open"]
@@ -54,7 +55,7 @@ class _NpzDump(Dump):
             # One compressed array makes all members move when the archive is put back.
             self._packed = any(member.compress_type != zipfile.ZIP_STORED for member in arrays)
             self.tensors = [
-                _AbsentArray(name) if name in absent else self._tensor(name, member)
+                AbsentTensor(name) if name in absent else self._tensor(name, member)
                 for name, member in zip(names, members, strict=True)
             ]
         except BaseException:
@@ -168,46 +169,11 @@ class _PackedArray(StoredArray):
         return np.ndarray(self.shape, dtype, data, self._header_bytes, order=order)
 
 
-class _NoData(Tensor):
-    """Something that is not coded from here."""
-
-    order = "C"
-    dtype = None
-
-    def holes(self) -> list[tuple[int, int]]:
-        """Nothing is coded."""
-        return []
-
-    def blocks(self) -> Iterator[NDArray[Any]]:
-        """Nothing is coded."""
-        return iter(())
-
-
-class _AbsentArray(_NoData):
-    """An array whose data was taken out of the archive."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.shape = ()
-        self.label = ""
-        self.carried = "not here"
-        self.stored_bytes = 0
-        self.place = {}
-
-    def read(self) -> None:
-        """Return nothing: there is nothing."""
-
-
-class _OtherMember(_NoData):
+class _OtherMember(UncodedTensor):
     """A member that is no array; it is carried."""
 
     def __init__(self, archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> None:
-        self.name = name
-        self.shape = (member.file_size,)
-        self.label = "file"
-        self.carried = "not an array"
-        self.stored_bytes = member.compress_size
-        self.place = {}
+        super().__init__(name, "file", (member.file_size,), member.compress_size, "not an array")
         self._archive = archive
         self._member = member
 
