@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
 from fmcompress.dumps.npy import read_header
-from fmcompress.dumps.npz_restoring import BROKEN, Restorer, reading
+from fmcompress.dumps.npz_restoring import Restorer
 from fmcompress.dumps.npz_writing import Writer
 from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
 from fmcompress.dumps.uncoded import AbsentTensor, UncodedTensor
+from fmcompress.dumps.zip_archives import data_offset, open_archive, reading
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
 
 __all__ = ["Restorer", "Writer", "open"]
@@ -38,12 +39,7 @@ class _NpzDump(Dump):
         self._file = source.open("rb") if isinstance(source, Path) else source
         try:
             self.nbytes = self._file.seek(0, 2)
-            try:
-                self.archive = zipfile.ZipFile(self._file)
-            except (*BROKEN, ValueError) as error:
-                raise DamagedError(
-                    f"the zip archive cannot be read ({error})", hint="it is cut: copy it again"
-                ) from error
+            self.archive = open_archive(self._file)
             members = sorted(self.archive.infolist(), key=lambda member: member.header_offset)
             arrays = [member for member in members if member.filename.endswith(".npy")]
             if not arrays:
@@ -78,7 +74,7 @@ class _NpzDump(Dump):
                 raise DamagedError("its member is shorter than its header promises")
             if self._packed:
                 return _PackedArray(self.archive, self._file, name, member, header)
-            start = _data_offset(self._file, member)
+            start = data_offset(self._file, member)
             if start + member.file_size > self.nbytes:
                 raise DamagedError("its member reaches past the end of the archive")
             return StoredArray(self._source, name, header, start + header.size)
@@ -103,16 +99,6 @@ def _layer_names(members: list[zipfile.ZipInfo]) -> list[str]:
     ]
 
 
-def _data_offset(file: BinaryIO, member: zipfile.ZipInfo) -> int:
-    """Offset of a member's data: behind its local header, whose length only itself tells."""
-    file.seek(member.header_offset)
-    local = file.read(30)
-    if len(local) < 30 or local[:4] != b"PK\x03\x04":
-        raise DamagedError("its member's header is damaged")
-    lengths = (int.from_bytes(local[26:28], "little"), int.from_bytes(local[28:30], "little"))
-    return member.header_offset + 30 + sum(lengths)
-
-
 class _PackedArray(StoredArray):
     """An array in a compressed member: the hole is the member's packed bytes, header and all."""
 
@@ -124,7 +110,7 @@ class _PackedArray(StoredArray):
         member: zipfile.ZipInfo,
         header: ArrayHeader,
     ) -> None:
-        start = _data_offset(file, member)
+        start = data_offset(file, member)
         super().__init__(file, name, header, start)
         self._archive = archive
         self._member = member

@@ -20,7 +20,7 @@ from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.pickle_machine import MAX_PICKLE_BYTES
 from fmcompress.dumps.pytorch_objects import Strided, read_objects
 from fmcompress.dumps.stored_array import ArrayHeader, StoredArray, read_stretch
-from fmcompress.dumps.stored_zip import Member, open_archive, stored_members
+from fmcompress.dumps.zip_archives import Member, open_archive, stored_members
 from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.files import open_source
 from fmcompress.ordering import file_axes
