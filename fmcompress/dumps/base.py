@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from fmcompress.contents import LayerInfo
+from fmcompress.dumps.losses import Losses
 from fmcompress.errors import DamagedError
 from fmcompress.files import reserve
 from fmcompress.records import Piece
@@ -257,6 +258,12 @@ class TensorSpec:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+def little_endian(elements: NDArray[Any]) -> memoryview:
+    """Return the bytes of elements, in little-endian byte order."""
+    little = elements.astype(elements.dtype.newbyteorder("<"), copy=False)
+    return little.view("u1").data
+
+
 class Writer(ABC):
     """Write a new dump of a format: for every tensor, in order, `begin`, `write`… and `end`.
 
@@ -271,8 +278,8 @@ class Writer(ABC):
 
     Attributes
     ----------
-    lost : list of str
-        What the format could not hold, in clauses for people; known after `finish`.
+    losses : Losses
+        What the format cannot hold; complete after `finish`.
 
     Raises
     ------
@@ -289,7 +296,12 @@ class Writer(ABC):
         self.path = path
         self.tensors = tensors
         self.groups = groups
-        self.lost: list[str] = []
+        self.losses = Losses()
+
+    @property
+    def lost(self) -> list[str]:
+        """What the format cannot hold, in clauses for people; complete after `finish`."""
+        return self.losses.clauses()
 
     @abstractmethod
     def begin(self, tensor: TensorSpec) -> None:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from fmcompress.dumps.base import TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.hdf5_types import TYPE_ATTRIBUTES, file_type
-from fmcompress.dumps.losses import Losses
 from fmcompress.errors import UnsupportedError
 from fmcompress.files import reserve
 
@@ -36,7 +35,6 @@ class Writer(BaseWriter):
         groups: Mapping[str, Mapping[str, Any]],
     ) -> None:
         super().__init__(path, tensors, groups)
-        self._losses = Losses()
         self._offsets: dict[str, int] = {}
         _check_names([tensor.name for tensor in tensors])
         for tensor in tensors:
@@ -87,7 +85,7 @@ class Writer(BaseWriter):
             try:
                 item.attrs.create(key, value, dtype=_attribute_dtype(value))
             except (TypeError, ValueError, OSError, RuntimeError, NotImplementedError):
-                self._losses.attribute(key, name)
+                self.losses.attributes([key], name)
 
     def begin(self, tensor: TensorSpec) -> None:
         """Start with the next tensor."""
@@ -99,7 +97,6 @@ class Writer(BaseWriter):
 
     def finish(self) -> None:
         """Complete the file."""
-        self.lost += self._losses.clauses()
         self.close()
 
     def close(self) -> None:

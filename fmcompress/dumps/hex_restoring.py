@@ -172,7 +172,7 @@ class Writer(SingleWriter):
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements."""
         native = elements.astype(elements.dtype.newbyteorder("="), copy=False)
-        words = np.ascontiguousarray(native).view(f"u{native.itemsize}")
+        words = native.view(f"u{native.itemsize}")
         if self._digits == 1:
             words = words & 15
         for first in range(0, words.size, _STEP):

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from fmcompress.contents import MAX_AXES
 from fmcompress.dumps.base import Dump, Restorer, TensorSpec
-from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.losses import Losses
+from fmcompress.dumps.single import SingleWriter
 from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
 from fmcompress.element_types import is_held
 from fmcompress.errors import DamagedError, UnsupportedError
@@ -119,13 +119,14 @@ def new_header(tensor: TensorSpec) -> bytes:
 def note_held_type(tensor: TensorSpec, losses: Losses) -> None:
     """Note that a file of arrays does not name a type that NumPy lacks."""
     if is_held(tensor.element_type):
-        losses.note(
-            f"that the elements are {tensor.element_type} (opaque bytes to NumPy)", tensor.name
-        )
+        losses.note(f"the dtype {tensor.element_type} (opaque bytes to NumPy)", tensor.name)
 
 
-class Writer(BaseWriter):
-    """Write a new NPY file: one tensor, without attributes."""
+class Writer(SingleWriter):
+    """Write a new NPY file."""
+
+    title = "an NPY file"
+    keeps = ("name", "dtype", "shape")  # the name is for the file to have
 
     def __init__(
         self,
@@ -134,20 +135,9 @@ class Writer(BaseWriter):
         groups: Mapping[str, Mapping[str, Any]],
     ) -> None:
         super().__init__(path, tensors, groups)
-        if len(tensors) != 1:
-            raise UnsupportedError(
-                f"an NPY file holds one array, not {len(tensors)}",
-                hint="pick one layer with --layers, or write an NPZ file",
-            )
-        self._header = new_header(tensors[0])
-        losses = Losses()
-        for name, attributes in groups.items():
-            losses.attributes(attributes, name)
-        losses.attributes(tensors[0].attributes, tensors[0].name)
-        note_held_type(tensors[0], losses)
-        self.lost += losses.clauses()
-        self._file = path.open("r+b")
+        note_held_type(tensors[0], self.losses)
         try:
+            self._header = new_header(tensors[0])
             reserve(self._file, len(self._header) + tensors[0].nbytes)
         except BaseException:
             self.close()
@@ -160,14 +150,6 @@ class Writer(BaseWriter):
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements."""
         self._file.write(elements.view("u1").data)
-
-    def finish(self) -> None:
-        """Complete the file."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 class _NpyDump(Dump):

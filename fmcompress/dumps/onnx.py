@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import Dump, Restorer, TensorSpec
+from fmcompress.dumps.base import Dump, Restorer, TensorSpec, little_endian
 from fmcompress.dumps.onnx_message import (
     DIMS,
     DOC,
@@ -194,7 +194,8 @@ class Writer(SingleWriter):
     """Write one tensor as a TensorProto, its elements as raw_data."""
 
     title = "an ONNX tensor file"
-    keeps = ("name", "dtype", "shape", "doc_string")
+    keeps = ("name", "dtype", "shape")
+    keeps_attributes = ("doc_string",)
 
     def __init__(
         self,
@@ -235,8 +236,7 @@ class Writer(SingleWriter):
             even = nibbles.size // 2 * 2
             self._nibble = nibbles[even:]
             elements = nibbles[0:even:2] | nibbles[1:even:2] << 4
-        little = elements.astype(elements.dtype.newbyteorder("<"), copy=False)
-        self._file.write(np.ascontiguousarray(little).view("u1").data)
+        self._file.write(little_endian(elements))
 
     def end(self) -> None:
         """Write what is left of the elements, and the documentation string.
@@ -247,7 +247,7 @@ class Writer(SingleWriter):
             If they were not as many as the shape says: the file's sizes would be wrong.
         """
         if self._left:
-            raise DamagedError("its elements are not as many as its shape says")
+            raise DamagedError("its elements do not fill its shape")
         self._file.write(self._nibble.data)
         (tensor,) = self.tensors
         text = tensor.attributes.get("doc_string")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.contents import MAX_AXES
-from fmcompress.dumps.base import Dump, Restorer, TensorSpec
+from fmcompress.dumps.base import Dump, Restorer, TensorSpec, little_endian
 from fmcompress.dumps.layout import Layout as BaseLayout
 from fmcompress.dumps.single import SingleWriter
 from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
@@ -195,8 +195,7 @@ class Writer(SingleWriter):
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements."""
-        little = elements.astype(elements.dtype.newbyteorder("<"), copy=False)
-        self._file.write(np.ascontiguousarray(little).view("u1").data)
+        self._file.write(little_endian(elements))
 
 
 def open(

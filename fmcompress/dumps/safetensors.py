@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import Dump, TensorSpec
+from fmcompress.dumps.base import Dump, TensorSpec, little_endian
 from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.safetensors_header import (
@@ -219,8 +219,7 @@ class Writer(BaseWriter):
         entries = arrange([(spec.name, self._type_name(spec), spec.shape) for spec in tensors])
         header = format_header(entries, self._metadata())
         self._starts = {entry.name: len(header) + entry.start for entry in entries}
-        self._left = 0
-        self._layer: TensorSpec | None = None
+        self._name, self._left = "", 0  # bytes of the tensor at hand that are still to come
         self._file = path.open("wb")
         try:
             reserve(self._file, len(header) + sum(entry.end - entry.start for entry in entries))
@@ -230,9 +229,9 @@ class Writer(BaseWriter):
             raise
 
     def _type_name(self, spec: TensorSpec) -> str:
-        name = spec.element_type or spec.dtype.name
+        name = spec.element_type
         if name in _WIDENED:
-            self.lost.append(f"layer {spec.name!r} is {name}, held one a byte")
+            self.losses.note(f"the dtype {name} (held one a byte)", spec.name)
             return _WIDENED[name]
         kind = TYPES.get(TYPE_NAMES.get(name, ""))
         if kind is None or kind.dtype is None or spec.name == METADATA:
@@ -249,34 +248,31 @@ class Writer(BaseWriter):
         names = {spec.name for spec in self.tensors}
         found: dict[str, str] = {}
 
-        def note(place: str, prefix: str, owner: str | None, values: Mapping[str, Any]) -> None:
+        def note(name: str, owner: str | None, values: Mapping[str, Any]) -> None:
             for key in values:
-                value, full = values[key], f"{prefix}{key}"
+                value, full = values[key], f"{name}.{key}" if name or owner is not None else key
                 # Of the file itself, text stays as it is: so the library's own users have it.
                 text = value if owner is None and isinstance(value, str) else _text(value)
                 # A reader must find it where it was, and find one value only.
                 if text is None or full in found or _owner(full, names) != owner:
-                    self.lost.append(f"attribute {key!r} of {place}")
+                    self.losses.attributes([key], name)
                 else:
                     found[full] = text
 
         for path, values in self.groups.items():
-            note(f"group {path!r}" if path else "the file", f"{path}." * bool(path), None, values)
+            note(path, None, values)
         for spec in self.tensors:
-            note(f"layer {spec.name!r}", f"{spec.name}.", spec.name, spec.attributes)
+            note(spec.name, spec.name, spec.attributes)
         return found
 
     def begin(self, tensor: TensorSpec) -> None:
         """Start with the next tensor."""
-        self._layer = tensor
-        self._left = tensor.dtype.itemsize
-        for length in tensor.shape:
-            self._left *= length
+        self._name, self._left = tensor.name, tensor.nbytes
         self._file.seek(self._starts[tensor.name])
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements, in C order."""
-        data = elements.astype(elements.dtype.newbyteorder("<"), copy=False).view("u1").data
+        data = little_endian(elements)
         self._left -= len(data)
         self._file.write(data)
 
@@ -289,8 +285,7 @@ class Writer(BaseWriter):
             If it had more or fewer elements than its shape says.
         """
         if self._left:
-            assert self._layer is not None
-            raise DamagedError("its elements do not fill its shape", layer=self._layer.name)
+            raise DamagedError("its elements do not fill its shape", layer=self._name)
 
     def finish(self) -> None:
         """Complete the file and close it."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fmcompress.dumps.base import TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
+from fmcompress.dumps.losses import Losses
 from fmcompress.dumps.zarr_chunks import is_version_3, library, quiet
 from fmcompress.element_types import is_held
 from fmcompress.errors import UnsupportedError
@@ -48,7 +49,7 @@ class Writer(BaseWriter):
         super().__init__(path, tensors, groups)
         zarr = library()
         self._new = is_version_3(zarr)
-        self._names = _names([tensor.name for tensor in tensors], self.lost)
+        self._names = _names([tensor.name for tensor in tensors], self.losses)
         with quiet():
             version = {"zarr_format": 3} if self._new else {}
             self._root = zarr.open_group(str(path), mode="w", **version)
@@ -56,7 +57,7 @@ class Writer(BaseWriter):
                 folder = "/".join(_part(part) for part in name.split("/")) if name else ""
                 if folder not in self._names.values():
                     group = self._root.require_group(folder) if folder else self._root
-                    self._attach(group, name or "the file", attributes)
+                    self._attach(group, name, attributes)
         self._array: Any = None
         self._boxes: Iterator[tuple[slice, ...]] = iter(())
         self._box: tuple[slice, ...] | None = None
@@ -133,7 +134,7 @@ class Writer(BaseWriter):
                 json.dumps({key: plain[key]}).encode("utf-8")
             except (TypeError, ValueError, UnicodeError, RecursionError):
                 plain.pop(key, None)
-                self.lost.append(f"attribute {key!r} of {name!r}")
+                self.losses.attributes([key], name)
         if plain:
             with quiet():
                 item.attrs.update(plain)
@@ -151,7 +152,7 @@ def _part(part: str) -> str:
     return f"_{part}" if part in ("", ".", "..") or part.startswith("__") else part
 
 
-def _names(names: Sequence[str], lost: list[str]) -> dict[str, str]:
+def _names(names: Sequence[str], losses: Losses) -> dict[str, str]:
     """Give every tensor a path that Zarr allows and that is no folder of another's."""
     given: dict[str, str] = {}
     taken: set[str] = set()
@@ -167,7 +168,7 @@ def _names(names: Sequence[str], lost: list[str]) -> dict[str, str]:
         folders.update(_folders(fresh))
         given[name] = fresh
         if fresh != name:
-            lost.append(f"the name of {name!r}: it is {fresh!r} now")
+            losses.note(f"the name of {name!r}: it is {fresh!r} now")
     return given
 
 
