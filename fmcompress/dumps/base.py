@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 # Elements are handed on in blocks of about this size.
 BLOCK_BYTES = 1 << 24
+# No filter packs more tightly.
+_TIGHTEST = 1 << 12
+
+
+def is_mostly_unwritten(nbytes: int, stored_bytes: int) -> bool:
+    """Tell whether most of an array can be no data of its file, and reads as fill value."""
+    return nbytes > _TIGHTEST * (stored_bytes + BLOCK_BYTES)
 
 
 class Tensor(ABC):

@@ -51,10 +51,9 @@ class Format(NamedTuple):
 
     def layout(self, description: Mapping[str, Any]) -> Layout:
         """Prepare to check that template and layers make up a dump of this format."""
-        if self.own_layout:
-            layout: Layout = self._module().Layout(description)
-            return layout
-        return Layout(description["bytes"], self.places)
+        kind = self._module().Layout if self.own_layout else Layout
+        layout: Layout = kind(description, self.places)
+        return layout
 
     def open(
         self,

@@ -17,14 +17,13 @@ import numpy as np
 from h5py import h5d, h5z
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
+from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor, is_mostly_unwritten
 from fmcompress.dumps.hdf5_chunks import (
     Box,
     bricks,
     extents,
     inside,
     is_large,
-    is_mostly_unwritten,
     is_one_brick,
     read_box,
     rows,

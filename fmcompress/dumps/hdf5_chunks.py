@@ -24,13 +24,6 @@ Box = tuple[slice, ...]
 ROW_BYTES = 1 << 26
 # The library takes about 7 kB of memory for every chunk that one read or write touches.
 BRICK_CHUNKS = 1 << 10
-# No filter packs more tightly.
-_TIGHTEST = 1 << 12
-
-
-def is_mostly_unwritten(nbytes: int, stored_bytes: int) -> bool:
-    """Tell whether most of a dataset can be no data of its file, and reads as fill value."""
-    return nbytes > _TIGHTEST * (stored_bytes + BLOCK_BYTES)
 
 
 def rows(shape: Sequence[int], chunk: Sequence[int], itemsize: int) -> Iterator[Box]:

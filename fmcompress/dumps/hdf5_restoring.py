@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import Restorer as BaseRestorer
+from fmcompress.dumps.base import is_mostly_unwritten
 from fmcompress.dumps.hdf5_chunks import (
     AllocatedChunks,
     Box,
     extents,
     inside,
     is_large,
-    is_mostly_unwritten,
     read_box,
     rows,
 )

@@ -18,7 +18,6 @@ from fmcompress.dumps.single import SingleWriter
 from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.records import Piece
 
-_PLACE_KEYS = frozenset({"digits", "upper", "newline", "bytes"})
 # Words are written in blocks of so many.
 _STEP = 1 << 18
 
@@ -26,8 +25,8 @@ _STEP = 1 << 18
 class Layout(BaseLayout):
     """As for any format, and the gaps in the template must have room for just the lines."""
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
-        super().__init__(description["bytes"], (_PLACE_KEYS,))
+    def __init__(self, description: Mapping[str, Any], places: Sequence[frozenset[str]]) -> None:
+        super().__init__(description, places)
         self._lines: list[tuple[int, int, int]] = []
 
     def layer(self, layer: LayerInfo, nbytes: int) -> None:

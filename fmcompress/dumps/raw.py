@@ -179,8 +179,8 @@ class _RawDump(Dump):
 class Layout(BaseLayout):
     """As for any format, and what the container says of the elements must be valid."""
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
-        super().__init__(description["bytes"], (frozenset({"offset"}),))
+    def __init__(self, description: Mapping[str, Any], places: Sequence[frozenset[str]]) -> None:
+        super().__init__(description, places)
         _from_container(description.get("options"), description["bytes"])
 
 

@@ -20,8 +20,8 @@ from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 from fmcompress.files import check_room
 from fmcompress.records import Piece
 
-# A folder that holds one of these is a Zarr array or group.
-ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup")
+# A folder that holds one of these is a Zarr array or group; where there are two, the first counts.
+NODE_NAMES = ("zarr.json", ".zarray", ".zgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Found:
 
 def is_zarr(folder: Path) -> bool:
     """Tell whether a folder is a Zarr array or group."""
-    return any((folder / name).is_file() for name in ZARR_MARKS)
+    return any((folder / name).is_file() for name in NODE_NAMES)
 
 
 def find_files(root: Path, *, stores: bool = True) -> list[Found]:

@@ -7,7 +7,7 @@ They are written anew by the zarr library, an optional one, with the codecs of t
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,7 +26,6 @@ from fmcompress.spool import Spool
 
 __all__ = ["Layout", "Restorer", "Writer", "open"]
 
-_PLACES = (frozenset({"array", "chunks", "bytes"}),)
 _MOST_READ_TIMES = 1 << 12
 
 
@@ -156,6 +155,7 @@ class Layout(BaseLayout):
     ----------
     description : mapping
         Of the store.
+    places : sequence of set of str
 
     Raises
     ------
@@ -163,11 +163,11 @@ class Layout(BaseLayout):
         If its list of files is not valid.
     """
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
+    def __init__(self, description: Mapping[str, Any], places: Sequence[frozenset[str]]) -> None:
         files = FileList(description)
         if any(entry.description for entry in files.entries):
             raise DamagedError("a file in a Zarr store is no dump of its own")
-        super().__init__(description["bytes"], _PLACES)
+        super().__init__(description, places)
         self._borders = {0, *(entry.start + entry.nbytes for entry in files.entries)}
 
     def check_whole(self) -> None:

@@ -17,8 +17,6 @@ import numpy as np
 from fmcompress.contents import MAX_AXES, parse_json
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 
-# Names of metadata files; whoever has both versions' is read as version 3.
-NODE_NAMES = ("zarr.json", ".zarray", ".zgroup")
 MAX_METADATA_BYTES = 1 << 24
 MAX_CHUNK_BYTES = 1 << 30
 _PLAIN = re.compile(r"[<>|=]?[biufc]\d{1,2}")
@@ -110,7 +108,7 @@ class ArrayInfo:
 
 
 def parse_node(name: str, document: bytes) -> ArrayInfo | None:
-    """Read a metadata file of one of the `NODE_NAMES`; None of a group.
+    """Read a metadata file of one of the `NODE_NAMES` of `tree`; None of a group.
 
     Raises
     ------

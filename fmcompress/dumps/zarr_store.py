@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fmcompress.contents import parse_json
-from fmcompress.dumps.base import BLOCK_BYTES
+from fmcompress.dumps.base import BLOCK_BYTES, is_mostly_unwritten
 from fmcompress.dumps.file_list import prefixes
-from fmcompress.dumps.tree import TreeReader
+from fmcompress.dumps.tree import NODE_NAMES, TreeReader
 from fmcompress.dumps.zarr_chunks import Box, ChunkCoder
 from fmcompress.dumps.zarr_metadata import (
     MAX_METADATA_BYTES,
-    NODE_NAMES,
     ArrayInfo,
     boxes,
     parse_node,
@@ -25,7 +24,6 @@ from fmcompress.errors import DamagedError, error_context
 UNNAMED = "arr_0"
 # Larger rows of chunks go through a temporary file.
 MOST_ROW_BYTES = 1 << 26
-_TIGHTEST = 1 << 12
 
 
 @dataclass(slots=True)
@@ -142,8 +140,7 @@ def _why_carried(array: StoredArray, reader: TreeReader) -> str:
         return info.carried
     if not array.chunks:
         return "no data allocated"
-    # What was never written reads as fill value, and may be very much.
-    if info.nbytes > _TIGHTEST * (array.stored_bytes + BLOCK_BYTES) or array.is_sparse:
+    if is_mostly_unwritten(info.nbytes, array.stored_bytes) or array.is_sparse:
         return "mostly unwritten"
     if info.chunk_bytes > max(MOST_ROW_BYTES, 16 * info.nbytes):
         return "its chunks are far larger than it is"
