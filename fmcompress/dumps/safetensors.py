@@ -92,7 +92,8 @@ class _Tensor(StoredArray):
         self, source: Path | BinaryIO, entry: Entry, base: int, noted: Mapping[str, str]
     ) -> None:
         kind = entry.kind
-        header = ArrayHeader(entry.shape, kind.dtype, kind.label, max(kind.bits // 8, 1), "C", 0)
+        dtype = np.dtype(kind.code).newbyteorder("<") if kind.code else None
+        header = ArrayHeader(entry.shape, dtype, kind.label, max(kind.bits // 8, 1), "C", 0)
         super().__init__(source, entry.name, header, base + entry.start)
         self.stored_bytes = entry.end - entry.start
         self.element_type = kind.element_type
@@ -234,7 +235,7 @@ class Writer(BaseWriter):
             self.losses.note(f"the dtype {name} (held one a byte)", spec.name)
             return _WIDENED[name]
         kind = TYPES.get(TYPE_NAMES.get(name, ""))
-        if kind is None or kind.dtype is None or spec.name == METADATA:
+        if kind is None or not kind.code or spec.name == METADATA:
             raise UnsupportedError(
                 f"a safetensors file holds no tensor of type {name}"
                 if spec.name != METADATA

@@ -18,7 +18,7 @@ from fmcompress.dumps.file_list import FileList, check_list
 from fmcompress.dumps.layout import Layout as BaseLayout
 from fmcompress.dumps.tree import Found, JoinedFile, TreeReader, find_files
 from fmcompress.dumps.zarr_restoring import Restorer
-from fmcompress.dumps.zarr_store import JsonAttributes, StoredArray, find_nodes
+from fmcompress.dumps.zarr_store import ArrayFiles, JsonAttributes, find_nodes
 from fmcompress.dumps.zarr_writing import Writer
 from fmcompress.element_types import holding_dtype, is_held
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
@@ -30,7 +30,7 @@ _MOST_READ_TIMES = 1 << 12
 
 
 class _Array(Tensor):
-    def __init__(self, reader: TreeReader, array: StoredArray) -> None:
+    def __init__(self, reader: TreeReader, array: ArrayFiles) -> None:
         self._reader = reader
         self._array = array
         self.name = array.name

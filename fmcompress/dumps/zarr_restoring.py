@@ -16,7 +16,7 @@ from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.file_list import FileList, prefixes
 from fmcompress.dumps.tree import Found, TreeReader, TreeWriter, remove_empty_folders
 from fmcompress.dumps.zarr_metadata import MAX_METADATA_BYTES
-from fmcompress.dumps.zarr_store import UNNAMED, Nodes, StoredArray, find_nodes
+from fmcompress.dumps.zarr_store import UNNAMED, ArrayFiles, Nodes, find_nodes
 from fmcompress.errors import DamagedError, error_context
 from fmcompress.records import Piece
 from fmcompress.spool import Spool
@@ -151,7 +151,7 @@ def _forget_consolidated(path: Path) -> None:
 class _ChunkFiles:
     """Collect elements to whole rows of chunks, and write the files of those that were there."""
 
-    def __init__(self, root: Path, array: StoredArray, reader: TreeReader) -> None:
+    def __init__(self, root: Path, array: ArrayFiles, reader: TreeReader) -> None:
         assert array.info.dtype is not None
         self._root = root
         self._array = array

@@ -27,8 +27,8 @@ MOST_ROW_BYTES = 1 << 26
 
 
 @dataclass(slots=True)
-class StoredArray:
-    """An array of a store.
+class ArrayFiles:
+    """An array of a store, and its files.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class StoredArray:
 class Nodes:
     """What a store holds: arrays by path; groups by path, with the index of their metadata."""
 
-    arrays: dict[str, StoredArray]
+    arrays: dict[str, ArrayFiles]
     groups: dict[str, int]
 
 
@@ -114,7 +114,7 @@ def find_nodes(reader: TreeReader) -> Nodes:
         if info is None:
             nodes.groups[path] = index
         else:
-            nodes.arrays[path] = StoredArray(path, info, index)
+            nodes.arrays[path] = ArrayFiles(path, info, index)
     for index, entry in enumerate(entries):
         _give_to_array(nodes.arrays, entry.path, index, entry.nbytes)
     for array in nodes.arrays.values():
@@ -122,7 +122,7 @@ def find_nodes(reader: TreeReader) -> Nodes:
     return nodes
 
 
-def _give_to_array(arrays: Mapping[str, StoredArray], path: str, index: int, nbytes: int) -> None:
+def _give_to_array(arrays: Mapping[str, ArrayFiles], path: str, index: int, nbytes: int) -> None:
     """Note a file as a chunk of the array that it is one of."""
     for folder in ("", *prefixes(path)):
         array = arrays.get(folder)
@@ -134,7 +134,7 @@ def _give_to_array(arrays: Mapping[str, StoredArray], path: str, index: int, nby
                 return
 
 
-def _why_carried(array: StoredArray, reader: TreeReader) -> str:
+def _why_carried(array: ArrayFiles, reader: TreeReader) -> str:
     info = array.info
     if info.carried:
         return info.carried
