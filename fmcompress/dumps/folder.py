@@ -187,11 +187,7 @@ class _FolderView(_FolderDump):
             raise
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open a folder of dumps, or the bytes of all its files.
 
     Raises
@@ -204,7 +200,7 @@ def open(
         If it holds no dump, or something that would not come back.
     """
     if not isinstance(source, Path):
-        return _FolderView(source, absent, description or {"bytes": 0})
+        return _FolderView(source, absent, description)
     return _DiskFolder(source, find_files(source))
 
 

@@ -269,11 +269,7 @@ def _why_not_open(source: Path | BinaryIO, error: OSError) -> Exception:
     )
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open an HDF5 file.
 
     Raises

@@ -197,11 +197,7 @@ class _HexDump(Dump):
         self.tensors = [_Words(source, survey)]
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open a text of hex words.
 
     Raises

@@ -170,11 +170,7 @@ class _NpyDump(Dump):
         self.tensors = [StoredArray(source, UNNAMED, header, header.size)]
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open an NPY file.
 
     Raises

@@ -169,11 +169,7 @@ class _OtherMember(UncodedTensor):
             return self._archive.read(self._member)
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open an NPZ file.
 
     Raises

@@ -256,11 +256,7 @@ class Writer(SingleWriter):
             self._file.write(bytes_head(DOC, len(doc)) + doc)
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open an ONNX tensor.
 
     Raises

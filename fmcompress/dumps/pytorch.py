@@ -283,11 +283,7 @@ def recognise(file: BinaryIO) -> bool:
     )
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open what torch.save wrote, version 1.6 or newer.
 
     Raises

@@ -198,11 +198,7 @@ class Writer(SingleWriter):
         self._file.write(little_endian(elements))
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open a raw file.
 
     Parameters
@@ -222,7 +218,6 @@ def open(
     UnsupportedError
         If a container's description has unknown keys.
     """
-    description = description or {}
     if not {"options", "format"} & set(description):
         raise ParameterError("a raw file needs a dtype", hint="say what it holds")
     return _RawDump(source, description)

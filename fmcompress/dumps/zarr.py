@@ -177,11 +177,7 @@ class Layout(BaseLayout):
             raise DamagedError("the template holds a part of a file")
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open a Zarr store, or the bytes of all its files.
 
     Raises
@@ -191,4 +187,4 @@ def open(
     DamagedError, UnsupportedError
         If metadata cannot be understood.
     """
-    return _ZarrDump(source, description or {"bytes": 0})
+    return _ZarrDump(source, description)
