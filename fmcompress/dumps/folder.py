@@ -22,13 +22,13 @@ from fmcompress.dumps.formats import FORMATS, Format, format_named
 from fmcompress.dumps.tree import (
     Found,
     JoinedFile,
-    Window,
     find_files,
     find_store,
     found_file,
     is_zarr,
 )
 from fmcompress.errors import DamagedError, FmcError, ParameterError, UnsupportedError
+from fmcompress.views import Window
 
 __all__ = ["Layout", "Restorer", "open", "open_several"]
 
