@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from fmcompress.element_types import ELEMENT_TYPES, is_held
+import numpy as np
+
+from fmcompress.element_types import ELEMENT_TYPES, element_type, is_held
+from fmcompress.errors import FmcError
+
+# What an attribute is called that says what elements are, where their dtype does not.
+TYPE_ATTRIBUTES = ("dtype", "element_type")
 
 
 class FileDtype(NamedTuple):
@@ -41,3 +49,20 @@ def complex_numbers(bits: int) -> FileDtype:
 def opaque(bits: int, label: str) -> FileDtype:
     """Return a dtype that NumPy lacks."""
     return FileDtype("", bits, label, carried=f"{label} has no NumPy dtype")
+
+
+def held_types(attributes: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the element types that NumPy lacks and that attributes name."""
+    for key in TYPE_ATTRIBUTES:
+        name = ""
+        with contextlib.suppress(FmcError, KeyError, ValueError):  # a ragged list, say
+            name = element_type(_text(attributes[key]))
+        if is_held(name):
+            yield name
+
+
+def _text(value: Any) -> str:
+    """Return an attribute's text; what is none is no type's name."""
+    items = np.asarray(value).reshape(-1)
+    item = items[0] if items.size == 1 else ""
+    return item.decode("ascii", "replace") if isinstance(item, bytes) else str(item)

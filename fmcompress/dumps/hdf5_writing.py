@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from fmcompress.dumps.base import TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
-from fmcompress.dumps.hdf5_types import TYPE_ATTRIBUTES, file_type
+from fmcompress.dumps.file_dtypes import TYPE_ATTRIBUTES
+from fmcompress.dumps.hdf5_types import file_type
 from fmcompress.errors import UnsupportedError
 from fmcompress.files import reserve
 

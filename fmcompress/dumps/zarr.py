@@ -14,13 +14,14 @@ from typing import Any, BinaryIO
 from numpy.typing import NDArray
 
 from fmcompress.dumps.base import Dump, Tensor
+from fmcompress.dumps.file_dtypes import held_types
 from fmcompress.dumps.file_list import FileList, check_list
 from fmcompress.dumps.layout import Layout as BaseLayout
 from fmcompress.dumps.tree import Found, JoinedFile, TreeReader, find_files
 from fmcompress.dumps.zarr_restoring import Restorer
 from fmcompress.dumps.zarr_store import ArrayFiles, JsonAttributes, find_nodes
 from fmcompress.dumps.zarr_writing import Writer
-from fmcompress.element_types import holding_dtype, is_held
+from fmcompress.element_types import holding_dtype
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
 from fmcompress.spool import Spool
 
@@ -51,13 +52,10 @@ class _Array(Tensor):
         """Return what unsigned integers hold, where an attribute says so."""
         if self.dtype is None or self.dtype.kind not in "iu":
             return ""
-        attributes = dict(self.attributes)
-        for key in ("dtype", "element_type"):
-            name = attributes.get(key)
-            if isinstance(name, str) and is_held(name):
-                held = holding_dtype(name)
-                if (held.kind, held.itemsize) == (self.dtype.kind, self.dtype.itemsize):
-                    return name
+        for name in held_types(dict(self.attributes)):
+            held = holding_dtype(name)
+            if (held.kind, held.itemsize) == (self.dtype.kind, self.dtype.itemsize):
+                return name
         return ""
 
     @property

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fmcompress.dumps.base import TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
+from fmcompress.dumps.file_dtypes import TYPE_ATTRIBUTES
 from fmcompress.dumps.losses import Losses
 from fmcompress.dumps.zarr_chunks import is_version_3, library, quiet
 from fmcompress.element_types import is_held
@@ -91,7 +92,7 @@ class Writer(BaseWriter):
             ) from error
         attributes = dict(tensor.attributes)
         if is_held(tensor.element_type):
-            attributes["dtype"] = tensor.element_type
+            attributes[TYPE_ATTRIBUTES[0]] = tensor.element_type
         self._attach(self._array, tensor.name, attributes)
 
     def _next_box(self) -> None:
