@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
 
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps.losses import Losses
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# Attributes of groups, by path; of the file itself, under "".
+GroupAttributes: TypeAlias = Mapping[str, Mapping[str, Any]]
 # Elements are handed on in blocks of about this size.
 BLOCK_BYTES = 1 << 24
 # No filter packs more tightly.
@@ -140,7 +142,7 @@ class Dump:
     path: Path | None
     nbytes: int
     tensors: list[Tensor]
-    groups: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    groups: GroupAttributes = MappingProxyType({})
     options: Mapping[str, Any] = MappingProxyType({})
     files: Sequence[Mapping[str, Any]] = ()
 
@@ -294,12 +296,7 @@ class Writer(ABC):
         If the format cannot hold these tensors.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         self.path = path
         self.tensors = tensors
         self.groups = groups

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from fmcompress.dumps.base import Dump, Restorer, TensorSpec, Writer
+from fmcompress.dumps.base import Dump, GroupAttributes, Restorer, TensorSpec, Writer
 from fmcompress.dumps.layout import Layout
 from fmcompress.dumps.tree import is_zarr
 from fmcompress.errors import DamagedError, UnsupportedError
@@ -73,12 +73,7 @@ class Format(NamedTuple):
         restorer: Restorer = self._module().Restorer(path, description)
         return restorer
 
-    def writer(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> Writer:
+    def writer(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> Writer:
         """Prepare to write a new dump of this format."""
         writer: Writer = self._module().Writer(path, tensors, groups)
         return writer

@@ -14,7 +14,7 @@ import numpy as np
 from h5py import h5d, h5p, h5s
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import TensorSpec
+from fmcompress.dumps.base import GroupAttributes, TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.file_dtypes import TYPE_ATTRIBUTES
 from fmcompress.dumps.hdf5_types import file_type
@@ -29,12 +29,7 @@ _VERSIONS = ("v108", "v110")
 class Writer(BaseWriter):
     """Write a new HDF5 file."""
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
         self._offsets: dict[str, int] = {}
         _check_names([tensor.name for tensor in tensors])

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.contents import LayerInfo
+from fmcompress.dumps.base import GroupAttributes, TensorSpec
 from fmcompress.dumps.base import Restorer as BaseRestorer
-from fmcompress.dumps.base import TensorSpec
 from fmcompress.dumps.hex_text import MAX_DIGITS, NEWLINES, format_lines, word_dtype
 from fmcompress.dumps.layout import Layout as BaseLayout
 from fmcompress.dumps.single import SingleWriter
@@ -147,12 +147,7 @@ class Writer(SingleWriter):
 
     title = "a hex text"
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         for tensor in tensors:
             if tensor.dtype.itemsize > 4:
                 raise UnsupportedError(

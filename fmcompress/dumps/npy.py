@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.contents import MAX_AXES
-from fmcompress.dumps.base import Dump, Restorer, TensorSpec
+from fmcompress.dumps.base import Dump, GroupAttributes, Restorer, TensorSpec
 from fmcompress.dumps.losses import Losses
 from fmcompress.dumps.single import SingleWriter
 from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
@@ -128,12 +128,7 @@ class Writer(SingleWriter):
     title = "an NPY file"
     keeps = ("name", "dtype", "shape")  # the name is for the file to have
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
         note_held_type(tensors[0], self.losses)
         try:

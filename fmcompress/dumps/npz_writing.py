@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import TensorSpec
+from fmcompress.dumps.base import GroupAttributes, TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.npy import new_header, note_held_type
 from fmcompress.errors import UnsupportedError
@@ -28,12 +28,7 @@ _MAX_NAME_BYTES = (1 << 16) - 1
 class Writer(BaseWriter):
     """Write a new NPZ file; what is known of attributes is known before the first tensor."""
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
         if not tensors:
             raise UnsupportedError(

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import Dump, Restorer, TensorSpec, little_endian
+from fmcompress.dumps.base import Dump, GroupAttributes, Restorer, TensorSpec, little_endian
 from fmcompress.dumps.onnx_message import (
     DIMS,
     DOC,
@@ -197,12 +197,7 @@ class Writer(SingleWriter):
     keeps = ("name", "dtype", "shape")
     keeps_attributes = ("doc_string",)
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         for tensor in tensors:
             if tensor.element_type not in _CODES:
                 raise UnsupportedError(

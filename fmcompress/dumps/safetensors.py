@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import Dump, TensorSpec, little_endian
+from fmcompress.dumps.base import Dump, GroupAttributes, TensorSpec, little_endian
 from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.safetensors_header import (
@@ -206,12 +206,7 @@ class Writer(BaseWriter):
     own keys. 4-bit integers are held one a byte.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
         entries = arrange([(spec.name, self._type_name(spec), spec.shape) for spec in tensors])
         header = format_header(entries, self._metadata())

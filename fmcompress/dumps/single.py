@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
-from fmcompress.dumps.base import TensorSpec, Writer
+from fmcompress.dumps.base import GroupAttributes, TensorSpec, Writer
 from fmcompress.errors import UnsupportedError
 
 
@@ -24,12 +23,7 @@ class SingleWriter(Writer):
     keeps: Collection[str] = ()
     keeps_attributes: Collection[str] = ()
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
         if len(tensors) != 1:
             raise UnsupportedError(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import TensorSpec
+from fmcompress.dumps.base import GroupAttributes, TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.file_dtypes import TYPE_ATTRIBUTES
 from fmcompress.dumps.losses import Losses
@@ -41,12 +41,7 @@ class Writer(BaseWriter):
         If the zarr library is not there.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
         zarr = library()
         self._new = is_version_3(zarr)
