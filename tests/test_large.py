@@ -28,9 +28,9 @@ from same_dump import assert_same_hdf5, round_trip
 import fmcompress
 from fmcompress import spool
 from fmcompress.dumps import hdf5, hdf5_chunks, hdf5_restoring, npz, open_dump, stored_array
-from fmcompress.dumps.hdf5_chunks import AllocatedChunks, bricks, extents, rows, stretches
+from fmcompress.dumps.hdf5_chunks import AllocatedChunks, bricks, rows, stretches
 from fmcompress.errors import DamagedError, UnsupportedError
-from fmcompress.spool import Spool, pieces
+from fmcompress.spool import Spool, extents, pieces
 
 Shape = tuple[int, ...]
 

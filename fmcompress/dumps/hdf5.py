@@ -19,10 +19,7 @@ from numpy.typing import NDArray
 
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor, is_mostly_unwritten
 from fmcompress.dumps.hdf5_chunks import (
-    Box,
     bricks,
-    extents,
-    inside,
     is_large,
     is_one_brick,
     read_box,
@@ -34,7 +31,7 @@ from fmcompress.dumps.hdf5_restoring import Filter, Restorer
 from fmcompress.dumps.hdf5_types import bits_dtype, element_kind, kind_by_attribute
 from fmcompress.dumps.hdf5_writing import Writer
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
-from fmcompress.spool import Spool, pieces
+from fmcompress.spool import Box, Spool, extents, inside, pieces
 
 __all__ = ["Restorer", "Writer", "open"]
 

@@ -23,7 +23,7 @@ from fmcompress.dumps.zarr_store import ArrayFiles, JsonAttributes, find_nodes
 from fmcompress.dumps.zarr_writing import Writer
 from fmcompress.element_types import holding_dtype
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
-from fmcompress.spool import Spool
+from fmcompress.spool import Spool, extents, inside
 
 __all__ = ["Layout", "Restorer", "Writer", "open"]
 
@@ -89,11 +89,9 @@ class _Array(Tensor):
                 if len(parts) == 1:
                     yield coder.decode(row, self._chunk).reshape(-1)
                     continue
-                first = row[0].start
-                with Spool([part.stop - part.start for part in row], self.dtype) as spool:
+                with Spool(extents(row), self.dtype) as spool:
                     for part in parts:
-                        there = (slice(0, part[0].stop - first), *part[1:])
-                        spool[there] = coder.decode(part, self._chunk)
+                        spool[inside(part, row)] = coder.decode(part, self._chunk)
                     yield from spool.blocks()
 
     def read(self) -> Any:

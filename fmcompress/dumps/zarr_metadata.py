@@ -6,7 +6,6 @@ metadata that may be hostile decides which codec runs: only those named here do.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -253,13 +252,3 @@ def _dtype_3(name: Any, big: bool) -> tuple[np.dtype[Any] | None, str]:
     except TypeError:
         return None, name
     return dtype.newbyteorder(">" if big else "<"), dtype.name
-
-
-def boxes(shape: tuple[int, ...], chunks: tuple[int, ...]) -> itertools.product[tuple[slice, ...]]:
-    """Cut an array into chunks, in C order; those at its end are shorter."""
-    return itertools.product(
-        *(
-            [slice(at, min(at + step, length)) for at in range(0, length, step)]
-            for length, step in zip(shape, chunks, strict=True)
-        )
-    )

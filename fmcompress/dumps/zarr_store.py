@@ -11,14 +11,14 @@ from fmcompress.contents import parse_json
 from fmcompress.dumps.base import BLOCK_BYTES, is_mostly_unwritten
 from fmcompress.dumps.file_list import prefixes
 from fmcompress.dumps.tree import NODE_NAMES, TreeReader
-from fmcompress.dumps.zarr_chunks import Box, ChunkCoder
+from fmcompress.dumps.zarr_chunks import ChunkCoder
 from fmcompress.dumps.zarr_metadata import (
     MAX_METADATA_BYTES,
     ArrayInfo,
-    boxes,
     parse_node,
 )
 from fmcompress.errors import DamagedError, error_context
+from fmcompress.spool import Box, grid
 
 # What an array is called that is the whole store.
 UNNAMED = "arr_0"
@@ -81,7 +81,7 @@ class ArrayFiles:
             if row_bytes <= MOST_ROW_BYTES:
                 yield box, [box]
             else:
-                yield box, [(box[0], *rest) for rest in boxes(shape[1:], chunks[1:])]
+                yield box, [(box[0], *rest) for rest in grid(whole, chunks[1:])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from fmcompress.dumps.losses import Losses
 from fmcompress.dumps.zarr_chunks import is_version_3, library, quiet
 from fmcompress.element_types import is_held
 from fmcompress.errors import UnsupportedError
-from fmcompress.spool import pieces
+from fmcompress.spool import Box, extents, pieces
 
 _CHUNK_BYTES = 1 << 20
 
@@ -55,8 +56,8 @@ class Writer(BaseWriter):
                     group = self._root.require_group(folder) if folder else self._root
                     self._attach(group, name, attributes)
         self._array: Any = None
-        self._boxes: Iterator[tuple[slice, ...]] = iter(())
-        self._box: tuple[slice, ...] | None = None
+        self._boxes: Iterator[Box] = iter(())
+        self._box: Box | None = None
         self._parts: list[NDArray[Any]] = []
         self._room = 0
 
@@ -68,7 +69,7 @@ class Writer(BaseWriter):
         self._boxes = iter(pieces(tensor.shape, most) if cut is None else cut)
         self._next_box()
         # Chunks are the boxes, so that each one is written once, from one stretch of elements.
-        chunks = tuple(part.stop - part.start for part in self._box or ())
+        chunks = extents(self._box or ())
         try:
             with quiet():
                 *folders, last = name.split("/")
@@ -93,8 +94,7 @@ class Writer(BaseWriter):
     def _next_box(self) -> None:
         self._box = next(self._boxes, None)
         self._parts = []
-        shape = [part.stop - part.start for part in self._box or ()]
-        self._room = int(np.prod(shape, dtype=np.int64))
+        self._room = math.prod(extents(self._box or ()))
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements; every box that they fill is a chunk."""
@@ -106,8 +106,7 @@ class Writer(BaseWriter):
                 whole = np.concatenate(self._parts)
                 with quiet():
                     if self._box:
-                        shape = [part.stop - part.start for part in self._box]
-                        self._array[self._box] = whole.reshape(shape)
+                        self._array[self._box] = whole.reshape(extents(self._box))
                     else:
                         self._array[...] = whole[0]
                 self._next_box()
