@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from fmcompress.codecs.ebpc import MAX_WORD_BITS, Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS
-from fmcompress.element_types import element_type
+from fmcompress.element_types import FOUR_BIT, element_type
 from fmcompress.errors import ParameterError
 from fmcompress.recipe import Recipe
 from fmcompress.words import MAPPINGS, Wishes, WordFormat
@@ -122,7 +122,7 @@ class Options:
             raise ParameterError(
                 f"word_bits is {bits!r}", hint=f"give {MIN_WORD_BITS} to {MAX_WORD_BITS}"
             )
-        if self.packed and (self.dtype not in ("int4", "uint4") or self.chunk_words % 2):
+        if self.packed and (self.dtype not in FOUR_BIT or self.chunk_words % 2):
             raise ParameterError(
                 "packed is for 4-bit integers, and chunks of an even number of words",
                 hint="give --dtype int4 or uint4, and an even --chunk-words",

@@ -14,7 +14,7 @@ from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.coding import AUTO, Options
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Dump, Tensor
-from fmcompress.element_types import ELEMENT_TYPES, holding_dtype, is_held
+from fmcompress.element_types import ELEMENT_TYPES, FOUR_BIT, holding_dtype, is_held
 from fmcompress.errors import FmcError, ParameterError, error_context
 from fmcompress.ordering import Stretch, WordOrder, cut, file_axes
 from fmcompress.picking import pick
@@ -189,7 +189,7 @@ class Plan:
         wanted = self.options.dtype
         if wanted is None:
             # What is said to be 4-bit integers, and is not, is no reason to refuse the data.
-            small = own in ("int4", "uint4") and not tensor.packed and not tensor.carried
+            small = own in FOUR_BIT and not tensor.packed and not tensor.carried
             if small and not small_fit(own, tensor.blocks):
                 return type_of(tensor.dtype)
             return own
@@ -334,7 +334,7 @@ class Plan:
             shape=plan.tensor.shape,
             attributes=attributes,
             blocks=lambda: _as_type(blocks(), plan.element_type),
-            packed=plan.packed and plan.element_type in ("int4", "uint4"),
+            packed=plan.packed and plan.element_type in FOUR_BIT,
         )
         format_ = format_for(plan.element_type)
         assert format_ is not None

@@ -16,7 +16,7 @@ class View(io.RawIOBase):
 
     @abstractmethod
     def bytes_at(self, offset: int, size: int) -> bytes | bytearray:
-        """Return the bytes at an offset: all that are asked for, or, not at the end, one at least."""
+        """Return `size` bytes from an offset on, or fewer, but one at least."""
 
     def readable(self) -> bool:
         """Yes."""

@@ -15,6 +15,7 @@ from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.hex_text import MAX_DIGITS, NEWLINES, format_lines, word_dtype
 from fmcompress.dumps.layout import Layout as BaseLayout
 from fmcompress.dumps.single import SingleWriter
+from fmcompress.element_types import FOUR_BIT
 from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.records import Piece
 
@@ -160,8 +161,7 @@ class Writer(SingleWriter):
 
     def begin(self, tensor: TensorSpec) -> None:
         """Start with the tensor."""
-        half = tensor.element_type in ("int4", "uint4")
-        self._digits = 1 if half else 2 * tensor.dtype.itemsize
+        self._digits = 1 if tensor.element_type in FOUR_BIT else 2 * tensor.dtype.itemsize
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements."""

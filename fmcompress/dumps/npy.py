@@ -126,7 +126,7 @@ class Writer(SingleWriter):
     """Write a new NPY file."""
 
     title = "an NPY file"
-    keeps = ("name", "dtype", "shape")  # the name is for the file to have
+    keeps = ("name", "dtype", "shape")  # the file has a name of its own
 
     def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)

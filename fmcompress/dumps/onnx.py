@@ -27,7 +27,7 @@ from fmcompress.dumps.onnx_message import (
 from fmcompress.dumps.protobuf import BYTES, bytes_head, number_field, varints
 from fmcompress.dumps.single import SingleWriter
 from fmcompress.dumps.stored_array import ArrayHeader, StoredArray, read_stretch
-from fmcompress.element_types import ELEMENT_TYPES, is_held
+from fmcompress.element_types import ELEMENT_TYPES, FOUR_BIT, is_held
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 from fmcompress.files import open_source
 
@@ -68,7 +68,7 @@ class _OnnxTensor(StoredArray):
         start = fields[0].offset if fields else message.end
         super().__init__(source, name if usable else "tensor", header, start)
         self.element_type = type_.label if type_.label in _CODES and is_held(type_.label) else ""
-        self.packed = type_.label in ("int4", "uint4")
+        self.packed = type_.label in FOUR_BIT
         self.label += " packed" if self.packed else ""
         self.stored_bytes = sum(field.size for field in fields)
         self.carried = self._why_carried(message) or self.carried

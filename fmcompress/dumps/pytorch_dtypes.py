@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fmcompress.dumps.file_dtypes import FileDtype, complex_numbers, known, opaque
-from fmcompress.element_types import ELEMENT_TYPES
+from fmcompress.element_types import ELEMENT_TYPES, FOUR_BIT
 
 KINDS = {
     kind.label: kind
     for kind in (
         # Under the same names.
-        *(known(name) for name in ELEMENT_TYPES if name not in ("int4", "uint4")),
+        *(known(name) for name in ELEMENT_TYPES if name not in FOUR_BIT),
         FileDtype("i1", 8, "qint8"),
         FileDtype("u1", 8, "quint8"),
         FileDtype("i4", 32, "qint32"),
