@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ UNNAMED = "arr_0"
 _MAX_HEADER_BYTES = 1 << 16
 
 
-def read_header(file: BinaryIO) -> ArrayHeader:
+def read_header(file: IO[bytes]) -> ArrayHeader:
     """Read the header of an array at the file's position; never unpickle.
 
     Raises

@@ -69,7 +69,7 @@ class _NpzDump(Dump):
             if member.flag_bits & 1 or member.compress_type not in _METHODS:
                 raise UnsupportedError("its member is encrypted or compressed in an unknown way")
             with reading(), self.archive.open(member) as stream:
-                header = read_header(stream)  # type: ignore[arg-type]
+                header = read_header(stream)
             if header.size + header.data_bytes > member.file_size:
                 raise DamagedError("its member is shorter than its header promises")
             if self._packed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ _PICKLE = "/data.pkl"
 # archive of these members.
 _BEFORE_ZIP = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _BEFORE_PICKLE = (b"sys_info", b"pickle", b"storages", b"tensors")
-_BYTE_ORDERS = {b"little": "<", b"big": ">"}
+_BYTE_ORDERS: dict[bytes, Literal["<", ">"]] = {b"little": "<", b"big": ">"}
 
 
 class _Stretches:
@@ -158,7 +158,7 @@ class _PytorchDump(Dump):
             order = self._content(file, "/byteorder", 16) or b"little"
             if order not in _BYTE_ORDERS:
                 raise DamagedError(f"its byte order is {order!r}")
-            self.byte_order: Any = _BYTE_ORDERS[order]
+            self.byte_order = _BYTE_ORDERS[order]
             found, self.groups = read_objects(self._content(file, _PICKLE, MAX_PICKLE_BYTES))
         self.absent = _Stretches()
         tensors = [_Tensor(self, name, strided) for name, strided in found.items()]

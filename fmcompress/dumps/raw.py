@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ __all__ = ["Layout", "Restorer", "Writer", "layout_options", "open"]
 
 # What the tensor is called: the file gives it no name.
 NAME = "raw"
-_ENDIANS = {"little": "<", "big": ">"}
+_ENDIANS: dict[str, Literal["<", ">"]] = {"little": "<", "big": ">"}
 
 
 def layout_options(
@@ -86,7 +86,7 @@ class _Layout(NamedTuple):
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the elements as they lie in the file."""
-        return holding_dtype(self.name).newbyteorder(_ENDIANS[self.endian])  # type: ignore[arg-type]
+        return holding_dtype(self.name).newbyteorder(_ENDIANS[self.endian])
 
     def describe(self) -> dict[str, Any]:
         return {"dtype": self.name, "endian": self.endian, "shape": [*self.shape]}
