@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from fmcompress.codecs.ebpc import MAX_WORD_BITS, Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS
-from fmcompress.element_types import element_type
+from fmcompress.element_types import FOUR_BIT, element_type
 from fmcompress.errors import ParameterError
 from fmcompress.recipe import Recipe
 from fmcompress.words import MAPPINGS, Wishes, WordFormat
@@ -160,7 +160,7 @@ class Options:
     def _check_packed(self) -> None:
         if not self.packed:
             return
-        if self.dtype not in ("int4", "uint4"):
+        if self.dtype not in FOUR_BIT:
             raise ParameterError(
                 "only 4-bit integers are packed", hint="give --dtype int4 or uint4"
             )

@@ -34,6 +34,7 @@ ELEMENT_TYPES = {
     "float32": "f4",
     "float64": "f8",
 }
+FOUR_BIT = ("int4", "uint4")
 _ALIASES = {
     "bf16": "bfloat16",
     "e4m3": "float8_e4m3fn",
@@ -78,7 +79,7 @@ def element_type(name: DTypeLike) -> str:
 
 def is_held(name: str) -> bool:
     """Tell whether an element type is none of NumPy's, and its bits are held by another dtype."""
-    return name in ("int4", "uint4", "float8_e4m3fn", "float8_e5m2", "bfloat16")
+    return name in (*FOUR_BIT, "float8_e4m3fn", "float8_e5m2", "bfloat16")
 
 
 def holding_dtype(name: str) -> np.dtype[Any]:

@@ -95,7 +95,7 @@ def seekable(file: BinaryIO) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def open_source(source: Source) -> Iterator[BinaryIO]:
-    """Open a source to be read front to back; a pipe is read as it comes."""
+    """Open a path to be read; leave a file object, which may be a pipe, as it is."""
     if isinstance(source, str | os.PathLike):
         if Path(source).is_dir():
             raise FmcError("is a directory", hint="name a file")

@@ -11,7 +11,7 @@ import numpy as np
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Tensor
-from fmcompress.element_types import ELEMENT_TYPES, holding_dtype, is_held
+from fmcompress.element_types import ELEMENT_TYPES, FOUR_BIT, holding_dtype, is_held
 from fmcompress.ordering import Stretch, WordOrder, cut, file_axes
 from fmcompress.quantizing import Quantization
 from fmcompress.words import WORD_BITS, Subject, Wishes, WordFormat, format_for
@@ -110,7 +110,7 @@ class LayerPlan:
             shape=self.tensor.shape,
             attributes=self.tensor.attributes,
             blocks=lambda: _as_type(blocks(), self.element_type),
-            packed=self.packed and self.element_type in ("int4", "uint4"),
+            packed=self.packed and self.element_type in FOUR_BIT,
         )
         format_ = format_for(self.element_type)
         assert format_ is not None

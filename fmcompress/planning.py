@@ -14,7 +14,7 @@ from fmcompress.channels_last import channels_first, is_channels_last
 from fmcompress.coding import AUTO, Options
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Dump, Tensor
-from fmcompress.element_types import ELEMENT_TYPES
+from fmcompress.element_types import ELEMENT_TYPES, FOUR_BIT
 from fmcompress.errors import ParameterError, error_context
 from fmcompress.fitting import OTHER_LAYERS, Fitting
 from fmcompress.layer_plan import LayerPlan
@@ -129,7 +129,7 @@ class Plan:
         wanted = self.options.dtype
         if wanted is None:
             # What is said to be 4-bit integers, and is not, is no reason to refuse the data.
-            small = own in ("int4", "uint4") and not tensor.packed and not tensor.carried
+            small = own in FOUR_BIT and not tensor.packed and not tensor.carried
             if small and not small_fit(own, tensor.blocks):
                 return type_of(tensor.dtype)
             return own

@@ -20,6 +20,7 @@ from fmcompress.errors import DamagedError, error_context
 from fmcompress.files import Source, name_of
 from fmcompress.layer import Layer
 from fmcompress.records import Kind, Record
+from fmcompress.views import View
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,7 +166,7 @@ class File(Mapping[str, "Layer"]):
             format_ = format_named(self.contents.dump["format"])
             coded = {info.name for info in self.contents.layers if not info.carried}
             dump = self._closing.enter_context(format_.open(view, coded, self.contents.dump))
-        self._groups = getattr(dump, "groups", {})
+        self._groups = dump.groups
         return {tensor.name: tensor for tensor in dump.tensors}
 
     def close(self) -> None:
@@ -225,16 +226,15 @@ class _Store:
         return payload
 
 
-class _TemplateView(io.RawIOBase):
+class _TemplateView(View):
     """The dump as a file in which the data of coded tensors reads as zeros."""
 
     _loaded: tuple[int, records.Piece] | None = None
 
     def __init__(self, store: _Store, template: Sequence[Record], size: int) -> None:
+        super().__init__(size)
         self._store = store
         self._template = template
-        self._size = size
-        self._at = 0
         self._starts: list[tuple[int, int, int, int]] = []  # offset, size, piece, place in it
         for number in range(len(template)):
             place = 0
@@ -243,35 +243,19 @@ class _TemplateView(io.RawIOBase):
                 place += length
         self._starts.sort()
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        size = max(0, min(len(view), self._size - self._at))
-        view[:size] = bytes(size)
-        index = max(0, bisect_right(self._starts, (self._at, 1 << 63, 0, 0)) - 1)
-        while index < len(self._starts) and self._starts[index][0] < self._at + size:
-            offset, length, number, place = self._starts[index]
-            low, high = max(self._at, offset), min(self._at + size, offset + length)
+    def bytes_at(self, offset: int, size: int) -> bytearray:
+        """Return bytes of the template, and zeros where it has none."""
+        found = bytearray(size)
+        index = max(0, bisect_right(self._starts, (offset, 1 << 63, 0, 0)) - 1)
+        while index < len(self._starts) and self._starts[index][0] < offset + size:
+            start, length, number, place = self._starts[index]
+            low, high = max(offset, start), min(offset + size, start + length)
             if low < high:
                 data = self._load(number).data
-                source = place + low - offset
-                view[low - self._at : high - self._at] = data[source : source + high - low]
+                source = place + low - start
+                found[low - offset : high - offset] = data[source : source + high - low]
             index += 1
-        self._at += size
-        return size
+        return found
 
     def _load(self, number: int) -> records.Piece:
         if self._loaded is None or self._loaded[0] != number:

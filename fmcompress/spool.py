@@ -24,9 +24,34 @@ PIECE_BYTES = 1 << 25
 # Touching a byte of a mapped file makes so many around it resident (Linux: 16 pages), and those of
 # the next page where it lies at an edge.
 _AROUND_BYTES = 1 << 17
+Box = tuple[slice, ...]
 
 
-def pieces(shape: Sequence[int], most: int, multiple: int = 1) -> Iterator[tuple[slice, ...]]:
+def extents(box: Box) -> tuple[int, ...]:
+    """Return the shape of a box."""
+    return tuple(part.stop - part.start for part in box)
+
+
+def inside(box: Box, outer: Box) -> Box:
+    """Return where in an outer box a box lies."""
+    return tuple(
+        slice(part.start - whole.start, part.stop - whole.start)
+        for part, whole in zip(box, outer, strict=True)
+    )
+
+
+def grid(box: Box, sides: Sequence[int]) -> Iterator[Box]:
+    """Cut a box into boxes of these sides, in C order; the last of an axis may be shorter."""
+    if not box:
+        yield ()
+        return
+    for start in range(box[0].start, box[0].stop, sides[0]):
+        part = slice(start, min(start + sides[0], box[0].stop))
+        for rest in grid(box[1:], sides[1:]):
+            yield (part, *rest)
+
+
+def pieces(shape: Sequence[int], most: int, multiple: int = 1) -> Iterator[Box]:
     """Cut an array into boxes that follow each other in C order, each one stretch of it.
 
     Parameters
@@ -96,19 +121,19 @@ class Spool:
         self._file.flush()
         self._end += len(data)
 
-    def __setitem__(self, box: tuple[slice, ...], elements: NDArray[Any]) -> None:
+    def __setitem__(self, box: Box, elements: NDArray[Any]) -> None:
         for part in self._parts(box):
-            self._map("r+")[part] = elements[_within(part, box)]
+            self._map("r+")[part] = elements[inside(part, box)]
 
-    def __getitem__(self, box: tuple[slice, ...]) -> NDArray[Any]:
+    def __getitem__(self, box: Box) -> NDArray[Any]:
         import numpy as np
 
-        found = np.empty([part.stop - part.start for part in box], self.dtype)
+        found = np.empty(extents(box), self.dtype)
         for part in self._parts(box):
-            found[_within(part, box)] = self._map("r")[part]
+            found[inside(part, box)] = self._map("r")[part]
         return found
 
-    def _parts(self, box: tuple[slice, ...]) -> Iterator[tuple[slice, ...]]:
+    def _parts(self, box: Box) -> Iterator[Box]:
         """Cut a box to parts that make `PIECE_BYTES` of the file resident at a time, about."""
         span, runs = self.dtype.itemsize, 1
         stride = self.dtype.itemsize
@@ -148,11 +173,3 @@ class Spool:
         import numpy as np
 
         return np.memmap(self._file, self.dtype, mode, shape=self.shape)
-
-
-def _within(part: tuple[slice, ...], box: tuple[slice, ...]) -> tuple[slice, ...]:
-    """Return where in a box a part of it lies."""
-    return tuple(
-        slice(inner.start - outer.start, inner.stop - outer.start)
-        for inner, outer in zip(part, box, strict=True)
-    )

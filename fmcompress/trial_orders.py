@@ -10,7 +10,7 @@ import numpy as np
 
 from fmcompress.chunks import code_chunk
 from fmcompress.ordering import Stretch, cut
-from fmcompress.spool import pieces
+from fmcompress.spool import extents, pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +82,7 @@ def _samples(
 ) -> Iterator[tuple[tuple[int, ...], NDArray[np.uint32]]]:
     """Yield shape and words of boxes of the layer, each one stretch of its file."""
     order = plan.file_order
-    boxes = [tuple(p.stop - p.start for p in box) for box in _boxes(order.lengths, kept)]
+    boxes = [extents(box) for box in _boxes(order.lengths, kept)]
     starts = np.cumsum([0, *(math.prod(box) for box in boxes)])
     wanted = range(len(boxes))
     most = max(1, SAMPLE_ELEMENTS // max(math.prod(boxes[0]), 1))

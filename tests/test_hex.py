@@ -493,7 +493,7 @@ def test_written(elements: Any, element_type: str, text: str, tmp_path: Path) ->
     writer.finish()
     writer.close()
     assert path.read_text() == text
-    assert writer.lost == ["the name 'a'", f"the dtype {element_type}"]
+    assert writer.lost == ["the name 'a'", f"the dtype {element_type} of 'a'"]
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -505,7 +505,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     writer.write(maps.reshape(-1))
     writer.end()
     writer.finish()
-    assert writer.lost[2:] == ["the shape [500, 40, 30]", "the attributes scale"]
+    assert writer.lost[2:] == ["the shape [500, 40, 30] of 'a'", "attribute 'scale' of 'a'"]
     np.testing.assert_array_equal(only(path).read().view("i2"), maps.reshape(-1))
 
 

@@ -28,10 +28,10 @@ from same_dump import assert_same_hdf5, round_trip
 
 import fmcompress
 from fmcompress import spool
-from fmcompress.dumps import hdf5, hdf5_chunks, hdf5_restoring, npy, npz, open_dump
-from fmcompress.dumps.hdf5_chunks import AllocatedChunks, bricks, extents, rows, stretches
+from fmcompress.dumps import hdf5, hdf5_chunks, hdf5_restoring, npz, open_dump, stored_array
+from fmcompress.dumps.hdf5_chunks import AllocatedChunks, bricks, rows, stretches
 from fmcompress.errors import DamagedError, UnsupportedError
-from fmcompress.spool import Spool, pieces
+from fmcompress.spool import Spool, extents, pieces
 
 Shape = tuple[int, ...]
 
@@ -43,7 +43,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (hdf5, hdf5_chunks, npy, npz):
+    for module in (hdf5, hdf5_chunks, npz, stored_array):
         monkeypatch.setattr(module, "BLOCK_BYTES", 64)
     monkeypatch.setattr(hdf5_chunks, "ROW_BYTES", 256)
     monkeypatch.setattr(hdf5_chunks, "BRICK_CHUNKS", 5)

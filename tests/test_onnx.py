@@ -6,6 +6,7 @@ import io
 import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -383,11 +384,23 @@ def test_every_dtype_is_read_back(dtype: str, tmp_path: Path) -> None:
 def test_what_is_lost(tmp_path: Path) -> None:
     tensor = spec("a", INTEGERS, scale=0.5, zero_point=3, doc_string="said")
     path = tmp_path / "new.pb"
-    assert written(tensor, INTEGERS, path) == ["the attributes scale, zero_point"]
+    assert written(tensor, INTEGERS, path) == [
+        "attribute 'scale' of 'a'",
+        "attribute 'zero_point' of 'a'",
+    ]
     assert dict(only(path).attributes) == {"doc_string": "said"}
     writer = format_named("onnx").writer(path, [tensor], {"": {"model": "x"}})
     writer.finish()
-    assert writer.lost[-1] == "the attributes of groups"
+    assert writer.lost[0] == "attribute 'model' of the file"
+
+
+def test_attributes_named_as_what_is_kept_are_lost(tmp_path: Path) -> None:
+    tensor = spec("a", INTEGERS)
+    tensor = replace(tensor, attributes={"name": "x", "dtype": "y"})
+    assert written(tensor, INTEGERS, tmp_path / "new.pb") == [
+        "attribute 'name' of 'a'",
+        "attribute 'dtype' of 'a'",
+    ]
 
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:
@@ -407,7 +420,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_elements_must_fill_the_shape(tmp_path: Path) -> None:
-    with pytest.raises(DamagedError, match="as many as"):
+    with pytest.raises(DamagedError, match="do not fill"):
         written(spec("a", INTEGERS), INTEGERS[0], tmp_path / "new.pb")
 
 

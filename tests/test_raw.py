@@ -263,10 +263,11 @@ def test_written(tmp_path: Path) -> None:
     assert path.read_bytes() == MAPS.astype("<i2").tobytes()
     assert writer.lost == [
         "the name 'conv1'",
-        "the dtype int16",
-        "the shape [4, 6, 5]",
-        "the attributes axis, scale",
-        "the attributes of groups",
+        "the dtype int16 of 'conv1'",
+        "the shape [4, 6, 5] of 'conv1'",
+        "attribute 'a' of the file",
+        "attribute 'scale' of 'conv1'",
+        "attribute 'axis' of 'conv1'",
     ]
 
 

@@ -634,10 +634,13 @@ def test_what_is_lost_is_said(tmp_path: Path) -> None:
         (spec("a.b", plain), plain),
     ]
     lost = write(tmp_path / "new", tensors, {"": {"a.x": "of layer a?", "a": "fine"}})
-    assert lost[:2] == ["layer 'a' is int4, held one a byte", "layer 'u' is uint4, held one a byte"]
+    assert lost[:2] == [
+        "the dtype int4 (held one a byte) of 'a'",
+        "the dtype uint4 (held one a byte) of 'u'",
+    ]
     assert sorted(lost[2:]) == sorted(
         ["attribute 'a.x' of the file"]
-        + [f"attribute {key!r} of layer 'a'" for key in noted if key != "fine"]
+        + [f"attribute {key!r} of 'a'" for key in noted if key != "fine"]
     )
     dump = opened((tmp_path / "new").read_bytes())
     assert [tensor.label for tensor in dump.tensors] == ["int8", "uint8", "int8"]

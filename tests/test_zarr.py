@@ -55,6 +55,17 @@ def files_in(root: Path) -> dict[str, bytes | None]:
     }
 
 
+def test_how_an_attribute_may_name_a_held_type(tmp_path: Path) -> None:
+    """As in HDF5: by any of its names; what is no name means nothing."""
+    root = group_at(tmp_path / "store", VERSIONS[-1])
+    named = {"short": "bf16", "list": ["bfloat16"], "ragged": [[1], [2, 3]], "number": 5}
+    for name, value in named.items():
+        put(root, name, maps(4, 4, dtype="u2"), chunks=(4, 4)).attrs["dtype"] = value
+    with dumps.open_dump(tmp_path / "store") as dump:
+        found = {tensor.name: tensor.element_type for tensor in dump.tensors}
+    assert found == {"short": "bfloat16", "list": "bfloat16", "ragged": "", "number": ""}
+
+
 @pytest.fixture(params=VERSIONS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A store with arrays of several types and chunks, and other files."""

@@ -7,9 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
 
 from fmcompress.contents import LayerInfo
+from fmcompress.dumps.losses import Losses
 from fmcompress.errors import DamagedError
 from fmcompress.files import reserve
 from fmcompress.records import Piece
@@ -18,8 +20,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# Attributes of groups, by path; of the file itself, under "".
+GroupAttributes: TypeAlias = Mapping[str, Mapping[str, Any]]
 # Elements are handed on in blocks of about this size.
 BLOCK_BYTES = 1 << 24
+# No filter packs more tightly.
+_TIGHTEST = 1 << 12
+
+
+def is_mostly_unwritten(nbytes: int, stored_bytes: int) -> bool:
+    """Tell whether most of an array can be no data of its file, and reads as fill value."""
+    return nbytes > _TIGHTEST * (stored_bytes + BLOCK_BYTES)
 
 
 class Tensor(ABC):
@@ -73,9 +84,9 @@ class Tensor(ABC):
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
-    @abstractmethod
     def attributes(self) -> Mapping[str, Any]:
         """Attributes of the tensor; empty where the format has none."""
+        return {}
 
     def check(self) -> None:
         """Refuse a tensor that cannot be read; set `carried` if it could not be put back.
@@ -105,7 +116,7 @@ class Tensor(ABC):
         """Return the whole tensor, as the format's usual library would."""
 
 
-class Dump(ABC):
+class Dump:
     """An open dump.
 
     Attributes
@@ -121,9 +132,9 @@ class Dump(ABC):
     groups : mapping of str to mapping
         Attributes of the groups that hold the tensors, by path; ``""`` is the file itself. Empty
         where the format has none.
-    options : dict
+    options : mapping
         What must be known to open it again and is not in its bytes, as a raw file's dtype.
-    files : list of dict
+    files : sequence of mapping
         Of a folder: what files it holds, in the order in which their bytes make up the dump.
     """
 
@@ -131,16 +142,17 @@ class Dump(ABC):
     path: Path | None
     nbytes: int
     tensors: list[Tensor]
-    groups: Mapping[str, Mapping[str, Any]]
-    options: dict[str, Any]
-    files: list[dict[str, Any]]
+    groups: GroupAttributes = MappingProxyType({})
+    options: Mapping[str, Any] = MappingProxyType({})
+    files: Sequence[Mapping[str, Any]] = ()
 
     def describe(self) -> dict[str, Any]:
         """Return what the container says of the dump: format, size, and what else is needed."""
         description: dict[str, Any] = {"format": self.format, "bytes": self.nbytes}
-        for key in ("options", "files"):
-            if value := getattr(self, key, None):
-                description[key] = value
+        if self.options:
+            description["options"] = self.options
+        if self.files:
+            description["files"] = self.files
         return description
 
     def open_bytes(self) -> BinaryIO:
@@ -148,9 +160,9 @@ class Dump(ABC):
         assert self.path is not None
         return self.path.open("rb")
 
-    @abstractmethod
     def close(self) -> None:
-        """Close the file."""
+        """Close what is kept open, where anything is."""
+        return
 
     def __enter__(self) -> Self:
         return self
@@ -255,6 +267,12 @@ class TensorSpec:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+def little_endian(elements: NDArray[Any]) -> memoryview:
+    """Return the bytes of elements, in little-endian byte order."""
+    little = elements.astype(elements.dtype.newbyteorder("<"), copy=False)
+    return little.view("u1").data
+
+
 class Writer(ABC):
     """Write a new dump of a format: for every tensor, in order, `begin`, `write`… and `end`.
 
@@ -269,8 +287,8 @@ class Writer(ABC):
 
     Attributes
     ----------
-    lost : list of str
-        What the format could not hold, in clauses for people; known after `finish`.
+    losses : Losses
+        What the format cannot hold; complete after `finish`.
 
     Raises
     ------
@@ -278,16 +296,16 @@ class Writer(ABC):
         If the format cannot hold these tensors.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         self.path = path
         self.tensors = tensors
         self.groups = groups
-        self.lost: list[str] = []
+        self.losses = Losses()
+
+    @property
+    def lost(self) -> list[str]:
+        """What the format cannot hold, in clauses for people; complete after `finish`."""
+        return self.losses.clauses()
 
     @abstractmethod
     def begin(self, tensor: TensorSpec) -> None:

@@ -22,13 +22,13 @@ from fmcompress.dumps.formats import FORMATS, Format, format_named
 from fmcompress.dumps.tree import (
     Found,
     JoinedFile,
-    Window,
     find_files,
     find_store,
     found_file,
     is_zarr,
 )
 from fmcompress.errors import DamagedError, FmcError, ParameterError, UnsupportedError
+from fmcompress.views import Window
 
 __all__ = ["Layout", "Restorer", "open", "open_several"]
 
@@ -62,8 +62,7 @@ class _DiskFolder(_FolderDump):
         self._found = found
         self._formats: list[Format | None] = []
         members = Members(self._open_member, self._context)
-        self.files = []
-        self.options = {}
+        self.files: list[dict[str, Any]] = []
         tensors: list[Tensor] = []
         try:
             for index in range(len(found)):
@@ -150,7 +149,6 @@ class _FolderView(_FolderDump):
             if owner := files.owner(name):
                 self._absent.setdefault(owner[0], []).append(owner[1])
         self.files = description.get("files", [])
-        self.options = {}
         members = Members(self._open_member, self._context)
         self._take(entries, [], members)
         try:
@@ -189,11 +187,7 @@ class _FolderView(_FolderDump):
             raise
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open a folder of dumps, or the bytes of all its files.
 
     Raises
@@ -206,7 +200,7 @@ def open(
         If it holds no dump, or something that would not come back.
     """
     if not isinstance(source, Path):
-        return _FolderView(source, absent, description or {"bytes": 0})
+        return _FolderView(source, absent, description)
     return _DiskFolder(source, find_files(source))
 
 

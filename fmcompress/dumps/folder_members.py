@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fmcompress.dumps.base import Dump, Tensor
 from fmcompress.dumps.file_list import Entry
+from fmcompress.dumps.uncoded import UncodedTensor
 from fmcompress.errors import DamagedError
 
 if TYPE_CHECKING:
@@ -147,33 +148,12 @@ class _MemberAttributes(Mapping[str, Any]):
             return len(tensor.attributes)
 
 
-class CarriedFile(Tensor):
+class CarriedFile(UncodedTensor):
     """A file that is carried whole."""
 
-    order = "C"
-    dtype = None
-    label = "file"
-
     def __init__(self, entry: Entry, reason: str, opening: Callable[[], BinaryIO]) -> None:
-        self.name = entry.path
-        self.shape = (entry.nbytes,)
-        self.stored_bytes = entry.nbytes
-        self.carried = reason
-        self.place = {}
+        super().__init__(entry.path, "file", (entry.nbytes,), entry.nbytes, reason)
         self._opening = opening
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
-
-    def holes(self) -> list[tuple[int, int]]:
-        """Nothing is coded."""
-        return []
-
-    def blocks(self) -> Iterator[NDArray[Any]]:
-        """Nothing is coded."""
-        return iter(())
 
     def read(self) -> NDArray[Any]:
         """Return the file's bytes."""
@@ -197,7 +177,7 @@ class Groups(Mapping[str, Mapping[str, Any]]):
             for index, entry in enumerate(self._entries):
                 if entry.format:
                     with self._members.use(index) as dump:
-                        for path, attributes in (getattr(dump, "groups", None) or {}).items():
+                        for path, attributes in dump.groups.items():
                             name = f"{entry.path}/{path}" if path else entry.path
                             self._found[name] = dict(attributes)
         return self._found

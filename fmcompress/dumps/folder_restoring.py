@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,8 @@ class Layout(BaseLayout):
     ----------
     description : mapping
         Of the folder.
+    places : sequence of set of str
+        None: each file's are those of its own format.
 
     Raises
     ------
@@ -83,8 +85,8 @@ class Layout(BaseLayout):
         If its list of files is not valid.
     """
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
-        super().__init__(description["bytes"], ())
+    def __init__(self, description: Mapping[str, Any], places: Sequence[frozenset[str]]) -> None:
+        super().__init__(description, places)
         self._files = FileList(description)
         self._layouts: dict[int, BaseLayout] = {}
         self._other_bytes = 0  # of files that are no dump

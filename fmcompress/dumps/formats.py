@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from fmcompress.dumps.base import Dump, Restorer, TensorSpec, Writer
+from fmcompress.dumps.base import Dump, GroupAttributes, Restorer, TensorSpec, Writer
 from fmcompress.dumps.layout import Layout
 from fmcompress.dumps.tree import is_zarr
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
@@ -51,10 +51,9 @@ class Format(NamedTuple):
 
     def layout(self, description: Mapping[str, Any]) -> Layout:
         """Prepare to check that template and layers make up a dump of this format."""
-        if self.own_layout:
-            layout: Layout = self._module().Layout(description)
-            return layout
-        return Layout(description["bytes"], self.places)
+        kind = self._module().Layout if self.own_layout else Layout
+        layout: Layout = kind(description, self.places)
+        return layout
 
     def open(
         self,
@@ -74,12 +73,7 @@ class Format(NamedTuple):
         restorer: Restorer = self._module().Restorer(path, description)
         return restorer
 
-    def writer(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> Writer:
+    def writer(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> Writer:
         """Prepare to write a new dump of this format."""
         writer: Writer = self._module().Writer(path, tensors, groups)
         return writer

@@ -17,14 +17,10 @@ import numpy as np
 from h5py import h5d, h5z
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
+from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor, is_mostly_unwritten
 from fmcompress.dumps.hdf5_chunks import (
-    Box,
     bricks,
-    extents,
-    inside,
     is_large,
-    is_mostly_unwritten,
     is_one_brick,
     read_box,
     rows,
@@ -35,7 +31,7 @@ from fmcompress.dumps.hdf5_restoring import Filter, Restorer
 from fmcompress.dumps.hdf5_types import bits_dtype, element_kind, kind_by_attribute
 from fmcompress.dumps.hdf5_writing import Writer
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
-from fmcompress.spool import Spool, pieces
+from fmcompress.spool import Box, Spool, extents, inside, pieces
 
 __all__ = ["Restorer", "Writer", "open"]
 
@@ -270,11 +266,7 @@ def _why_not_open(source: Path | BinaryIO, error: OSError) -> Exception:
     )
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open an HDF5 file.
 
     Raises

@@ -18,19 +18,12 @@ from numpy.typing import NDArray
 
 from fmcompress.dumps.base import BLOCK_BYTES
 from fmcompress.dumps.hdf5_objects import library_errors
+from fmcompress.spool import Box, extents, grid
 
-Box = tuple[slice, ...]
 # Rows that are larger go through a temporary file.
 ROW_BYTES = 1 << 26
 # The library takes about 7 kB of memory for every chunk that one read or write touches.
 BRICK_CHUNKS = 1 << 10
-# No filter packs more tightly.
-_TIGHTEST = 1 << 12
-
-
-def is_mostly_unwritten(nbytes: int, stored_bytes: int) -> bool:
-    """Tell whether most of a dataset can be no data of its file, and reads as fill value."""
-    return nbytes > _TIGHTEST * (stored_bytes + BLOCK_BYTES)
 
 
 def rows(shape: Sequence[int], chunk: Sequence[int], itemsize: int) -> Iterator[Box]:
@@ -67,17 +60,6 @@ def bricks(box: Box, chunk: Sequence[int], itemsize: int) -> Iterator[Box]:
     return grid(box, sides)
 
 
-def grid(box: Box, sides: Sequence[int]) -> Iterator[Box]:
-    """Cut a box into boxes of these sides, in C order; the last of an axis may be shorter."""
-    if not box:
-        yield ()
-        return
-    for start in range(box[0].start, box[0].stop, sides[0]):
-        part = slice(start, min(start + sides[0], box[0].stop))
-        for rest in grid(box[1:], sides[1:]):
-            yield (part, *rest)
-
-
 def is_large(row: Box, itemsize: int) -> bool:
     """Tell whether a row has to go through a temporary file."""
     return math.prod(extents(row)) * itemsize > ROW_BYTES
@@ -87,19 +69,6 @@ def is_one_brick(row: Box, chunk: Sequence[int]) -> bool:
     """Tell whether a row of bounded size can be read at once."""
     sides = zip(extents(row), chunk, strict=True)
     return math.prod(-(-length // side) for length, side in sides) <= BRICK_CHUNKS
-
-
-def extents(box: Box) -> tuple[int, ...]:
-    """Return the shape of a box."""
-    return tuple(part.stop - part.start for part in box)
-
-
-def inside(box: Box, outer: Box) -> Box:
-    """Return where in an outer box a box lies."""
-    return tuple(
-        slice(part.start - whole.start, part.stop - whole.start)
-        for part, whole in zip(box, outer, strict=True)
-    )
 
 
 def read_box(dataset: h5py.Dataset, box: Box, dtype: np.dtype[Any]) -> NDArray[Any]:

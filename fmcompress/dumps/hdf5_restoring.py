@@ -18,20 +18,17 @@ from numpy.typing import NDArray
 
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import Restorer as BaseRestorer
+from fmcompress.dumps.base import is_mostly_unwritten
 from fmcompress.dumps.hdf5_chunks import (
     AllocatedChunks,
-    Box,
-    extents,
-    inside,
     is_large,
-    is_mostly_unwritten,
     read_box,
     rows,
 )
 from fmcompress.dumps.hdf5_objects import filters, find, library_errors
 from fmcompress.dumps.hdf5_types import bits_dtype, element_kind
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
-from fmcompress.spool import Spool
+from fmcompress.spool import Box, Spool, extents, inside
 
 
 class Restorer(BaseRestorer):

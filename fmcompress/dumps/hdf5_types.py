@@ -6,7 +6,6 @@ a boolean or a float that NumPy lacks, the bits come and go as they are.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,11 +14,8 @@ import h5py
 import numpy as np
 from h5py import h5t
 
-from fmcompress.element_types import element_type, holding_dtype, is_held
-from fmcompress.errors import FmcError, ParameterError
-
-# What an attribute is called that says what elements are, where their type does not.
-TYPE_ATTRIBUTES = ("dtype", "element_type")
+from fmcompress.dumps.file_dtypes import held_types
+from fmcompress.element_types import holding_dtype, is_held
 
 
 class ElementKind(NamedTuple):
@@ -80,13 +76,11 @@ def kind_by_attribute(kind: ElementKind, attributes: Mapping[str, Any]) -> Eleme
     dtype = kind.dtype
     if dtype is None or kind.element_type or dtype.kind not in "iuV" or dtype.itemsize > 2:
         return kind
-    for key in TYPE_ATTRIBUTES:
-        with contextlib.suppress(FmcError, ParameterError, KeyError):
-            name = element_type(_text(attributes[key]))
-            holding = holding_dtype(name)
-            if is_held(name) and dtype.fields is None and holding.itemsize == dtype.itemsize:
-                big = dtype.byteorder == ">"
-                return ElementKind(holding.newbyteorder(">" if big else "<"), name, name)
+    for name in held_types(attributes):
+        holding = holding_dtype(name)
+        if dtype.fields is None and holding.itemsize == dtype.itemsize:
+            big = dtype.byteorder == ">"
+            return ElementKind(holding.newbyteorder(">" if big else "<"), name, name)
     return kind
 
 
@@ -143,10 +137,3 @@ def _label(dtype: np.dtype[Any]) -> str:
     if dtype.kind == "V" and dtype.subdtype is None:
         return f"opaque {dtype.itemsize} bytes"
     return str(dtype.name)
-
-
-def _text(value: Any) -> str:
-    """Return an attribute's text; what is none is no type's name."""
-    items = np.asarray(value).reshape(-1)
-    item = items[0] if items.size == 1 else ""
-    return item.decode("ascii", "replace") if isinstance(item, bytes) else str(item)

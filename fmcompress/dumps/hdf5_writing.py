@@ -14,10 +14,10 @@ import numpy as np
 from h5py import h5d, h5p, h5s
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import TensorSpec
+from fmcompress.dumps.base import GroupAttributes, TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
-from fmcompress.dumps.hdf5_types import TYPE_ATTRIBUTES, file_type
-from fmcompress.dumps.losses import Losses
+from fmcompress.dumps.file_dtypes import TYPE_ATTRIBUTES
+from fmcompress.dumps.hdf5_types import file_type
 from fmcompress.errors import UnsupportedError
 from fmcompress.files import reserve
 
@@ -29,14 +29,8 @@ _VERSIONS = ("v108", "v110")
 class Writer(BaseWriter):
     """Write a new HDF5 file."""
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
-        self._losses = Losses()
         self._offsets: dict[str, int] = {}
         _check_names([tensor.name for tensor in tensors])
         for tensor in tensors:
@@ -87,7 +81,7 @@ class Writer(BaseWriter):
             try:
                 item.attrs.create(key, value, dtype=_attribute_dtype(value))
             except (TypeError, ValueError, OSError, RuntimeError, NotImplementedError):
-                self._losses.attribute(key, name)
+                self.losses.attributes([key], name)
 
     def begin(self, tensor: TensorSpec) -> None:
         """Start with the next tensor."""
@@ -99,7 +93,6 @@ class Writer(BaseWriter):
 
     def finish(self) -> None:
         """Complete the file."""
-        self.lost += self._losses.clauses()
         self.close()
 
     def close(self) -> None:

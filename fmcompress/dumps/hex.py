@@ -24,8 +24,9 @@ from fmcompress.dumps.hex_text import (
     pieces,
     word_dtype,
 )
-from fmcompress.dumps.single import opened
+from fmcompress.dumps.uncoded import AbsentTensor
 from fmcompress.errors import DamagedError
+from fmcompress.files import open_source
 
 __all__ = ["Layout", "Restorer", "Writer", "open", "recognise"]
 
@@ -129,11 +130,6 @@ class _Words(Tensor):
             "bytes": self.stored_bytes,
         }
 
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Nothing: a text of words has no attributes."""
-        return {}
-
     def holes(self) -> list[tuple[int, int]]:
         """Return the runs of lines of words."""
         return self._survey.runs
@@ -144,7 +140,7 @@ class _Words(Tensor):
         line_bytes = digits + len(newline)
         step = BLOCK_BYTES // 4 // line_bytes * line_bytes
         waiting, have = [], 0
-        with opened(self._source) as file:
+        with open_source(self._source) as file:
             for start, size in self._survey.runs:
                 for at in range(start, start + size, step):
                     file.seek(at)
@@ -173,7 +169,7 @@ class _Words(Tensor):
         assert self.dtype is not None
         found = np.zeros(self.shape, self.dtype)
         at = 0
-        with opened(self._source) as file:
+        with open_source(self._source) as file:
             for piece in pieces(file):
                 values = piece.values()
                 if at + values.size > found.size:
@@ -183,47 +179,15 @@ class _Words(Tensor):
         return found
 
 
-class _AbsentWords(Tensor):
-    """Words whose lines were taken out of the text."""
-
-    name = NAME
-    order = "C"
-    shape = ()
-    dtype = None
-    label = ""
-    carried = "not here"
-    stored_bytes = 0
-
-    def __init__(self) -> None:
-        self.place = {}
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Nothing: a text of words has no attributes."""
-        return {}
-
-    def holes(self) -> list[tuple[int, int]]:
-        """Nothing is coded."""
-        return []
-
-    def blocks(self) -> Iterator[NDArray[Any]]:
-        """Nothing is coded."""
-        return iter(())
-
-    def read(self) -> None:
-        """Return nothing: there is nothing."""
-
-
 class _HexDump(Dump):
     format = "hex"
 
     def __init__(self, source: Path | BinaryIO, absent: Collection[str]) -> None:
         self.path = source if isinstance(source, Path) else None
-        self.groups = {}
-        with opened(source) as file:
+        with open_source(source) as file:
             self.nbytes = file.seek(0, 2)
             if NAME in absent:
-                self.tensors = [_AbsentWords()]
+                self.tensors = [AbsentTensor(NAME)]
                 return
             survey = _Survey()
             for piece in pieces(file):
@@ -232,15 +196,8 @@ class _HexDump(Dump):
             survey.runs = [(0, self.nbytes)]
         self.tensors = [_Words(source, survey)]
 
-    def close(self) -> None:
-        """Nothing is kept open."""
 
-
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open a text of hex words.
 
     Raises

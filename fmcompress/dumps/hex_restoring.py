@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.contents import LayerInfo
+from fmcompress.dumps.base import GroupAttributes, TensorSpec
 from fmcompress.dumps.base import Restorer as BaseRestorer
-from fmcompress.dumps.base import TensorSpec
 from fmcompress.dumps.hex_text import MAX_DIGITS, NEWLINES, format_lines, word_dtype
 from fmcompress.dumps.layout import Layout as BaseLayout
 from fmcompress.dumps.single import SingleWriter
+from fmcompress.element_types import FOUR_BIT
 from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.records import Piece
 
-_PLACE_KEYS = frozenset({"digits", "upper", "newline", "bytes"})
 # Words are written in blocks of so many.
 _STEP = 1 << 18
 
@@ -26,8 +26,8 @@ _STEP = 1 << 18
 class Layout(BaseLayout):
     """As for any format, and the gaps in the template must have room for just the lines."""
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
-        super().__init__(description["bytes"], (_PLACE_KEYS,))
+    def __init__(self, description: Mapping[str, Any], places: Sequence[frozenset[str]]) -> None:
+        super().__init__(description, places)
         self._lines: list[tuple[int, int, int]] = []
 
     def layer(self, layer: LayerInfo, nbytes: int) -> None:
@@ -148,12 +148,7 @@ class Writer(SingleWriter):
 
     title = "a hex text"
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         for tensor in tensors:
             if tensor.dtype.itemsize > 4:
                 raise UnsupportedError(
@@ -166,13 +161,12 @@ class Writer(SingleWriter):
 
     def begin(self, tensor: TensorSpec) -> None:
         """Start with the tensor."""
-        half = tensor.element_type in ("int4", "uint4")
-        self._digits = 1 if half else 2 * tensor.dtype.itemsize
+        self._digits = 1 if tensor.element_type in FOUR_BIT else 2 * tensor.dtype.itemsize
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements."""
         native = elements.astype(elements.dtype.newbyteorder("="), copy=False)
-        words = np.ascontiguousarray(native).view(f"u{native.itemsize}")
+        words = native.view(f"u{native.itemsize}")
         if self._digits == 1:
             words = words & 15
         for first in range(0, words.size, _STEP):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import Dump, Tensor
@@ -57,14 +57,14 @@ class Layout:
 
     Parameters
     ----------
-    nbytes : int
-        Size of the dump.
+    description : mapping
+        Of the dump, as the container has it.
     places : sequence of set of str
         The keys that a layer's place may have in a dump of this format.
     """
 
-    def __init__(self, nbytes: int, places: Sequence[frozenset[str]]) -> None:
-        self._nbytes = nbytes
+    def __init__(self, description: Mapping[str, Any], places: Sequence[frozenset[str]]) -> None:
+        self._nbytes: int = description["bytes"]
         self._places = places
         self._template_end = 0
         self._gaps: list[tuple[int, int]] = []  # start and end of what the template leaves out

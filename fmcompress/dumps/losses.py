@@ -11,25 +11,25 @@ class Losses:
     def __init__(self) -> None:
         self._owners: dict[str, list[str]] = {}
 
-    def attribute(self, key: str, owner: str) -> None:
-        """Note an attribute of a tensor or group that is not in the new dump."""
-        self.note(f"attribute {key!r}", owner)
-
     def attributes(self, keys: Iterable[str], owner: str) -> None:
-        """Note several."""
+        """Note attributes of a tensor or group that are not in the new dump."""
         for key in keys:
-            self.attribute(key, owner)
+            self.note(f"attribute {key!r}", owner)
 
-    def note(self, what: str, owner: str) -> None:
-        """Note anything else."""
+    def note(self, what: str, owner: str | None = None) -> None:
+        """Note anything else; without an owner, `what` is the whole clause."""
         owners = self._owners.setdefault(what, [])
-        owners.append(owner)
+        if owner is not None:
+            owners.append(owner)
 
     def clauses(self) -> list[str]:
         """Say what is lost, as ``attribute 'unit' of 12 tensors and groups``."""
         found = []
         for what, owners in self._owners.items():
-            one = repr(owners[0]) if owners[0] else "the file"
-            many = f"{len(owners)} tensors and groups"
-            found.append(f"{what} of {one if len(owners) == 1 else many}")
+            if len(owners) > 1:
+                found.append(f"{what} of {len(owners)} tensors and groups")
+            elif owners:
+                found.append(f"{what} of {repr(owners[0]) if owners[0] else 'the file'}")
+            else:
+                found.append(what)
         return found

@@ -4,56 +4,31 @@ from __future__ import annotations
 
 import ast
 import io
-import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.contents import MAX_AXES
-from fmcompress.dumps.base import BLOCK_BYTES, Dump, Restorer, Tensor, TensorSpec
-from fmcompress.dumps.base import Writer as BaseWriter
+from fmcompress.dumps.base import Dump, GroupAttributes, Restorer, TensorSpec
 from fmcompress.dumps.losses import Losses
+from fmcompress.dumps.single import SingleWriter
+from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
 from fmcompress.element_types import is_held
 from fmcompress.errors import DamagedError, UnsupportedError
-from fmcompress.files import reserve
+from fmcompress.files import open_source, reserve
 
-__all__ = [
-    "ArrayHeader",
-    "Restorer",
-    "StoredArray",
-    "Writer",
-    "new_header",
-    "open",
-    "read_header",
-]
+__all__ = ["Restorer", "Writer", "new_header", "open", "read_header"]
 
 # What NumPy calls an array that was saved without a name.
 UNNAMED = "arr_0"
 _MAX_HEADER_BYTES = 1 << 16
 
 
-class ArrayHeader(NamedTuple):
-    """What an NPY header says; `size` is the header's own size in bytes."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any] | None
-    label: str
-    itemsize: int
-    order: str | tuple[int, ...]
-    size: int
-    element_type: str = ""
-
-    @property
-    def data_bytes(self) -> int:
-        """Bytes of data behind the header."""
-        return math.prod(self.shape) * self.itemsize
-
-
-def read_header(file: BinaryIO) -> ArrayHeader:
+def read_header(file: IO[bytes]) -> ArrayHeader:
     """Read the header of an array at the file's position; never unpickle.
 
     Raises
@@ -144,92 +119,20 @@ def new_header(tensor: TensorSpec) -> bytes:
 def note_held_type(tensor: TensorSpec, losses: Losses) -> None:
     """Note that a file of arrays does not name a type that NumPy lacks."""
     if is_held(tensor.element_type):
-        losses.note(
-            f"that the elements are {tensor.element_type} (opaque bytes to NumPy)", tensor.name
-        )
+        losses.note(f"the dtype {tensor.element_type} (opaque bytes to NumPy)", tensor.name)
 
 
-class StoredArray(Tensor):
-    """An array whose data is one stretch of the file, from `offset` on."""
+class Writer(SingleWriter):
+    """Write a new NPY file."""
 
-    def __init__(
-        self, source: Path | BinaryIO, name: str, header: ArrayHeader, offset: int
-    ) -> None:
-        self.name = name
-        self.shape = header.shape
-        self.dtype = header.dtype
-        self.element_type = header.element_type
-        self.label = header.label
-        self.order = header.order
-        self.stored_bytes = header.data_bytes
-        self.place = {"offset": offset}
-        self.carried = "" if self.shape and self.stored_bytes else "scalar or empty"
-        self._source = source
-        self._offset = offset
-        self._itemsize = header.itemsize
+    title = "an NPY file"
+    keeps = ("name", "dtype", "shape")  # the file has a name of its own
 
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Nothing: NPY has no attributes."""
-        return {}
-
-    def holes(self) -> list[tuple[int, int]]:
-        """One stretch, the data."""
-        return [(self._offset, self.stored_bytes)]
-
-    def blocks(self) -> Iterator[NDArray[Any]]:
-        """Yield the elements in the file's order."""
-        assert self.dtype is not None
-        left = self.stored_bytes
-        step = max(1, BLOCK_BYTES // self._itemsize) * self._itemsize
-        with _opened(self._source) as file:
-            file.seek(self._offset)
-            while left:
-                data = file.read(min(step, left))
-                if len(data) < min(step, left):
-                    raise DamagedError("the file became shorter while it was read", layer=self.name)
-                left -= len(data)
-                yield np.frombuffer(data, self.dtype)
-
-    def read(self) -> NDArray[Any]:
-        """Return the array; of opaque items where NumPy does not know the dtype."""
-        dtype = self.dtype or np.dtype(f"V{self._itemsize}")
-        with _opened(self._source) as file:
-            file.seek(self._offset)
-            data = bytearray(self.stored_bytes)
-            view, done = memoryview(data), 0
-            while done < self.stored_bytes:
-                count = file.readinto(view[done:])  # type: ignore[attr-defined]
-                if not count:
-                    raise DamagedError("its data is cut", layer=self.name)
-                done += count
-        return np.ndarray(self.shape, dtype, data, order="F" if self.order == "F" else "C")
-
-
-class Writer(BaseWriter):
-    """Write a new NPY file: one tensor, without attributes."""
-
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
-        if len(tensors) != 1:
-            raise UnsupportedError(
-                f"an NPY file holds one array, not {len(tensors)}",
-                hint="pick one layer with --layers, or write an NPZ file",
-            )
-        self._header = new_header(tensors[0])
-        losses = Losses()
-        for name, attributes in groups.items():
-            losses.attributes(attributes, name)
-        losses.attributes(tensors[0].attributes, tensors[0].name)
-        note_held_type(tensors[0], losses)
-        self.lost += losses.clauses()
-        self._file = path.open("r+b")
+        note_held_type(tensors[0], self.losses)
         try:
+            self._header = new_header(tensors[0])
             reserve(self._file, len(self._header) + tensors[0].nbytes)
         except BaseException:
             self.close()
@@ -243,37 +146,13 @@ class Writer(BaseWriter):
         """Take its next elements."""
         self._file.write(elements.view("u1").data)
 
-    def finish(self) -> None:
-        """Complete the file."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-class _opened:
-    """Open a path; leave a file object as it is."""
-
-    def __init__(self, source: Path | BinaryIO) -> None:
-        self._source = source
-
-    def __enter__(self) -> BinaryIO:
-        self._file = self._source.open("rb") if isinstance(self._source, Path) else self._source
-        return self._file
-
-    def __exit__(self, *_: object) -> None:
-        if isinstance(self._source, Path):
-            self._file.close()
-
 
 class _NpyDump(Dump):
     format = "npy"
-    groups: Mapping[str, Mapping[str, Any]] = {}
 
     def __init__(self, source: Path | BinaryIO) -> None:
         self.path = source if isinstance(source, Path) else None
-        with _opened(source) as file:
+        with open_source(source) as file:
             self.nbytes = file.seek(0, 2)
             file.seek(0)
             header = read_header(file)
@@ -285,15 +164,8 @@ class _NpyDump(Dump):
             )
         self.tensors = [StoredArray(source, UNNAMED, header, header.size)]
 
-    def close(self) -> None:
-        """Nothing is kept open."""
 
-
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open an NPY file.
 
     Raises

@@ -17,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor
-from fmcompress.dumps.npy import ArrayHeader, StoredArray, read_header
-from fmcompress.dumps.npz_restoring import BROKEN, Restorer, reading
+from fmcompress.dumps.npy import read_header
+from fmcompress.dumps.npz_restoring import Restorer
 from fmcompress.dumps.npz_writing import Writer
+from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
+from fmcompress.dumps.uncoded import AbsentTensor, UncodedTensor
+from fmcompress.dumps.zip_archives import data_offset, open_archive, reading
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
 
 __all__ = ["Restorer", "Writer", "open"]
@@ -29,7 +32,6 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile
 
 class _NpzDump(Dump):
     format = "npz"
-    groups: Mapping[str, Mapping[str, Any]] = {}
 
     def __init__(self, source: Path | BinaryIO, absent: Collection[str]) -> None:
         self.path = source if isinstance(source, Path) else None
@@ -37,12 +39,7 @@ class _NpzDump(Dump):
         self._file = source.open("rb") if isinstance(source, Path) else source
         try:
             self.nbytes = self._file.seek(0, 2)
-            try:
-                self.archive = zipfile.ZipFile(self._file)
-            except (*BROKEN, ValueError) as error:
-                raise DamagedError(
-                    f"the zip archive cannot be read ({error})", hint="it is cut: copy it again"
-                ) from error
+            self.archive = open_archive(self._file)
             members = sorted(self.archive.infolist(), key=lambda member: member.header_offset)
             arrays = [member for member in members if member.filename.endswith(".npy")]
             if not arrays:
@@ -54,7 +51,7 @@ class _NpzDump(Dump):
             # One compressed array makes all members move when the archive is put back.
             self._packed = any(member.compress_type != zipfile.ZIP_STORED for member in arrays)
             self.tensors = [
-                _AbsentArray(name) if name in absent else self._tensor(name, member)
+                AbsentTensor(name) if name in absent else self._tensor(name, member)
                 for name, member in zip(names, members, strict=True)
             ]
         except BaseException:
@@ -72,12 +69,12 @@ class _NpzDump(Dump):
             if member.flag_bits & 1 or member.compress_type not in _METHODS:
                 raise UnsupportedError("its member is encrypted or compressed in an unknown way")
             with reading(), self.archive.open(member) as stream:
-                header = read_header(stream)  # type: ignore[arg-type]
+                header = read_header(stream)
             if header.size + header.data_bytes > member.file_size:
                 raise DamagedError("its member is shorter than its header promises")
             if self._packed:
                 return _PackedArray(self.archive, self._file, name, member, header)
-            start = _data_offset(self._file, member)
+            start = data_offset(self._file, member)
             if start + member.file_size > self.nbytes:
                 raise DamagedError("its member reaches past the end of the archive")
             return StoredArray(self._source, name, header, start + header.size)
@@ -102,16 +99,6 @@ def _layer_names(members: list[zipfile.ZipInfo]) -> list[str]:
     ]
 
 
-def _data_offset(file: BinaryIO, member: zipfile.ZipInfo) -> int:
-    """Offset of a member's data: behind its local header, whose length only itself tells."""
-    file.seek(member.header_offset)
-    local = file.read(30)
-    if len(local) < 30 or local[:4] != b"PK\x03\x04":
-        raise DamagedError("its member's header is damaged")
-    lengths = (int.from_bytes(local[26:28], "little"), int.from_bytes(local[28:30], "little"))
-    return member.header_offset + 30 + sum(lengths)
-
-
 class _PackedArray(StoredArray):
     """An array in a compressed member: the hole is the member's packed bytes, header and all."""
 
@@ -123,7 +110,7 @@ class _PackedArray(StoredArray):
         member: zipfile.ZipInfo,
         header: ArrayHeader,
     ) -> None:
-        start = _data_offset(file, member)
+        start = data_offset(file, member)
         super().__init__(file, name, header, start)
         self._archive = archive
         self._member = member
@@ -168,51 +155,11 @@ class _PackedArray(StoredArray):
         return np.ndarray(self.shape, dtype, data, self._header_bytes, order=order)
 
 
-class _NoData(Tensor):
-    """Something that is not coded from here."""
-
-    order = "C"
-    dtype = None
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Nothing: NPZ has no attributes."""
-        return {}
-
-    def holes(self) -> list[tuple[int, int]]:
-        """Nothing is coded."""
-        return []
-
-    def blocks(self) -> Iterator[NDArray[Any]]:
-        """Nothing is coded."""
-        return iter(())
-
-
-class _AbsentArray(_NoData):
-    """An array whose data was taken out of the archive."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.shape = ()
-        self.label = ""
-        self.carried = "not here"
-        self.stored_bytes = 0
-        self.place = {}
-
-    def read(self) -> None:
-        """Return nothing: there is nothing."""
-
-
-class _OtherMember(_NoData):
+class _OtherMember(UncodedTensor):
     """A member that is no array; it is carried."""
 
     def __init__(self, archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> None:
-        self.name = name
-        self.shape = (member.file_size,)
-        self.label = "file"
-        self.carried = "not an array"
-        self.stored_bytes = member.compress_size
-        self.place = {}
+        super().__init__(name, "file", (member.file_size,), member.compress_size, "not an array")
         self._archive = archive
         self._member = member
 
@@ -222,11 +169,7 @@ class _OtherMember(_NoData):
             return self._archive.read(self._member)
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open an NPZ file.
 
     Raises

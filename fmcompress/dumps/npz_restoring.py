@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import lzma
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -17,30 +14,8 @@ from numpy.typing import NDArray
 
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import Restorer as BaseRestorer
-from fmcompress.errors import DamagedError, FmcError
-
-# What zipfile and its decompressors raise on damaged archives.
-BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-)
-
-
-@contextlib.contextmanager
-def reading(layer: str | None = None) -> Iterator[None]:
-    """Turn what a damaged archive raises into a `DamagedError`."""
-    try:
-        yield
-    except FmcError:
-        raise
-    except BROKEN as error:
-        raise DamagedError(f"its zip member cannot be read ({error})", layer=layer) from error
+from fmcompress.dumps.zip_archives import open_archive, reading
+from fmcompress.errors import DamagedError
 
 
 class Restorer(BaseRestorer):
@@ -118,8 +93,8 @@ class Restorer(BaseRestorer):
         super().close()
         self.path.rename(self._template_path)
         try:
-            self._template = zipfile.ZipFile(self._template_path)
-        except (*BROKEN, ValueError) as error:
+            self._template = open_archive(self._template_path)
+        except DamagedError as error:
             raise DamagedError("the archive's template is no zip archive") from error
         self._members = iter(
             sorted(self._template.infolist(), key=lambda member: member.header_offset)

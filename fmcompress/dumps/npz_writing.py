@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import TensorSpec
+from fmcompress.dumps.base import GroupAttributes, TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
-from fmcompress.dumps.losses import Losses
 from fmcompress.dumps.npy import new_header, note_held_type
 from fmcompress.errors import UnsupportedError
 from fmcompress.files import reserve
@@ -29,12 +28,7 @@ _MAX_NAME_BYTES = (1 << 16) - 1
 class Writer(BaseWriter):
     """Write a new NPZ file; what is known of attributes is known before the first tensor."""
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
         if not tensors:
             raise UnsupportedError(
@@ -42,12 +36,11 @@ class Writer(BaseWriter):
             )
         self._headers = {tensor.name: new_header(tensor) for tensor in tensors}
         self._kept: dict[str, dict[str, NDArray[Any]]] = {}
-        self._losses = Losses()
         for name, attributes in groups.items():
-            self._losses.attributes(attributes, name)
+            self.losses.attributes(attributes, name)
         for tensor in tensors:
             _check_name(tensor.name)
-            note_held_type(tensor, self._losses)
+            note_held_type(tensor, self.losses)
             self._kept[tensor.name] = self._attributes(tensor)
         with path.open("r+b") as file:
             reserve(file, sum(tensor.nbytes for tensor in tensors))
@@ -64,7 +57,7 @@ class Writer(BaseWriter):
                 array = np.asarray(value) if key in _KEPT else None
             name = f"{tensor.name}.{key}"
             if array is None or array.dtype.kind not in "biuf" or name in self._headers:
-                self._losses.attribute(key, tensor.name)
+                self.losses.attributes([key], tensor.name)
             else:
                 found[name] = array
         return found
@@ -98,7 +91,6 @@ class Writer(BaseWriter):
 
     def finish(self) -> None:
         """Complete the archive."""
-        self.lost += self._losses.clauses()
         self._archive.close()
 
     def close(self) -> None:

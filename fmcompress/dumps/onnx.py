@@ -10,8 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import Dump, Restorer, TensorSpec
-from fmcompress.dumps.npy import ArrayHeader, StoredArray
+from fmcompress.dumps.base import Dump, GroupAttributes, Restorer, TensorSpec, little_endian
 from fmcompress.dumps.onnx_message import (
     DIMS,
     DOC,
@@ -26,9 +25,11 @@ from fmcompress.dumps.onnx_message import (
     Message,
 )
 from fmcompress.dumps.protobuf import BYTES, bytes_head, number_field, varints
-from fmcompress.dumps.single import SingleWriter, opened
-from fmcompress.element_types import ELEMENT_TYPES, is_held
+from fmcompress.dumps.single import SingleWriter
+from fmcompress.dumps.stored_array import ArrayHeader, StoredArray, read_stretch
+from fmcompress.element_types import ELEMENT_TYPES, FOUR_BIT, is_held
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
+from fmcompress.files import open_source
 
 __all__ = ["Restorer", "Writer", "open", "recognise"]
 
@@ -67,7 +68,7 @@ class _OnnxTensor(StoredArray):
         start = fields[0].offset if fields else message.end
         super().__init__(source, name if usable else "tensor", header, start)
         self.element_type = type_.label if type_.label in _CODES and is_held(type_.label) else ""
-        self.packed = type_.label in ("int4", "uint4")
+        self.packed = type_.label in FOUR_BIT
         self.label += " packed" if self.packed else ""
         self.stored_bytes = sum(field.size for field in fields)
         self.carried = self._why_carried(message) or self.carried
@@ -102,7 +103,7 @@ class _OnnxTensor(StoredArray):
         parts = [*self._parts()]
         if self._number == STRINGS:
             strings = np.empty(len(parts), object)
-            strings[:] = parts
+            strings[:] = [*map(bytes, parts)]
             return strings.reshape(self.shape)
         dtype = np.dtype(self._type.code)
         data = b"".join(parts)
@@ -110,14 +111,10 @@ class _OnnxTensor(StoredArray):
             return np.frombuffer(bytearray(data), dtype).reshape(self.shape)
         return _from_varints(data, self._type, dtype).reshape(self.shape)
 
-    def _parts(self) -> Iterator[bytes]:
-        with opened(self._source) as file:
+    def _parts(self) -> Iterator[bytearray]:
+        with open_source(self._source) as file:
             for field in self._fields:
-                file.seek(field.offset)
-                part = file.read(field.size)
-                if len(part) < field.size:
-                    raise DamagedError("its data is cut", layer=self.name)
-                yield part
+                yield read_stretch(file, field.offset, field.size, self.name)
 
 
 def _packed_shape(shape: tuple[int, ...], per_byte: int) -> tuple[int, ...]:
@@ -149,17 +146,13 @@ class _OnnxDump(Dump):
 
     def __init__(self, source: Path | BinaryIO) -> None:
         self.path = source if isinstance(source, Path) else None
-        self.groups = {}
-        with opened(source) as file:
+        with open_source(source) as file:
             message = Message(file)
             self.nbytes = message.end
             _check(message)
             if message.data and next(iter(message.data)) in VARINTS:
                 _count_varints(file, message)
         self.tensors = [_OnnxTensor(source, message)]
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
 
 def _check(message: Message) -> None:
@@ -201,14 +194,10 @@ class Writer(SingleWriter):
     """Write one tensor as a TensorProto, its elements as raw_data."""
 
     title = "an ONNX tensor file"
-    keeps = ("name", "dtype", "shape", "doc_string")
+    keeps = ("name", "dtype", "shape")
+    keeps_attributes = ("doc_string",)
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         for tensor in tensors:
             if tensor.element_type not in _CODES:
                 raise UnsupportedError(
@@ -242,8 +231,7 @@ class Writer(SingleWriter):
             even = nibbles.size // 2 * 2
             self._nibble = nibbles[even:]
             elements = nibbles[0:even:2] | nibbles[1:even:2] << 4
-        little = elements.astype(elements.dtype.newbyteorder("<"), copy=False)
-        self._file.write(np.ascontiguousarray(little).view("u1").data)
+        self._file.write(little_endian(elements))
 
     def end(self) -> None:
         """Write what is left of the elements, and the documentation string.
@@ -254,7 +242,7 @@ class Writer(SingleWriter):
             If they were not as many as the shape says: the file's sizes would be wrong.
         """
         if self._left:
-            raise DamagedError("its elements are not as many as its shape says")
+            raise DamagedError("its elements do not fill its shape")
         self._file.write(self._nibble.data)
         (tensor,) = self.tensors
         text = tensor.attributes.get("doc_string")
@@ -263,11 +251,7 @@ class Writer(SingleWriter):
             self._file.write(bytes_head(DOC, len(doc)) + doc)
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open an ONNX tensor.
 
     Raises

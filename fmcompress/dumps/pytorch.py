@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps.base import BLOCK_BYTES, Dump
 from fmcompress.dumps.base import Restorer as BaseRestorer
-from fmcompress.dumps.npy import ArrayHeader, StoredArray
 from fmcompress.dumps.pickle_machine import MAX_PICKLE_BYTES
 from fmcompress.dumps.pytorch_objects import Strided, read_objects
-from fmcompress.dumps.stored_zip import Member, open_archive, stored_members
+from fmcompress.dumps.stored_array import ArrayHeader, StoredArray, read_stretch
+from fmcompress.dumps.zip_archives import Member, open_archive, stored_members
 from fmcompress.errors import DamagedError, UnsupportedError
+from fmcompress.files import open_source
 from fmcompress.ordering import file_axes
 
 _PICKLE = "/data.pkl"
@@ -29,7 +30,7 @@ _PICKLE = "/data.pkl"
 # archive of these members.
 _BEFORE_ZIP = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _BEFORE_PICKLE = (b"sys_info", b"pickle", b"storages", b"tensors")
-_BYTE_ORDERS = {b"little": "<", b"big": ">"}
+_BYTE_ORDERS: dict[bytes, Literal["<", ">"]] = {b"little": "<", b"big": ">"}
 
 
 class _Stretches:
@@ -129,14 +130,13 @@ class _Tensor(StoredArray):
         """
         self.check()
         start, end = self.stretch
-        whole = ArrayHeader((end - start,), np.dtype("u1"), self.label, 1, "C", 0)
-        data = StoredArray(self._source, self.name, whole, start).read()
+        with open_source(self._source) as file:
+            data = read_stretch(file, start, end - start, self.name)
         if self.dtype is None:
-            return data
-        array: NDArray[Any]
-        array = np.ndarray(self.shape, self.dtype, data.data, strides=self._strides)
+            return np.frombuffer(data, "u1")
+        array: NDArray[Any] = np.ndarray(self.shape, self.dtype, data, strides=self._strides)
         marks = self._tensor.marks
-        if marks and array.nbytes > data.nbytes:
+        if marks and array.nbytes > len(data):
             raise UnsupportedError("is expanded and changed lazily", layer=self.name)
         for mark in marks:
             array = (np.conjugate if mark == "conj" else np.negative)(array)
@@ -149,8 +149,7 @@ class _PytorchDump(Dump):
     def __init__(self, source: Path | BinaryIO, absent: Collection[str]) -> None:
         self.path = source if isinstance(source, Path) else None
         self.source = source
-        file = source.open("rb") if isinstance(source, Path) else source
-        try:
+        with open_source(source) as file:
             self.nbytes = file.seek(0, 2)
             _refuse_other_kinds(file)
             archive = open_archive(file)
@@ -159,11 +158,8 @@ class _PytorchDump(Dump):
             order = self._content(file, "/byteorder", 16) or b"little"
             if order not in _BYTE_ORDERS:
                 raise DamagedError(f"its byte order is {order!r}")
-            self.byte_order: Any = _BYTE_ORDERS[order]
+            self.byte_order = _BYTE_ORDERS[order]
             found, self.groups = read_objects(self._content(file, _PICKLE, MAX_PICKLE_BYTES))
-        finally:
-            if isinstance(source, Path):
-                file.close()
         self.absent = _Stretches()
         tensors = [_Tensor(self, name, strided) for name, strided in found.items()]
         self.tensors = [*tensors]
@@ -218,9 +214,6 @@ class _PytorchDump(Dump):
             return offset, offset
         start = tensor.offset * tensor.kind.bits // 8
         return offset + start, offset - (-(tensor.offset + tensor.extent) * tensor.kind.bits // 8)
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
 
 def _refuse_other_kinds(file: BinaryIO) -> None:
@@ -290,11 +283,7 @@ def recognise(file: BinaryIO) -> bool:
     )
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open what torch.save wrote, version 1.6 or newer.
 
     Raises

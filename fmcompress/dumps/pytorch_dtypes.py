@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Kind(NamedTuple):
-    """One of torch's dtypes: NumPy's code without byte order, and what NumPy cannot say."""
-
-    code: str
-    bits: int
-    label: str
-    element_type: str = ""
-    carried: str = ""
-
-
-def _plain(code: str, label: str) -> Kind:
-    return Kind(code, 8 * int(code[1:] or 1), label)
-
-
-def _opaque(bits: int, label: str) -> Kind:
-    return Kind("", bits, label, carried=f"{label} has no NumPy dtype")
-
+from fmcompress.dumps.file_dtypes import FileDtype, complex_numbers, known, opaque
+from fmcompress.element_types import ELEMENT_TYPES, FOUR_BIT
 
 KINDS = {
     kind.label: kind
     for kind in (
-        _plain("?", "bool"),
-        *(_plain(f"{code}{size}", f"{name}{8 * size}")
-          for code, name in (("i", "int"), ("u", "uint")) for size in (1, 2, 4, 8)),
-        *(_plain(f"f{size}", f"float{8 * size}") for size in (2, 4, 8)),
-        Kind("u2", 16, "bfloat16", "bfloat16"),
-        Kind("u1", 8, "float8_e4m3fn", "float8_e4m3fn"),
-        Kind("u1", 8, "float8_e5m2", "float8_e5m2"),
-        Kind("i1", 8, "qint8"),
-        Kind("u1", 8, "quint8"),
-        Kind("i4", 32, "qint32"),
-        Kind("c8", 64, "complex64", carried="complex numbers are not coded"),
-        Kind("c16", 128, "complex128", carried="complex numbers are not coded"),
-        *(_opaque(bits, label) for bits, label in (
-            (32, "complex32"), (4, "quint4x2"), (2, "quint2x4"), (8, "float8_e4m3fnuz"),
-            (8, "float8_e5m2fnuz"), (8, "float8_e8m0fnu"), (8, "float4_e2m1fn_x2"))),
+        # Under the same names.
+        *(known(name) for name in ELEMENT_TYPES if name not in FOUR_BIT),
+        FileDtype("i1", 8, "qint8"),
+        FileDtype("u1", 8, "quint8"),
+        FileDtype("i4", 32, "qint32"),
+        complex_numbers(64),
+        complex_numbers(128),
+        opaque(32, "complex32"),
+        opaque(4, "quint4x2"),
+        opaque(2, "quint2x4"),
+        opaque(8, "float8_e4m3fnuz"),
+        opaque(8, "float8_e5m2fnuz"),
+        opaque(8, "float8_e8m0fnu"),
+        opaque(8, "float4_e2m1fn_x2"),
     )
-}  # fmt: skip
+}
 # What a storage of that type holds.
 STORAGES = {
     "BoolStorage": "bool",

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fmcompress.contents import MAX_AXES
+from fmcompress.dumps.file_dtypes import FileDtype
 from fmcompress.dumps.pickle_machine import HINT, MAX_TEXT, Global, Makers, Opaque, Table, unpickle
-from fmcompress.dumps.pytorch_dtypes import KINDS, STORAGES, Kind
+from fmcompress.dumps.pytorch_dtypes import KINDS, STORAGES
 from fmcompress.errors import DamagedError, UnsupportedError
 
 # A tensor that was saved alone has no name.
@@ -33,7 +34,7 @@ class Storage:
     """A member of the archive, by its key, and what it holds."""
 
     key: str
-    kind: Kind
+    kind: FileDtype
     nbytes: int
 
 
@@ -45,7 +46,7 @@ class Strided:
     """
 
     storage: Storage
-    kind: Kind
+    kind: FileDtype
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -93,7 +94,9 @@ def _counts(values: Any) -> tuple[int, ...]:
     return values
 
 
-def _tensor(storage: Any, offset: Any, size: Any, stride: Any, kind: Kind | None = None) -> Strided:
+def _tensor(
+    storage: Any, offset: Any, size: Any, stride: Any, kind: FileDtype | None = None
+) -> Strided:
     if type(storage) is not Storage:
         raise DamagedError("a tensor has no storage")
     kind = kind or storage.kind

@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.contents import MAX_AXES
-from fmcompress.dumps.base import Dump, Restorer, TensorSpec
+from fmcompress.dumps.base import Dump, Restorer, TensorSpec, little_endian
 from fmcompress.dumps.layout import Layout as BaseLayout
-from fmcompress.dumps.npy import ArrayHeader, StoredArray
 from fmcompress.dumps.single import SingleWriter
+from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
 from fmcompress.element_types import ELEMENT_TYPES, element_type, holding_dtype, is_held
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
+from fmcompress.files import open_source
 
 __all__ = ["Layout", "Restorer", "Writer", "layout_options", "open"]
 
 # What the tensor is called: the file gives it no name.
 NAME = "raw"
-_ENDIANS = {"little": "<", "big": ">"}
+_ENDIANS: dict[str, Literal["<", ">"]] = {"little": "<", "big": ">"}
 
 
 def layout_options(
@@ -85,7 +86,7 @@ class _Layout(NamedTuple):
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the elements as they lie in the file."""
-        return holding_dtype(self.name).newbyteorder(_ENDIANS[self.endian])  # type: ignore[arg-type]
+        return holding_dtype(self.name).newbyteorder(_ENDIANS[self.endian])
 
     def describe(self) -> dict[str, Any]:
         return {"dtype": self.name, "endian": self.endian, "shape": [*self.shape]}
@@ -163,11 +164,8 @@ class _RawDump(Dump):
 
     def __init__(self, source: Path | BinaryIO, description: Mapping[str, Any]) -> None:
         self.path = source if isinstance(source, Path) else None
-        self.groups = {}
-        if isinstance(source, Path):
-            self.nbytes = source.stat().st_size
-        else:
-            self.nbytes = source.seek(0, 2)
+        with open_source(source) as file:
+            self.nbytes = file.seek(0, 2)
         if "format" in description:
             layout = _from_container(description.get("options"), self.nbytes)
         elif not self.nbytes:
@@ -177,15 +175,12 @@ class _RawDump(Dump):
         self.options = layout.describe()
         self.tensors = [_RawTensor(source, layout)]
 
-    def close(self) -> None:
-        """Nothing is kept open."""
-
 
 class Layout(BaseLayout):
     """As for any format, and what the container says of the elements must be valid."""
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
-        super().__init__(description["bytes"], (frozenset({"offset"}),))
+    def __init__(self, description: Mapping[str, Any], places: Sequence[frozenset[str]]) -> None:
+        super().__init__(description, places)
         _from_container(description.get("options"), description["bytes"])
 
 
@@ -200,15 +195,10 @@ class Writer(SingleWriter):
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements."""
-        little = elements.astype(elements.dtype.newbyteorder("<"), copy=False)
-        self._file.write(np.ascontiguousarray(little).view("u1").data)
+        self._file.write(little_endian(elements))
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open a raw file.
 
     Parameters
@@ -228,7 +218,6 @@ def open(
     UnsupportedError
         If a container's description has unknown keys.
     """
-    description = description or {}
     if not {"options", "format"} & set(description):
         raise ParameterError("a raw file needs a dtype", hint="say what it holds")
     return _RawDump(source, description)

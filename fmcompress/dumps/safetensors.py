@@ -13,10 +13,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import Dump, TensorSpec
+from fmcompress.dumps.base import Dump, GroupAttributes, TensorSpec, little_endian
 from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.base import Writer as BaseWriter
-from fmcompress.dumps.npy import ArrayHeader, StoredArray
 from fmcompress.dumps.safetensors_header import (
     MAX_HEADER_BYTES,
     METADATA,
@@ -28,8 +27,9 @@ from fmcompress.dumps.safetensors_header import (
     format_header,
     read_header,
 )
+from fmcompress.dumps.stored_array import ArrayHeader, StoredArray, read_stretch
 from fmcompress.errors import DamagedError, UnsupportedError
-from fmcompress.files import reserve
+from fmcompress.files import open_source, reserve
 
 # Longer text of an attribute is not taken for JSON, and not written.
 _MAX_ATTRIBUTE_BYTES = 1 << 20
@@ -92,7 +92,8 @@ class _Tensor(StoredArray):
         self, source: Path | BinaryIO, entry: Entry, base: int, noted: Mapping[str, str]
     ) -> None:
         kind = entry.kind
-        header = ArrayHeader(entry.shape, kind.dtype, kind.label, max(kind.bits // 8, 1), "C", 0)
+        dtype = np.dtype(kind.code).newbyteorder("<") if kind.code else None
+        header = ArrayHeader(entry.shape, dtype, kind.label, max(kind.bits // 8, 1), "C", 0)
         super().__init__(source, entry.name, header, base + entry.start)
         self.stored_bytes = entry.end - entry.start
         self.element_type = kind.element_type
@@ -108,8 +109,9 @@ class _Tensor(StoredArray):
         """Return the array; its bytes, in one row, where NumPy has no dtype for the elements."""
         if self.dtype is not None:
             return super().read()
-        header = ArrayHeader((self.stored_bytes,), np.dtype("u1"), self.label, 1, "C", 0)
-        return StoredArray(self._source, self.name, header, self._offset).read()
+        with open_source(self._source) as file:
+            data = read_stretch(file, self._offset, self.stored_bytes, self.name)
+        return np.frombuffer(data, "u1")
 
 
 class _SafetensorsDump(Dump):
@@ -117,13 +119,9 @@ class _SafetensorsDump(Dump):
 
     def __init__(self, source: Path | BinaryIO) -> None:
         self.path = source if isinstance(source, Path) else None
-        file = source.open("rb") if isinstance(source, Path) else source
-        try:
+        with open_source(source) as file:
             self.nbytes = file.seek(0, 2)
             entries, metadata, base = read_header(file, self.nbytes)
-        finally:
-            if isinstance(source, Path):
-                file.close()
         check_offsets(entries, self.nbytes - base)
         noted: dict[str, dict[str, str]] = {entry.name: {} for entry in entries}
         rest: dict[str, str] = {}
@@ -136,9 +134,6 @@ class _SafetensorsDump(Dump):
         self.tensors = [_Tensor(source, entry, base, noted[entry.name]) for entry in entries]
         self.groups = {"": rest} if rest else {}
 
-    def close(self) -> None:
-        """Nothing is kept open."""
-
 
 def recognise(file: BinaryIO) -> bool:
     """Look for a header's length within the format's limit, and JSON behind it."""
@@ -147,11 +142,7 @@ def recognise(file: BinaryIO) -> bool:
     return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER_BYTES
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open a safetensors file.
 
     Raises
@@ -215,18 +206,12 @@ class Writer(BaseWriter):
     own keys. 4-bit integers are held one a byte.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
         entries = arrange([(spec.name, self._type_name(spec), spec.shape) for spec in tensors])
         header = format_header(entries, self._metadata())
         self._starts = {entry.name: len(header) + entry.start for entry in entries}
-        self._left = 0
-        self._layer: TensorSpec | None = None
+        self._name, self._left = "", 0  # bytes of the tensor at hand that are still to come
         self._file = path.open("wb")
         try:
             reserve(self._file, len(header) + sum(entry.end - entry.start for entry in entries))
@@ -236,12 +221,12 @@ class Writer(BaseWriter):
             raise
 
     def _type_name(self, spec: TensorSpec) -> str:
-        name = spec.element_type or spec.dtype.name
+        name = spec.element_type
         if name in _WIDENED:
-            self.lost.append(f"layer {spec.name!r} is {name}, held one a byte")
+            self.losses.note(f"the dtype {name} (held one a byte)", spec.name)
             return _WIDENED[name]
         kind = TYPES.get(TYPE_NAMES.get(name, ""))
-        if kind is None or kind.dtype is None or spec.name == METADATA:
+        if kind is None or not kind.code or spec.name == METADATA:
             raise UnsupportedError(
                 f"a safetensors file holds no tensor of type {name}"
                 if spec.name != METADATA
@@ -255,34 +240,31 @@ class Writer(BaseWriter):
         names = {spec.name for spec in self.tensors}
         found: dict[str, str] = {}
 
-        def note(place: str, prefix: str, owner: str | None, values: Mapping[str, Any]) -> None:
+        def note(name: str, owner: str | None, values: Mapping[str, Any]) -> None:
             for key in values:
-                value, full = values[key], f"{prefix}{key}"
+                value, full = values[key], f"{name}.{key}" if name or owner is not None else key
                 # Of the file itself, text stays as it is: so the library's own users have it.
                 text = value if owner is None and isinstance(value, str) else _text(value)
                 # A reader must find it where it was, and find one value only.
                 if text is None or full in found or _owner(full, names) != owner:
-                    self.lost.append(f"attribute {key!r} of {place}")
+                    self.losses.attributes([key], name)
                 else:
                     found[full] = text
 
         for path, values in self.groups.items():
-            note(f"group {path!r}" if path else "the file", f"{path}." * bool(path), None, values)
+            note(path, None, values)
         for spec in self.tensors:
-            note(f"layer {spec.name!r}", f"{spec.name}.", spec.name, spec.attributes)
+            note(spec.name, spec.name, spec.attributes)
         return found
 
     def begin(self, tensor: TensorSpec) -> None:
         """Start with the next tensor."""
-        self._layer = tensor
-        self._left = tensor.dtype.itemsize
-        for length in tensor.shape:
-            self._left *= length
+        self._name, self._left = tensor.name, tensor.nbytes
         self._file.seek(self._starts[tensor.name])
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements, in C order."""
-        data = elements.astype(elements.dtype.newbyteorder("<"), copy=False).view("u1").data
+        data = little_endian(elements)
         self._left -= len(data)
         self._file.write(data)
 
@@ -295,8 +277,7 @@ class Writer(BaseWriter):
             If it had more or fewer elements than its shape says.
         """
         if self._left:
-            assert self._layer is not None
-            raise DamagedError("its elements do not fill its shape", layer=self._layer.name)
+            raise DamagedError("its elements do not fill its shape", layer=self._name)
 
     def finish(self) -> None:
         """Complete the file and close it."""

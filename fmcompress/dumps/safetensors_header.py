@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from json import decoder
 from typing import Any, BinaryIO, NamedTuple
 
-import numpy as np
-
 from fmcompress.contents import MAX_AXES
+from fmcompress.dumps.file_dtypes import FileDtype, complex_numbers, known, opaque
 from fmcompress.errors import DamagedError, UnsupportedError
 
 METADATA = "__metadata__"
@@ -23,58 +22,31 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _COUNT = re.compile(r"(?:0|[1-9][0-9]{0,18})(?![0-9.eE])")
 
 
-class ElementType(NamedTuple):
-    """How elements of one of the format's dtypes lie in the file; see `Tensor` for the names."""
-
-    dtype: np.dtype[Any] | None
-    bits: int
-    label: str
-    element_type: str = ""
-    carried: str = ""
-
-
-def _held(code: str, element_type: str) -> ElementType:
-    dtype = np.dtype(code)
-    return ElementType(dtype, 8 * dtype.itemsize, element_type, element_type)
-
-
-def _opaque(bits: int, label: str) -> ElementType:
-    return ElementType(None, bits, label, carried=f"{label} has no NumPy dtype")
-
-
-_PLAIN = {
-    "BOOL": "?",
-    "U8": "u1",
-    "I8": "i1",
-    "U16": "<u2",
-    "I16": "<i2",
-    "U32": "<u4",
-    "I32": "<i4",
-    "U64": "<u8",
-    "I64": "<i8",
-    "F16": "<f2",
-    "F32": "<f4",
-    "F64": "<f8",
-}
 TYPES = {
-    **{
-        name: ElementType(np.dtype(code), 8 * np.dtype(code).itemsize, np.dtype(code).name)
-        for name, code in _PLAIN.items()
-    },
-    "BF16": _held("<u2", "bfloat16"),
-    "F8_E4M3": _held("u1", "float8_e4m3fn"),
-    "F8_E5M2": _held("u1", "float8_e5m2"),
-    "F8_E8M0": _opaque(8, "float8_e8m0fnu"),
-    "F8_E4M3FNUZ": _opaque(8, "float8_e4m3fnuz"),
-    "F8_E5M2FNUZ": _opaque(8, "float8_e5m2fnuz"),
-    "F6_E2M3": _opaque(6, "float6_e2m3fn"),
-    "F6_E3M2": _opaque(6, "float6_e3m2fn"),
-    "F4": _opaque(4, "float4_e2m1fn"),
-    "C64": ElementType(np.dtype("<c8"), 64, "complex64", carried="complex numbers are not coded"),
+    "BOOL": known("bool"),
+    "U8": known("uint8"),
+    "I8": known("int8"),
+    "U16": known("uint16"),
+    "I16": known("int16"),
+    "U32": known("uint32"),
+    "I32": known("int32"),
+    "U64": known("uint64"),
+    "I64": known("int64"),
+    "F16": known("float16"),
+    "F32": known("float32"),
+    "F64": known("float64"),
+    "BF16": known("bfloat16"),
+    "F8_E4M3": known("float8_e4m3fn"),
+    "F8_E5M2": known("float8_e5m2"),
+    "F8_E8M0": opaque(8, "float8_e8m0fnu"),
+    "F8_E4M3FNUZ": opaque(8, "float8_e4m3fnuz"),
+    "F8_E5M2FNUZ": opaque(8, "float8_e5m2fnuz"),
+    "F6_E2M3": opaque(6, "float6_e2m3fn"),
+    "F6_E3M2": opaque(6, "float6_e3m2fn"),
+    "F4": opaque(4, "float4_e2m1fn"),
+    "C64": complex_numbers(64),
 }
-TYPE_NAMES = {kind.element_type or kind.label: name for name, kind in TYPES.items()}
-# Elements that the format cannot hold as they are, and what holds them, one by one.
-WIDENED = {"int4": "I8", "uint4": "U8"}
+TYPE_NAMES = {kind.label: name for name, kind in TYPES.items()}
 
 
 # --- The header ---------------------------------------------------------------------------
@@ -90,10 +62,10 @@ class Entry(NamedTuple):
     end: int
 
     @property
-    def kind(self) -> ElementType:
+    def kind(self) -> FileDtype:
         """What its elements are; carried where this version does not know the dtype."""
-        return TYPES.get(self.type_name) or ElementType(
-            None, 0, self.type_name, carried=f"its dtype {self.type_name!r} is unknown"
+        return TYPES.get(self.type_name) or FileDtype(
+            "", 0, self.type_name, carried=f"its dtype {self.type_name!r} is unknown"
         )
 
 

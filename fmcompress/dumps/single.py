@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
 
-from fmcompress.dumps.base import TensorSpec, Writer
+from fmcompress.dumps.base import GroupAttributes, TensorSpec, Writer
 from fmcompress.errors import UnsupportedError
-
-
-@contextlib.contextmanager
-def opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
-    """Open a path; leave a file object as it is."""
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            yield file
-    else:
-        yield source
 
 
 class SingleWriter(Writer):
@@ -30,38 +18,34 @@ class SingleWriter(Writer):
         If there is not exactly one tensor.
     """
 
-    # For messages; and what of a tensor stands in such a file.
+    # For messages; what of a tensor stands in such a file; and which of its attributes.
     title = ""
-    keeps: Iterable[str] = ()
+    keeps: Collection[str] = ()
+    keeps_attributes: Collection[str] = ()
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
         if len(tensors) != 1:
             raise UnsupportedError(
                 f"{self.title} holds one tensor, not {len(tensors)}",
-                hint="pick one with --layers",
+                hint="pick one with --layers, or another format",
             )
+        (tensor,) = tensors
+        if "name" not in self.keeps:
+            self.losses.note(f"the name {tensor.name!r}")
+        if "dtype" not in self.keeps:
+            self.losses.note(f"the dtype {tensor.element_type}", tensor.name)
+        if "shape" not in self.keeps and len(tensor.shape) != 1:
+            self.losses.note(f"the shape {list(tensor.shape)}", tensor.name)
+        for name, attributes in groups.items():
+            self.losses.attributes(attributes, name)
+        lost = [key for key in tensor.attributes if key not in self.keeps_attributes]
+        self.losses.attributes(lost, tensor.name)
         self._file = path.open("wb")
 
     def finish(self) -> None:
-        """Complete the file, close it, and say what it does not hold."""
+        """Complete the file and close it."""
         self.close()
-        (tensor,) = self.tensors
-        if "name" not in self.keeps:
-            self.lost.append(f"the name {tensor.name!r}")
-        if "dtype" not in self.keeps:
-            self.lost.append(f"the dtype {tensor.element_type}")
-        if "shape" not in self.keeps and len(tensor.shape) != 1:
-            self.lost.append(f"the shape {list(tensor.shape)}")
-        if names := sorted(set(tensor.attributes).difference(self.keeps)):
-            self.lost.append(f"the attributes {', '.join(names)}")
-        if any(self.groups.values()):
-            self.lost.append("the attributes of groups")
 
     def close(self) -> None:
         """Close the file, complete or not."""

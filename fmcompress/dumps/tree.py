@@ -6,7 +6,7 @@ Finding the files, reading all of them as one, and writing them anew.
 from __future__ import annotations
 
 import contextlib
-import io
+import itertools
 import os
 import stat
 from bisect import bisect_right
@@ -19,9 +19,10 @@ from fmcompress.dumps.file_list import MAX_FILES, FileList, path_problem
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 from fmcompress.files import check_room
 from fmcompress.records import Piece
+from fmcompress.views import View
 
-# A folder that holds one of these is a Zarr array or group.
-ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup")
+# A folder that holds one of these is a Zarr array or group; where there are two, the first counts.
+NODE_NAMES = ("zarr.json", ".zarray", ".zgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Found:
 
 def is_zarr(folder: Path) -> bool:
     """Tell whether a folder is a Zarr array or group."""
-    return any((folder / name).is_file() for name in ZARR_MARKS)
+    return any((folder / name).is_file() for name in NODE_NAMES)
 
 
 def find_files(root: Path, *, stores: bool = True) -> list[Found]:
@@ -138,51 +139,27 @@ def _refuse_name(path: str, source: Path) -> None:
         raise UnsupportedError(f"its path {problem}", file=shown, hint="rename it")
 
 
-class JoinedFile(io.RawIOBase):
+class JoinedFile(View):
     """Many files read as one; only one is open at a time."""
 
     def __init__(self, found: Iterable[Found]) -> None:
         self._found = list(found)
-        self._starts: list[int] = []
-        self._size = 0
-        for file in self._found:
-            self._starts.append(self._size)
-            self._size += file.nbytes
-        self._at = 0
+        *self._starts, size = itertools.accumulate((file.nbytes for file in self._found), initial=0)
+        super().__init__(size)
         self._index = -1
         self._file: BinaryIO | None = None
 
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to an offset of the whole."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Read up to the end of a file, at most."""
-        index = bisect_right(self._starts, self._at) - 1
-        if self._at >= self._size:
-            return 0
+    def bytes_at(self, offset: int, size: int) -> bytes:
+        """Return bytes up to the end of a file, at most."""
+        index = bisect_right(self._starts, offset) - 1
         if index != self._index:
             self._close_file()
             self._file = self._found[index].source.open("rb")
             self._index = index
         assert self._file is not None
-        inner = self._at - self._starts[index]
+        inner = offset - self._starts[index]
         self._file.seek(inner)
-        room = min(len(buffer), self._found[index].nbytes - inner)
-        data = self._file.read(room)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+        return self._file.read(min(size, self._found[index].nbytes - inner))
 
     def close(self) -> None:
         """Close the file that is open."""
@@ -193,38 +170,6 @@ class JoinedFile(io.RawIOBase):
         if self._file is not None:
             self._file.close()
         self._file, self._index = None, -1
-
-
-class Window(io.RawIOBase):
-    """A stretch of a file, read as a file of its own."""
-
-    def __init__(self, file: BinaryIO, start: int, nbytes: int) -> None:
-        self._file = file
-        self._start = start
-        self._size = nbytes
-        self._at = 0
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to an offset of the stretch."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Read up to the end of the stretch."""
-        self._file.seek(self._start + self._at)
-        data = self._file.read(max(0, min(len(buffer), self._size - self._at)))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
 
 class TreeWriter:
@@ -287,10 +232,6 @@ class TreeWriter:
                 hint="names that differ in case only are one on this system: use another",
             ) from error
         return path
-
-    def made(self, index: int) -> bool:
-        """Tell whether a file was made."""
-        return index in self._made
 
     def close(self) -> None:
         """Close the file that is open."""

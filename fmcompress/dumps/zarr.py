@@ -7,31 +7,31 @@ They are written anew by the zarr library, an optional one, with the codecs of t
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
 from fmcompress.dumps.base import Dump, Tensor
+from fmcompress.dumps.file_dtypes import held_types
 from fmcompress.dumps.file_list import FileList, check_list
 from fmcompress.dumps.layout import Layout as BaseLayout
 from fmcompress.dumps.tree import Found, JoinedFile, TreeReader, find_files
 from fmcompress.dumps.zarr_restoring import Restorer
-from fmcompress.dumps.zarr_store import JsonAttributes, StoredArray, find_nodes
+from fmcompress.dumps.zarr_store import ArrayFiles, JsonAttributes, find_nodes
 from fmcompress.dumps.zarr_writing import Writer
-from fmcompress.element_types import holding_dtype, is_held
+from fmcompress.element_types import holding_dtype
 from fmcompress.errors import DamagedError, UnsupportedError, error_context
-from fmcompress.spool import Spool
+from fmcompress.spool import Spool, extents, inside
 
 __all__ = ["Layout", "Restorer", "Writer", "open"]
 
-_PLACES = (frozenset({"array", "chunks", "bytes"}),)
 _MOST_READ_TIMES = 1 << 12
 
 
 class _Array(Tensor):
-    def __init__(self, reader: TreeReader, array: StoredArray) -> None:
+    def __init__(self, reader: TreeReader, array: ArrayFiles) -> None:
         self._reader = reader
         self._array = array
         self.name = array.name
@@ -52,13 +52,10 @@ class _Array(Tensor):
         """Return what unsigned integers hold, where an attribute says so."""
         if self.dtype is None or self.dtype.kind not in "iu":
             return ""
-        attributes = dict(self.attributes)
-        for key in ("dtype", "element_type"):
-            name = attributes.get(key)
-            if isinstance(name, str) and is_held(name):
-                held = holding_dtype(name)
-                if (held.kind, held.itemsize) == (self.dtype.kind, self.dtype.itemsize):
-                    return name
+        for name in held_types(dict(self.attributes)):
+            held = holding_dtype(name)
+            if (held.kind, held.itemsize) == (self.dtype.kind, self.dtype.itemsize):
+                return name
         return ""
 
     @property
@@ -92,11 +89,9 @@ class _Array(Tensor):
                 if len(parts) == 1:
                     yield coder.decode(row, self._chunk).reshape(-1)
                     continue
-                first = row[0].start
-                with Spool([part.stop - part.start for part in row], self.dtype) as spool:
+                with Spool(extents(row), self.dtype) as spool:
                     for part in parts:
-                        there = (slice(0, part[0].stop - first), *part[1:])
-                        spool[there] = coder.decode(part, self._chunk)
+                        spool[inside(part, row)] = coder.decode(part, self._chunk)
                     yield from spool.blocks()
 
     def read(self) -> Any:
@@ -128,7 +123,6 @@ class _ZarrDump(Dump):
     format = "zarr"
 
     def __init__(self, source: Path | BinaryIO, description: Mapping[str, Any]) -> None:
-        self.options = {}
         if isinstance(source, Path):
             self.path = source
             self._found: list[Found] = find_files(source, stores=False)
@@ -149,9 +143,6 @@ class _ZarrDump(Dump):
         """Open the bytes of all files, one behind the other."""
         return io.BufferedReader(JoinedFile(self._found), 1 << 16)
 
-    def close(self) -> None:
-        """Nothing is kept open."""
-
 
 class Layout(BaseLayout):
     """Where a store's bytes come from: a file is in the template, whole, or a coded array's chunk.
@@ -160,6 +151,7 @@ class Layout(BaseLayout):
     ----------
     description : mapping
         Of the store.
+    places : sequence of set of str
 
     Raises
     ------
@@ -167,11 +159,11 @@ class Layout(BaseLayout):
         If its list of files is not valid.
     """
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
+    def __init__(self, description: Mapping[str, Any], places: Sequence[frozenset[str]]) -> None:
         files = FileList(description)
         if any(entry.description for entry in files.entries):
             raise DamagedError("a file in a Zarr store is no dump of its own")
-        super().__init__(description["bytes"], _PLACES)
+        super().__init__(description, places)
         self._borders = {0, *(entry.start + entry.nbytes for entry in files.entries)}
 
     def check_whole(self) -> None:
@@ -181,11 +173,7 @@ class Layout(BaseLayout):
             raise DamagedError("the template holds a part of a file")
 
 
-def open(
-    source: Path | BinaryIO,
-    absent: Collection[str] = (),
-    description: Mapping[str, Any] | None = None,
-) -> Dump:
+def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:
     """Open a Zarr store, or the bytes of all its files.
 
     Raises
@@ -195,4 +183,4 @@ def open(
     DamagedError, UnsupportedError
         If metadata cannot be understood.
     """
-    return _ZarrDump(source, description or {"bytes": 0})
+    return _ZarrDump(source, description)

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from fmcompress.dumps.zarr_metadata import ArrayInfo
 from fmcompress.errors import DamagedError, UnsupportedError
-
-Box = tuple[slice, ...]
+from fmcompress.spool import Box
 
 
 def library() -> Any:

@@ -6,7 +6,6 @@ metadata that may be hostile decides which codec runs: only those named here do.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ import numpy as np
 from fmcompress.contents import MAX_AXES, parse_json
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 
-# Names of metadata files; whoever has both versions' is read as version 3.
-NODE_NAMES = ("zarr.json", ".zarray", ".zgroup")
 MAX_METADATA_BYTES = 1 << 24
 MAX_CHUNK_BYTES = 1 << 30
 _PLAIN = re.compile(r"[<>|=]?[biufc]\d{1,2}")
@@ -110,7 +107,7 @@ class ArrayInfo:
 
 
 def parse_node(name: str, document: bytes) -> ArrayInfo | None:
-    """Read a metadata file of one of the `NODE_NAMES`; None of a group.
+    """Read a metadata file of one of the `NODE_NAMES` of `tree`; None of a group.
 
     Raises
     ------
@@ -255,13 +252,3 @@ def _dtype_3(name: Any, big: bool) -> tuple[np.dtype[Any] | None, str]:
     except TypeError:
         return None, name
     return dtype.newbyteorder(">" if big else "<"), dtype.name
-
-
-def boxes(shape: tuple[int, ...], chunks: tuple[int, ...]) -> itertools.product[tuple[slice, ...]]:
-    """Cut an array into chunks, in C order; those at its end are shorter."""
-    return itertools.product(
-        *(
-            [slice(at, min(at + step, length)) for at in range(0, length, step)]
-            for length, step in zip(shape, chunks, strict=True)
-        )
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.file_list import FileList, prefixes
 from fmcompress.dumps.tree import Found, TreeReader, TreeWriter, remove_empty_folders
 from fmcompress.dumps.zarr_metadata import MAX_METADATA_BYTES
-from fmcompress.dumps.zarr_store import UNNAMED, Nodes, StoredArray, find_nodes
+from fmcompress.dumps.zarr_store import UNNAMED, ArrayFiles, Nodes, find_nodes
 from fmcompress.errors import DamagedError, error_context
 from fmcompress.records import Piece
-from fmcompress.spool import Spool
+from fmcompress.spool import Box, Spool, extents, inside
 
 
 class Restorer(BaseRestorer):
@@ -151,7 +152,7 @@ def _forget_consolidated(path: Path) -> None:
 class _ChunkFiles:
     """Collect elements to whole rows of chunks, and write the files of those that were there."""
 
-    def __init__(self, root: Path, array: StoredArray, reader: TreeReader) -> None:
+    def __init__(self, root: Path, array: ArrayFiles, reader: TreeReader) -> None:
         assert array.info.dtype is not None
         self._root = root
         self._array = array
@@ -166,8 +167,8 @@ class _ChunkFiles:
     def _next_row(self) -> None:
         self._close_spool()
         self._row, self._boxes = next(self._rows, ((), []))
-        self._shape = [part.stop - part.start for part in self._row]
-        self._room = int(np.prod(self._shape, dtype=np.int64)) if self._row else 0
+        self._shape = extents(self._row)
+        self._room = math.prod(self._shape) if self._row else 0
         self._parts = []
         if len(self._boxes) > 1:
             self._spool = Spool(self._shape, self._dtype)
@@ -191,13 +192,11 @@ class _ChunkFiles:
             elements = np.concatenate(self._parts).reshape(self._shape)
             self._write_box(self._row, elements)
             return
-        start = self._row[0].start
         for box in self._boxes:
-            there = (slice(box[0].start - start, box[0].stop - start), *box[1:])
             if any(key in self._array.chunks for key in self._coder.keys(box)):
-                self._write_box(box, self._spool[there])
+                self._write_box(box, self._spool[inside(box, self._row)])
 
-    def _write_box(self, box: tuple[slice, ...], elements: NDArray[Any]) -> None:
+    def _write_box(self, box: Box, elements: NDArray[Any]) -> None:
         for key, data in self._coder.encode(box, elements).items():
             index = self._array.chunks.get(key)
             if index is not None:  # else it was never written: what it reads as is the fill value

@@ -8,29 +8,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fmcompress.contents import parse_json
-from fmcompress.dumps.base import BLOCK_BYTES
+from fmcompress.dumps.base import BLOCK_BYTES, is_mostly_unwritten
 from fmcompress.dumps.file_list import prefixes
-from fmcompress.dumps.tree import TreeReader
-from fmcompress.dumps.zarr_chunks import Box, ChunkCoder
+from fmcompress.dumps.tree import NODE_NAMES, TreeReader
+from fmcompress.dumps.zarr_chunks import ChunkCoder
 from fmcompress.dumps.zarr_metadata import (
     MAX_METADATA_BYTES,
-    NODE_NAMES,
     ArrayInfo,
-    boxes,
     parse_node,
 )
 from fmcompress.errors import DamagedError, error_context
+from fmcompress.spool import Box, grid
 
 # What an array is called that is the whole store.
 UNNAMED = "arr_0"
 # Larger rows of chunks go through a temporary file.
 MOST_ROW_BYTES = 1 << 26
-_TIGHTEST = 1 << 12
 
 
 @dataclass(slots=True)
-class StoredArray:
-    """An array of a store.
+class ArrayFiles:
+    """An array of a store, and its files.
 
     Attributes
     ----------
@@ -83,14 +81,14 @@ class StoredArray:
             if row_bytes <= MOST_ROW_BYTES:
                 yield box, [box]
             else:
-                yield box, [(box[0], *rest) for rest in boxes(shape[1:], chunks[1:])]
+                yield box, [(box[0], *rest) for rest in grid(whole, chunks[1:])]
 
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
     """What a store holds: arrays by path; groups by path, with the index of their metadata."""
 
-    arrays: dict[str, StoredArray]
+    arrays: dict[str, ArrayFiles]
     groups: dict[str, int]
 
 
@@ -116,7 +114,7 @@ def find_nodes(reader: TreeReader) -> Nodes:
         if info is None:
             nodes.groups[path] = index
         else:
-            nodes.arrays[path] = StoredArray(path, info, index)
+            nodes.arrays[path] = ArrayFiles(path, info, index)
     for index, entry in enumerate(entries):
         _give_to_array(nodes.arrays, entry.path, index, entry.nbytes)
     for array in nodes.arrays.values():
@@ -124,7 +122,7 @@ def find_nodes(reader: TreeReader) -> Nodes:
     return nodes
 
 
-def _give_to_array(arrays: Mapping[str, StoredArray], path: str, index: int, nbytes: int) -> None:
+def _give_to_array(arrays: Mapping[str, ArrayFiles], path: str, index: int, nbytes: int) -> None:
     """Note a file as a chunk of the array that it is one of."""
     for folder in ("", *prefixes(path)):
         array = arrays.get(folder)
@@ -136,14 +134,13 @@ def _give_to_array(arrays: Mapping[str, StoredArray], path: str, index: int, nby
                 return
 
 
-def _why_carried(array: StoredArray, reader: TreeReader) -> str:
+def _why_carried(array: ArrayFiles, reader: TreeReader) -> str:
     info = array.info
     if info.carried:
         return info.carried
     if not array.chunks:
         return "no data allocated"
-    # What was never written reads as fill value, and may be very much.
-    if info.nbytes > _TIGHTEST * (array.stored_bytes + BLOCK_BYTES) or array.is_sparse:
+    if is_mostly_unwritten(info.nbytes, array.stored_bytes) or array.is_sparse:
         return "mostly unwritten"
     if info.chunk_bytes > max(MOST_ROW_BYTES, 16 * info.nbytes):
         return "its chunks are far larger than it is"

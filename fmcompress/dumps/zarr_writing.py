@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import TensorSpec
+from fmcompress.dumps.base import GroupAttributes, TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
+from fmcompress.dumps.file_dtypes import TYPE_ATTRIBUTES
+from fmcompress.dumps.losses import Losses
 from fmcompress.dumps.zarr_chunks import is_version_3, library, quiet
 from fmcompress.element_types import is_held
 from fmcompress.errors import UnsupportedError
-from fmcompress.spool import pieces
+from fmcompress.spool import Box, extents, pieces
 
 _CHUNK_BYTES = 1 << 20
 
@@ -39,16 +42,11 @@ class Writer(BaseWriter):
         If the zarr library is not there.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        tensors: Sequence[TensorSpec],
-        groups: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, path: Path, tensors: Sequence[TensorSpec], groups: GroupAttributes) -> None:
         super().__init__(path, tensors, groups)
         zarr = library()
         self._new = is_version_3(zarr)
-        self._names = _names([tensor.name for tensor in tensors], self.lost)
+        self._names = _names([tensor.name for tensor in tensors], self.losses)
         with quiet():
             version = {"zarr_format": 3} if self._new else {}
             self._root = zarr.open_group(str(path), mode="w", **version)
@@ -56,10 +54,10 @@ class Writer(BaseWriter):
                 folder = "/".join(_part(part) for part in name.split("/")) if name else ""
                 if folder not in self._names.values():
                     group = self._root.require_group(folder) if folder else self._root
-                    self._attach(group, name or "the file", attributes)
+                    self._attach(group, name, attributes)
         self._array: Any = None
-        self._boxes: Iterator[tuple[slice, ...]] = iter(())
-        self._box: tuple[slice, ...] | None = None
+        self._boxes: Iterator[Box] = iter(())
+        self._box: Box | None = None
         self._parts: list[NDArray[Any]] = []
         self._room = 0
 
@@ -71,7 +69,7 @@ class Writer(BaseWriter):
         self._boxes = iter(pieces(tensor.shape, most) if cut is None else cut)
         self._next_box()
         # Chunks are the boxes, so that each one is written once, from one stretch of elements.
-        chunks = tuple(part.stop - part.start for part in self._box or ())
+        chunks = extents(self._box or ())
         try:
             with quiet():
                 *folders, last = name.split("/")
@@ -90,14 +88,13 @@ class Writer(BaseWriter):
             ) from error
         attributes = dict(tensor.attributes)
         if is_held(tensor.element_type):
-            attributes["dtype"] = tensor.element_type
+            attributes[TYPE_ATTRIBUTES[0]] = tensor.element_type
         self._attach(self._array, tensor.name, attributes)
 
     def _next_box(self) -> None:
         self._box = next(self._boxes, None)
         self._parts = []
-        shape = [part.stop - part.start for part in self._box or ()]
-        self._room = int(np.prod(shape, dtype=np.int64))
+        self._room = math.prod(extents(self._box or ()))
 
     def write(self, elements: NDArray[Any]) -> None:
         """Take its next elements; every box that they fill is a chunk."""
@@ -109,8 +106,7 @@ class Writer(BaseWriter):
                 whole = np.concatenate(self._parts)
                 with quiet():
                     if self._box:
-                        shape = [part.stop - part.start for part in self._box]
-                        self._array[self._box] = whole.reshape(shape)
+                        self._array[self._box] = whole.reshape(extents(self._box))
                     else:
                         self._array[...] = whole[0]
                 self._next_box()
@@ -133,7 +129,7 @@ class Writer(BaseWriter):
                 json.dumps({key: plain[key]}).encode("utf-8")
             except (TypeError, ValueError, UnicodeError, RecursionError):
                 plain.pop(key, None)
-                self.lost.append(f"attribute {key!r} of {name!r}")
+                self.losses.attributes([key], name)
         if plain:
             with quiet():
                 item.attrs.update(plain)
@@ -151,7 +147,7 @@ def _part(part: str) -> str:
     return f"_{part}" if part in ("", ".", "..") or part.startswith("__") else part
 
 
-def _names(names: Sequence[str], lost: list[str]) -> dict[str, str]:
+def _names(names: Sequence[str], losses: Losses) -> dict[str, str]:
     """Give every tensor a path that Zarr allows and that is no folder of another's."""
     given: dict[str, str] = {}
     taken: set[str] = set()
@@ -167,7 +163,7 @@ def _names(names: Sequence[str], lost: list[str]) -> dict[str, str]:
         folders.update(_folders(fresh))
         given[name] = fresh
         if fresh != name:
-            lost.append(f"the name of {name!r}: it is {fresh!r} now")
+            losses.note(f"the name of {name!r}: it is {fresh!r} now")
     return given
 
 

@@ -1,16 +1,19 @@
-"""Zip archives whose members are all stored, and so are stretches of the file."""
+"""Zip archives: their directory, where members lie, and what damaged ones raise."""
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from fmcompress.errors import DamagedError, UnsupportedError
+from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
 
-# What zipfile raises on damaged archives.
+# What zipfile and its decompressors raise on damaged archives.
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -34,7 +37,7 @@ class Member(NamedTuple):
     size: int
 
 
-def open_archive(file: BinaryIO) -> zipfile.ZipFile:
+def open_archive(file: Path | BinaryIO) -> zipfile.ZipFile:
     """Open an archive: read its directory.
 
     Raises
@@ -50,8 +53,19 @@ def open_archive(file: BinaryIO) -> zipfile.ZipFile:
         ) from error
 
 
+@contextlib.contextmanager
+def reading(layer: str | None = None) -> Iterator[None]:
+    """Turn what a damaged archive raises into a `DamagedError`."""
+    try:
+        yield
+    except FmcError:
+        raise
+    except _BROKEN as error:
+        raise DamagedError(f"its zip member cannot be read ({error})", layer=layer) from error
+
+
 def stored_members(archive: zipfile.ZipFile, file: BinaryIO) -> dict[str, Member]:
-    """Find an archive's members in its file, by name, in the order in which they lie there.
+    """Find the members, all stored, in the archive's file, by name, in the order of their places.
 
     Raises
     ------
@@ -71,7 +85,8 @@ def stored_members(archive: zipfile.ZipFile, file: BinaryIO) -> dict[str, Member
             )
         if not at <= info.header_offset <= archive.start_dir:
             raise DamagedError("its member overlaps another one", layer=info.filename)
-        member = Member(_data_offset(file, info), info.file_size)
+        with error_context(layer=info.filename):
+            member = Member(data_offset(file, info), info.file_size)
         at = member.offset + member.size
         if info.compress_size != info.file_size or at > archive.start_dir:
             raise DamagedError("its member's sizes contradict each other", layer=info.filename)
@@ -79,15 +94,21 @@ def stored_members(archive: zipfile.ZipFile, file: BinaryIO) -> dict[str, Member
     return found
 
 
-def _data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
-    """Return where a member's data begins: behind its own header, which tells its own length."""
+def data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
+    """Return where a member's data begins: behind its own header, which tells its own length.
+
+    Raises
+    ------
+    DamagedError
+        If that header is damaged, or another member's.
+    """
     file.seek(info.header_offset)
     local = file.read(_LOCAL_BYTES)
     if len(local) < _LOCAL_BYTES or local[:4] != b"PK\x03\x04":
-        raise DamagedError("its member's header is damaged", layer=info.filename)
+        raise DamagedError("its member's header is damaged")
     name_bytes, extra_bytes = struct.unpack("<2H", local[-4:])
     name = file.read(name_bytes)
     encoding = "utf-8" if info.flag_bits & 0x800 else "cp437"
     if name != info.orig_filename.encode(encoding):
-        raise DamagedError("its member has another name in its own header", layer=info.filename)
+        raise DamagedError("its member has another name in its own header")
     return info.header_offset + _LOCAL_BYTES + int(name_bytes) + int(extra_bytes)
