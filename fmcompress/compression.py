@@ -121,7 +121,9 @@ def stats(
                     name for name in (*options.given, "raw") if name != "raw" or raw is not None
                 ]
                 warnings = (
-                    [f"it is compressed already: {', '.join(idle)} do not count"] if idle else []
+                    [f"it is compressed already, so these do not count: {', '.join(idle)}"]
+                    if idle
+                    else []
                 )
                 return stats_of_contents(file.contents, name_of(source), picked, warnings)
         with _open(paths, raw) as dump:

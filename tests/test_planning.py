@@ -323,7 +323,7 @@ def test_options_of_a_container_are_said_to_be_idle(tmp_path: Path) -> None:
     stats = fmcompress.stats(tmp_path / "packed", quantize="fixed8", word_bits=5)
     assert stats.total == plain.total
     [warning] = stats.warnings
-    assert "is compressed already: word_bits, quantize do not count" in warning
+    assert "is compressed already, so these do not count: word_bits, quantize" in warning
 
 
 def test_the_width_of_narrow_words_comes_along(tmp_path: Path) -> None:
