@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Unpack
@@ -83,6 +84,7 @@ def compress(
             )
         if inside(each, target):
             raise FmcError("lies in the input", file=name_of(target), hint="name another output")
+    _keep_dumps(source, target)
     with (
         error_context(file=name_of(source)),
         source_paths(source) as paths,
@@ -132,6 +134,18 @@ def stats(
     return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings, plan.notes)
 
 
+def _keep_dumps(source: Sources, target: Target) -> None:
+    """Refuse to replace what may well be the last of several inputs, as of ``*.npz``."""
+    if len(listed_sources(source)) < 2 or not isinstance(target, str | os.PathLike):
+        return
+    if Path(target).is_file() and not is_container(Path(target)):
+        raise FmcError(
+            "exists, and is no compressed file: was it meant as an input",
+            file=name_of(target),
+            hint="name the output last, or remove that file first",
+        )
+
+
 def _open(paths: Sequence[Path], raw: Mapping[str, Any] | None) -> Dump:
     if len(paths) == 1:
         return dumps.open_dump(paths[0], raw)
@@ -175,6 +189,9 @@ def _write(plan: Plan, file: BinaryIO | _Nowhere, progress: Progress) -> Content
                 progress(Step(tensor.name, done, total))
     plan.say_orders()
     contents = writer.finish()
+    if not plan.layers and any(plan.picked):
+        reasons = sorted({t.carried for t, p in zip(dump.tensors, plan.picked, strict=True) if p})
+        plan.warnings.append(f"no layer is coded: {'; '.join(reasons)}")
     packed = sum(tensor.stored_bytes for tensor in plan.coded)
     if packed < total and contents.total_bytes > dump.nbytes:
         plan.warnings.append(

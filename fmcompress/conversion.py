@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # Carried tensors up to this size are read as a whole.
 _WHOLE_BYTES = 1 << 26
+# A view may repeat its data (torch's expand); a small file must not fill the disk with that.
+_MOST_EXPANDED = 64
 
 
 def convert(
@@ -70,17 +73,21 @@ def convert(
     UnsupportedError
         If the format cannot be written, or cannot hold the layers.
     """
-    if not format_.writes:
-        raise UnsupportedError(
-            f"a changed {format_.name} dump cannot be written",
-            hint="give --to with another format, as hdf5 or safetensors",
-        )
     with seekable(file) as source, File(source) as opened:
         infos = opened.contents.layers
         picked = pick([info.name for info in infos], layers)
+        if not format_.writes:
+            raise UnsupportedError(
+                f"a changed {format_.name} dump cannot be written",
+                hint="give --to with another format, as hdf5 or safetensors",
+            )
         if dequantize and not any(info.quantized for info in infos):
             raise ParameterError("no layer is quantised", hint="leave --dequantize out")
         rows, lost = _rows(opened, picked, dequantize)
+        if lost and not rows:
+            raise UnsupportedError(
+                f"nothing is left to write: {'; '.join(lost)}", hint="pick other layers"
+            )
         writer = format_.writer(path, [row.spec for row in rows], opened.groups)
         total = sum(row.nbytes for row in rows)
         done = 0
@@ -123,6 +130,8 @@ def _rows(
                 if not type_of(tensor.dtype, tensor.element_type):
                     raise UnsupportedError(f"{info.dtype} is no plain element type")
                 tensor.check()
+                if tensor.nbytes > _MOST_EXPANDED * tensor.stored_bytes + _WHOLE_BYTES:
+                    raise UnsupportedError("it repeats its data too many times")
             except UnsupportedError as error:
                 lost.append(f"layer {info.name!r} is left out: {error.cause}")
             else:
@@ -148,7 +157,8 @@ class _Coded:
 
     def _spec(self) -> TensorSpec:
         info, how = self._info, self._how
-        attributes = dict(self._opened.tensor(info.name).attributes)
+        tensor = self._opened.tensor(info.name)
+        attributes = dict(tensor.attributes)
         spec = TensorSpec(
             name=info.name,
             shape=info.shape,
@@ -158,7 +168,10 @@ class _Coded:
         )
         if info.words_per_element > 1:  # they are written one a byte
             *outer, last = info.shape
-            return replace(spec, shape=(*outer, last * info.words_per_element))
+            halves = (*outer, last * info.words_per_element)
+            unpacked = tensor.unpacked_shape
+            fits = unpacked is not None and 0 <= math.prod(halves) - math.prod(unpacked) <= 1
+            return replace(spec, shape=unpacked if fits else halves)
         if how is None:
             if "word_bits" in info.words:
                 attributes.setdefault(WORD_BITS, info.words["word_bits"])
@@ -179,6 +192,7 @@ class _Coded:
         info, decoder = self._info, self._decoder
         dtype = self.spec.dtype if self._dequantize else decoder.dtype
         push = decoder.order.to_file("C", dtype)
+        left = math.prod(self.spec.shape)  # without a half of a byte that fills up the last one
         for number in range(info.chunks):
             elements = self._opened.read_chunk(self._number, number, decoder)
             if self._dequantize:
@@ -186,7 +200,9 @@ class _Coded:
                 stretch = Stretch(decoder.order, number * info.chunk_elements)
                 elements = self._how.dequantize(elements, stretch)
             for part in push(elements):
-                yield self._as_written(part)
+                written = self._as_written(part)[:left]
+                left -= written.size
+                yield written
 
     def _as_written(self, elements: NDArray[Any]) -> NDArray[Any]:
         if self._info.words_per_element > 1:
@@ -219,7 +235,8 @@ class _Carried:
         """Yield them in C order, as the spec says."""
         tensor = self._tensor
         if tensor.nbytes <= _WHOLE_BYTES:
-            yield _native(np.asarray(tensor.read()).reshape(-1), self.spec.dtype)
+            whole = np.ascontiguousarray(tensor.read()).reshape(-1)
+            yield _native(whole, self.spec.dtype)
             return
         assert tensor.dtype is not None
         order = WordOrder(tensor.shape, file_axes(len(tensor.shape), "C"))

@@ -119,6 +119,8 @@ def _wanted(own: Format, target: Target, to: str | None) -> Format:
         wanted = own if suffix in own.suffixes else format_for_name(suffix) or own
     elif to in [format_.name for format_ in FORMATS]:
         wanted = format_named(to)
+    elif (named := format_for_name(f".{to}")) is not None:
+        wanted = named
     else:
         known = ", ".join(format_.name for format_ in FORMATS if format_.writes)
         raise ParameterError(f"unknown format {to!r}", hint=f"known are {known}")

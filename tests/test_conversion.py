@@ -142,13 +142,64 @@ def test_the_suffix_decides(dump: Path, tmp_path: Path) -> None:
     assert (tmp_path / "other.npz").read_bytes() == dump.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["pytorch", "folder", "", "h5"])
+@pytest.mark.parametrize("name", ["pytorch", "folder", "", "hdf"])
 def test_formats_that_are_not_written(name: str, dump: Path, tmp_path: Path) -> None:
     container = packed(dump, tmp_path / "packed")
     with pytest.raises(ParameterError) as raised:
         converted(container, tmp_path / "new", to=name)
     assert raised.value.hint
     assert not (tmp_path / "new").exists()
+
+
+def test_suffixes_name_formats(dump: Path, tmp_path: Path) -> None:
+    container = packed(dump, tmp_path / "packed")
+    converted(container, tmp_path / "new", to="h5")
+    assert (tmp_path / "new").read_bytes() == dump.read_bytes()
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_strided_views_are_written(name: str, tmp_path: Path) -> None:
+    skip_without(name)
+    source = Path(__file__).parent / "golden" / "pytorch" / "views.pt"
+    converted(packed(source, tmp_path / "packed"), tmp_path / "new", to=name)
+    found = layers_of(tmp_path / "new")
+    with fmcompress.open(tmp_path / "packed") as file:
+        strided = [key for key, layer in file.items() if layer.carried == "strided view"]
+        assert strided
+        for key in strided:
+            try:
+                expected = bits(file[key][...])
+            except UnsupportedError:  # its data is part of that of another one
+                continue
+            assert found[key] == expected
+
+
+@pytest.mark.parametrize("name", [*MANY, "onnx", "npy"])
+def test_an_odd_number_of_packed_elements(name: str, tmp_path: Path) -> None:
+    skip_without(name)
+    source = Path(__file__).parent / "golden" / "onnx" / "uint4_odd_raw.pb"
+    converted(packed(source, tmp_path / "packed"), tmp_path / "new", to=name)
+    fmcompress.compress(tmp_path / "new", tmp_path / "again")
+    with fmcompress.open(tmp_path / "again") as file:
+        [layer] = file.values()
+        assert layer.shape == ((3, 3) if name != "onnx" else (5,))
+
+
+def test_views_that_repeat_their_data_are_left_out(tmp_path: Path) -> None:
+    """A small file does not fill the disk."""
+    from test_pytorch import archive, pickled, tensor
+
+    (tmp_path / "in.pt").write_bytes(archive(pickled(tensor(1 << 28, 4, strides=(0, 1)))))
+    container = packed(tmp_path / "in.pt", tmp_path / "packed")
+    with pytest.raises(UnsupportedError, match="it repeats its data too many times"):
+        converted(container, tmp_path / "new", to="npz")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_pattern_that_matches_nothing_is_said_first(tmp_path: Path) -> None:
+    source = Path(__file__).parent / "golden" / "pytorch" / "views.pt"
+    with pytest.raises(ParameterError, match="no layer matches"):
+        converted(packed(source, tmp_path / "packed"), tmp_path / "new", layers="nope")
 
 
 def test_from_a_pipe(dump: Path, tmp_path: Path) -> None:

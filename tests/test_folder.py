@@ -410,6 +410,17 @@ def test_several_files_that_are_none(folder: Path, monkeypatch: pytest.MonkeyPat
         dumps.open_dumps([folder / "pipe"])
 
 
+def test_the_last_of_several_inputs_is_no_output(folder: Path, tmp_path: Path) -> None:
+    """As of ``*.npz``: not even with --force."""
+    paths = [folder / "a.h5", folder / "README.md"]
+    before = (folder / "run1" / "two.npz").read_bytes()
+    with pytest.raises(FmcError, match="was it meant as an input"):
+        fmcompress.compress(paths, folder / "run1" / "two.npz")
+    assert (folder / "run1" / "two.npz").read_bytes() == before
+    for _ in range(2):  # a compressed file may be replaced
+        fmcompress.compress(paths, tmp_path / "new.fmc")
+
+
 # --- Targets ----------------------------------------------------------------------------------
 
 

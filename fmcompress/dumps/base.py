@@ -49,6 +49,8 @@ class Tensor(ABC):
     packed : bool
         Whether a byte holds two elements of 4 bits, the first in its low half; `shape` is then
         that of the bytes.
+    unpacked_shape : tuple of int or None
+        Of packed elements, if it is known; `shape` need not tell where their number is odd.
     word_bits : int
         Width of integers that are narrower than `dtype`; 0 where they are not.
     label : str
@@ -74,6 +76,7 @@ class Tensor(ABC):
     place: dict[str, Any]
     element_type: str = ""
     packed: bool = False
+    unpacked_shape: tuple[int, ...] | None = None
     word_bits: int = 0
 
     @property

@@ -69,6 +69,7 @@ class _OnnxTensor(StoredArray):
         super().__init__(source, name if usable else "tensor", header, start)
         self.element_type = type_.label if type_.label in _CODES and is_held(type_.label) else ""
         self.packed = type_.label in FOUR_BIT
+        self.unpacked_shape = tuple(message.dims) if self.packed else None
         self.label += " packed" if self.packed else ""
         self.stored_bytes = sum(field.size for field in fields)
         self.carried = self._why_carried(message) or self.carried
