@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fmcompress.contents import MAX_AXES, parse_json
+from fmcompress.dumps.zarr_packing import Packing, packing
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 
 MAX_METADATA_BYTES = 1 << 24
@@ -24,6 +25,8 @@ _FILTERS_2 = {"delta", "shuffle", "crc32", "crc32c", "adler32", "fletcher32", "p
 _CODECS_3 = {"bytes", "transpose", "gzip", "zstd", "blosc", "crc32c"} | {
     f"numcodecs.{name}" for name in ("zlib", "bz2", "lz4", "shuffle")
 }
+# Where shards do not guard their index, a cut one shows only within its chunks.
+_UNGUARDED = "unguarded shards of codec"
 _NO_DTYPE = "type has no plain NumPy dtype"
 _SHARDED = "sharded"
 
@@ -49,6 +52,10 @@ class ArrayInfo:
         Why it cannot be coded; empty where it can.
     readable : bool
         Whether the zarr library may be asked for its elements.
+    packing : Packing or None
+        How chunks are compressed at last, where their header is to be checked.
+    last_codec : str
+        That makes the bytes of the file; empty where there is none.
     """
 
     version: int
@@ -60,6 +67,8 @@ class ArrayInfo:
     prefix: str
     carried: str
     readable: bool
+    packing: Packing | None = None
+    last_codec: str = ""
 
     @property
     def document(self) -> str:
@@ -141,7 +150,8 @@ def _array_2(value: dict[str, Any]) -> ArrayInfo:
     reason = reason or _codec_2(compressor, _CODECS_2)
     for filter_ in filters:
         reason = reason or _codec_2(filter_, _FILTERS_2)
-    return _checked(2, shape, chunks, dtype, label, separator, "", reason)
+    codecs = [(config["id"], config) for config in (*filters, compressor) if config is not None]
+    return _checked(2, shape, chunks, dtype, label, separator, "", reason, codecs)
 
 
 def _codec_2(config: Any, known: set[str]) -> str:
@@ -169,7 +179,8 @@ def _array_3(value: dict[str, Any]) -> ArrayInfo:
     chunks = _lengths(grid["configuration"]["chunk_shape"], 1) if regular else (1,) * len(shape)
     default = keys["name"] == "default"
     separator = keys.get("configuration", {}).get("separator", "/" if default else ".")
-    names, big, sharded = _codecs_3(value["codecs"])
+    codecs, big, sharded, guarded = _codecs_3(value["codecs"])
+    names = [name for name, _ in codecs]
     dtype, label = _dtype_3(value["data_type"], big)
     reason = "" if dtype is not None else _NO_DTYPE
     if not regular:
@@ -180,25 +191,40 @@ def _array_3(value: dict[str, Any]) -> ArrayInfo:
         reason = "storage transformers"
     if unknown := [name for name in names if name not in _CODECS_3]:
         reason = reason or f"codec {unknown[0][:40]!r}"
+    if sharded and not guarded and "blosc" in names:
+        reason = reason or f"{_UNGUARDED} 'blosc'"
     if sharded:
         reason = reason or _SHARDED
-    return _checked(3, shape, chunks, dtype, label, separator, "c" if default else "", reason)
+    codecs = [(name.removeprefix("numcodecs."), settings) for name, settings in codecs]
+    prefix = "c" if default else ""
+    return _checked(3, shape, chunks, dtype, label, separator, prefix, reason, codecs)
 
 
-def _codecs_3(codecs: Any) -> tuple[list[str], bool, bool]:
-    """Return the codecs' names, those in shards too; whether elements are big-endian; sharded."""
-    names, big, sharded = [], False, False
+def _codecs_3(codecs: Any) -> tuple[list[tuple[str, Any]], bool, bool, bool]:
+    """Return the codecs with their settings, those in shards too, and what they say.
+
+    That is whether elements are big-endian, whether they are in shards, and whether of every
+    shard that is cut the index shows it: it is at the end, and has a checksum.
+    """
+    found: list[tuple[str, Any]] = []
+    big, sharded, guarded = False, False, True
     for codec in codecs:
         name = str(codec if isinstance(codec, str) else codec["name"])
         settings = {} if isinstance(codec, str) else codec.get("configuration", {})
         if name == "sharding_indexed":
             inner = [_codecs_3(settings[key]) for key in ("codecs", "index_codecs")]
-            names += [*inner[0][0], *inner[1][0]]
+            found += [*inner[0][0], *inner[1][0]]
             big, sharded = inner[0][1], True
+            guarded = (
+                guarded
+                and inner[0][3]
+                and settings.get("index_location", "end") == "end"
+                and any(index == "crc32c" for index, _ in inner[1][0])
+            )
         else:
-            names.append(name)
+            found.append((name, settings))
             big = big or (name == "bytes" and settings.get("endian") == "big")
-    return names, big, sharded
+    return found, big, sharded, guarded
 
 
 def _checked(
@@ -210,16 +236,25 @@ def _checked(
     separator: str,
     prefix: str,
     reason: str,
+    codecs: list[tuple[str, Any]],
 ) -> ArrayInfo:
     if len(shape) != len(chunks) or math.prod(shape) >= 1 << 63 or separator not in (".", "/"):
         raise DamagedError("its metadata contradicts itself")
     size = math.prod(chunks) * (dtype.itemsize if dtype else 1)
     if size > MAX_CHUNK_BYTES:
         reason = reason or f"its chunks are larger than {MAX_CHUNK_BYTES} bytes"
+    packed = "" if reason else packing(codecs, size)
+    if isinstance(packed, str):
+        reason = reason or packed
     readable = not reason or reason == _SHARDED
     if not shape or 0 in shape:
         reason = reason or "scalar or empty"
-    return ArrayInfo(version, shape, chunks, dtype, label, separator, prefix, reason, readable)
+    last = codecs[-1][0] if codecs else ""
+    return ArrayInfo(
+        *(version, shape, chunks, dtype, label, separator, prefix, reason, readable),
+        packing=None if isinstance(packed, str) else packed,
+        last_codec=last,
+    )
 
 
 def _lengths(value: Any, least: int) -> tuple[int, ...]:
