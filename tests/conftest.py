@@ -15,6 +15,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
+BOUNDS = os.environ.get("NUMBA_BOUNDSCHECK", "0") != "0"
+# Tests that run the command in processes of their own, or no kernel at all: once is enough.
+ONCE = {"test_bad_input", "test_packaging", "test_startup", "test_structure", "test_regressions"}
+# Tests of file formats: how kernels were compiled makes no difference to them.
+FORMATS = {
+    *("test_folder", "test_hex", "test_onnx", "test_pytorch", "test_raw", "test_safetensors"),
+    *("test_zarr", "test_writers", "test_hdf5", "test_npy_npz", "test_element_types_in_files"),
+    *("test_cli", "test_cli_text", "test_docs"),
+}
 
 _key = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "0").encode())
 for _path in sorted((ROOT / "kernels").glob("*.py")):
@@ -22,8 +31,13 @@ for _path in sorted((ROOT / "kernels").glob("*.py")):
 os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache" / _key.hexdigest()[:16]))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs compiled kernels where there are none."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what another way of compiling kernels adds nothing to; skip what needs it."""
+    left_out = (ONCE if BOUNDS or not JIT else set()) | (FORMATS if BOUNDS else set())
+    idle = [item for item in items if item.path.stem in left_out]
+    if idle and len(idle) < len(items):  # unless nothing else was asked for
+        config.hook.pytest_deselected(items=idle)
+        items[:] = [item for item in items if item.path.stem not in left_out]
     if not JIT:
         skip = pytest.mark.skip(reason="too slow for plain Python kernels")
         for item in items:
