@@ -402,6 +402,44 @@ def by_hand(path: Path, version: int, changes: dict[str, Any]) -> None:
         (path / "a" / (str(key) if version == 2 else f"c/{key}")).write_bytes(data)
 
 
+BLOSC = {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0}
+ZSTD = {"id": "zstd", "level": 1}
+LZ4 = {"id": "lz4", "acceleration": 1}
+DELTA = {"id": "delta", "dtype": "<i2", "astype": "<i4"}
+
+
+def two_chunks(path: Path, version: int, **changes: Any) -> Any:
+    """Make an array of two chunks of noise, which Blosc copies as they are; return its elements."""
+    by_hand(path, version, {})
+    for key in "01":
+        (path / "a" / (key if version == 2 else f"c/{key}")).unlink()
+    by = {"shape": [4096], **changes}
+    if version == 2:
+        by |= {"dtype": "<i2", "chunks": [2048]}
+    else:
+        by |= {
+            "data_type": "int16",
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2048]}},
+        }
+    document = {**(PLAIN_2 if version == 2 else PLAIN_3), **by}
+    (path / "a" / (".zarray" if version == 2 else "zarr.json")).write_text(json.dumps(document))
+    data = RANDOM.integers(-(1 << 15), 1 << 15, 4096).astype("<i2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.open_array(store=str(path / "a"), mode="r+")[...] = data
+    return data
+
+
+def settings_3(*codecs: str) -> dict[str, Any]:
+    """Tell codecs of version 3."""
+    known = {
+        "blosc": {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "typesize": 2, "blocksize": 0},
+        "bytes": {"endian": "little"},
+        "gzip": {"level": 1},
+    }
+    return {"codecs": [{"name": name, "configuration": known.get(name, {})} for name in codecs]}
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_the_carried_ones_differ_from_a_plain_one(version: int, tmp_path: Path) -> None:
     if version in VERSIONS:
@@ -423,6 +461,47 @@ def test_carried(name: str, tmp_path: Path) -> None:
             with pytest.raises(UnsupportedError):
                 file["a"][...]
         assert dict(file["a"].attrs) == {}
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        {**BLOSC, "clevel": None},
+        {**BLOSC, "cname": "none"},
+        {**BLOSC, "clevel": 1 << 40},
+        {"id": "zlib", "level": 99},
+    ],
+    ids=str,
+)
+def test_codecs_that_decode_but_cannot_encode(codec: dict[str, Any], tmp_path: Path) -> None:
+    """What nobody could restore is carried."""
+    good = BLOSC if codec["id"] == "blosc" else {"id": "zlib", "level": 1}
+    data = two_chunks(tmp_path / "store", 2, compressor=good)
+    path = tmp_path / "store" / "a" / ".zarray"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "compressor": codec}))
+    assert files_in(there_and_back(tmp_path / "store")) == files_in(tmp_path / "store")
+    with fmcompress.open(tmp_path / "packed") as file:
+        assert "zarr library cannot" in file["a"].carried
+        assert (file["a"][...] == data).all()
+
+
+@pytest.mark.skipif(not NEW, reason="this zarr knows no version 3")
+def test_a_codec_of_version_3_that_is_not_set_up(tmp_path: Path) -> None:
+    two_chunks(tmp_path / "store", 3, **settings_3("bytes", "blosc"))
+    path = tmp_path / "store" / "a" / "zarr.json"
+    path.write_text(path.read_text().replace('"lz4"', '"none"'))
+    assert files_in(there_and_back(tmp_path / "store")) == files_in(tmp_path / "store")
+    with fmcompress.open(tmp_path / "packed") as file:
+        assert "zarr library cannot" in file["a"].carried
+
+
+def test_codecs_are_tried_on_a_chunk_that_fits_them(tmp_path: Path) -> None:
+    shuffle = [{"id": "shuffle", "elementsize": 1024}]
+    data = two_chunks(tmp_path / "store", 2, filters=shuffle)
+    there_and_back(tmp_path / "store")
+    with fmcompress.open(tmp_path / "packed") as file:
+        assert not file["a"].carried
+        assert (file["a"][...] == data).all()
 
 
 @pytest.mark.skipif(not NEW, reason="this zarr knows no version 3")
@@ -526,44 +605,6 @@ FILES = [
     {"path": "0", "bytes": 2},
     {"path": "1", "bytes": 2},
 ]
-
-
-BLOSC = {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0}
-ZSTD = {"id": "zstd", "level": 1}
-LZ4 = {"id": "lz4", "acceleration": 1}
-DELTA = {"id": "delta", "dtype": "<i2", "astype": "<i4"}
-
-
-def two_chunks(path: Path, version: int, **changes: Any) -> Any:
-    """Make an array of two chunks of noise, which Blosc copies as they are; return its elements."""
-    by_hand(path, version, {})
-    for key in "01":
-        (path / "a" / (key if version == 2 else f"c/{key}")).unlink()
-    by = {"shape": [4096], **changes}
-    if version == 2:
-        by |= {"dtype": "<i2", "chunks": [2048]}
-    else:
-        by |= {
-            "data_type": "int16",
-            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2048]}},
-        }
-    document = {**(PLAIN_2 if version == 2 else PLAIN_3), **by}
-    (path / "a" / (".zarray" if version == 2 else "zarr.json")).write_text(json.dumps(document))
-    data = RANDOM.integers(-(1 << 15), 1 << 15, 4096).astype("<i2")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        zarr.open_array(store=str(path / "a"), mode="r+")[...] = data
-    return data
-
-
-def settings_3(*codecs: str) -> dict[str, Any]:
-    """Tell codecs of version 3."""
-    known = {
-        "blosc": {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "typesize": 2, "blocksize": 0},
-        "bytes": {"endian": "little"},
-        "gzip": {"level": 1},
-    }
-    return {"codecs": [{"name": name, "configuration": known.get(name, {})} for name in codecs]}
 
 
 CHECKED = {

@@ -64,16 +64,18 @@ class _Array(Tensor):
         return JsonAttributes(self._reader, self._array.document)
 
     def check(self) -> None:
-        """Refuse an array whose codecs are not there.
+        """Carry an array that could not be written again; refuse one that cannot be read.
 
         Raises
         ------
         UnsupportedError
-            If the zarr library or a codec is missing.
+            If the zarr library is missing, or cannot read this version.
         """
         if not self.carried:
             with error_context(layer=self.name):
-                self._array.coder(self._reader)
+                self.carried = self._array.why_not_encoded(self._reader)
+                if not self.carried:
+                    self._array.coder(self._reader)
 
     def holes(self) -> list[tuple[int, int]]:
         """Return where its chunks' files lie."""

@@ -7,7 +7,10 @@ only the chunks at hand. So it can neither read nor write anywhere else, whateve
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
+import json
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,9 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.zarr_metadata import ArrayInfo
+from fmcompress.contents import parse_json
+from fmcompress.dumps.zarr_metadata import ArrayInfo, parse_node
 from fmcompress.errors import DamagedError, UnsupportedError
 from fmcompress.spool import Box
+
+# A chunk to try codecs on; elements of many sizes fit into it.
+_TRIED_ELEMENTS = 5040
+_MOST_TRIED_BYTES = 1 << 24
+_NOT_TRIED = ("attributes", "dimension_names")
 
 
 def library() -> Any:
@@ -188,3 +197,51 @@ class ChunkCoder:
             plain = data.to_bytes() if self._new else np.asarray(memoryview(data)).tobytes()
             found[key] = _without_time(plain) if self._info.last_codec == "gzip" else plain
         return found
+
+
+def why_not_encoded(info: ArrayInfo, document: bytes) -> str:
+    """Say why an array's codecs, which may well decode, cannot encode; empty where they can.
+
+    Parameters
+    ----------
+    info : ArrayInfo
+    document : bytes
+        The metadata file that says `info`.
+
+    Raises
+    ------
+    UnsupportedError
+        If the zarr library is missing, or cannot read this version of the format.
+    """
+    if info.version == 3 and not is_version_3(library()):
+        return ""  # which is no matter of its codecs
+    reason = _try(info, document, _TRIED_ELEMENTS)
+    elements = math.prod(info.chunks)
+    if reason and elements != _TRIED_ELEMENTS and info.chunk_bytes <= _MOST_TRIED_BYTES:
+        reason = _try(info, document, elements)
+    return reason
+
+
+def _try(info: ArrayInfo, document: bytes, elements: int) -> str:
+    shape = [1] * (len(info.shape) - 1) + [elements]
+    value = parse_json(document)
+    assert isinstance(value, dict)
+    value = {name: item for name, item in value.items() if name not in _NOT_TRIED}
+    value["shape"] = shape
+    if info.version == 3:
+        value["chunk_grid"] = {"name": "regular", "configuration": {"chunk_shape": shape}}
+    else:
+        value["chunks"] = shape
+    return _try_document(info.document, json.dumps(value).encode())
+
+
+@functools.lru_cache(maxsize=256)
+def _try_document(name: str, document: bytes) -> str:
+    info = parse_node(name, document)
+    assert info is not None
+    box = tuple(slice(0, length) for length in info.shape)
+    try:
+        ChunkCoder(info, document).encode(box, np.zeros(info.shape, info.dtype))
+    except UnsupportedError as error:
+        return error.cause
+    return ""

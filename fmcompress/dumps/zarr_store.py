@@ -11,7 +11,7 @@ from fmcompress.contents import parse_json
 from fmcompress.dumps.base import BLOCK_BYTES, is_mostly_unwritten
 from fmcompress.dumps.file_list import prefixes
 from fmcompress.dumps.tree import NODE_NAMES, TreeReader
-from fmcompress.dumps.zarr_chunks import ChunkCoder
+from fmcompress.dumps.zarr_chunks import ChunkCoder, why_not_encoded
 from fmcompress.dumps.zarr_metadata import (
     MAX_METADATA_BYTES,
     ArrayInfo,
@@ -65,6 +65,10 @@ class ArrayFiles:
     def coder(self, reader: TreeReader) -> ChunkCoder:
         """Prepare to decode or encode its chunks."""
         return ChunkCoder(self.info, reader.read(self.document, MAX_METADATA_BYTES))
+
+    def why_not_encoded(self, reader: TreeReader) -> str:
+        """Say why its codecs cannot encode; empty where they can."""
+        return why_not_encoded(self.info, reader.read(self.document, MAX_METADATA_BYTES))
 
     def rows(self) -> Iterator[tuple[Box, list[Box]]]:
         """Yield boxes of whole rows of chunks, of about `BLOCK_BYTES`, and what to take at a time.
