@@ -868,6 +868,39 @@ def test_what_a_new_store_cannot_hold(tmp_path: Path) -> None:
     assert dict(root["attributes"].attrs) == {"good": "good"}
 
 
+def test_names_that_are_files_of_zarr_or_too_long(tmp_path: Path) -> None:
+    one = np.arange(2, dtype="i1")
+    long = "n" * 300
+    given = {
+        "zarr.json": "_zarr.json",
+        "x/zarr.json": "x/_zarr.json",
+        ".zarray/y": "_.zarray/y",
+        "x/.zattrs": "x/_.zattrs",
+        ".zgroup": "_.zgroup",
+        "c": "c",
+        "x/c": "x/c",
+        "p\\q": "p_q",
+        "p_q": "p_q_2",
+        long: long[:255],
+        f"{long}2": f"{long[:235]}_2",
+        "ä" * 150 + "/z": "ä" * 127 + "/z",
+        f"{long}/inner": f"{long[:235]}_3",
+        "_zarr.json": "_zarr.json_2",
+    }
+    tensors = {spec(name, one): one + number for number, name in enumerate(given)}
+    groups = {".zgroup": {"k": 1}, "g\\h": {"k": 1}, "g_h": {"m": 2}, "c/below": {"n": 3}}
+    lost = write(tmp_path / "new", tensors, groups)
+    root = zarr.open_group(str(tmp_path / "new"), mode="r")
+    for number, (old, new) in enumerate(given.items()):
+        assert root[new][...].tolist() == (one + number).tolist()
+        assert (f"the name of {old!r}: it is {new!r} now" in lost) == (old != new)
+    assert dict(root["g_h"].attrs) == {"k": 1}
+    assert "attribute 'm' of 'g_h'" in lost
+    assert "attribute 'n' of 'c/below'" in lost
+    with dumps.open_dump(tmp_path / "new") as dump:
+        assert {tensor.name for tensor in dump.tensors} == {*given.values()}
+
+
 def test_a_type_that_zarr_has_not(tmp_path: Path) -> None:
     odd = spec("a", np.zeros(2, [("x", "O")]))
     with pytest.raises(UnsupportedError, match="Zarr cannot hold it"):

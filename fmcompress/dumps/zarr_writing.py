@@ -21,6 +21,11 @@ from fmcompress.errors import UnsupportedError
 from fmcompress.spool import Box, extents, pieces
 
 _CHUNK_BYTES = 1 << 20
+_RESERVED = ("", ".", "..", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
+# Of a file's name, on most systems.
+_MOST_PART_BYTES = 255
+# What a number to tell names apart may take of that.
+_MOST_NUMBER_BYTES = 20
 
 
 class Writer(BaseWriter):
@@ -50,9 +55,13 @@ class Writer(BaseWriter):
         with quiet():
             version = {"zarr_format": 3} if self._new else {}
             self._root = zarr.open_group(str(path), mode="w", **version)
+            taken, made = set(self._names.values()), set()
             for name, attributes in groups.items():
                 folder = "/".join(_part(part) for part in name.split("/")) if name else ""
-                if folder not in self._names.values():
+                if folder in made or any(above in taken for above in _folders(folder)):
+                    self.losses.attributes(attributes, name)
+                elif folder not in taken:
+                    made.add(folder)
                     group = self._root.require_group(folder) if folder else self._root
                     self._attach(group, name, attributes)
         self._array: Any = None
@@ -143,8 +152,19 @@ def _plain(value: Any) -> Any:
 
 
 def _part(part: str) -> str:
-    """Return a part of a path that Zarr allows."""
-    return f"_{part}" if part in ("", ".", "..") or part.startswith("__") else part
+    """Return a part of a path that Zarr and file systems allow, and that is no file of Zarr's."""
+    part = part.replace("\\", "_").replace("\0", "_")
+    if part in _RESERVED or part.startswith("__"):
+        part = f"_{part}"
+    return _cut(part, _MOST_PART_BYTES)
+
+
+def _cut(part: str, most_bytes: int) -> str:
+    """Return as much of a text as so many bytes hold."""
+    encoded = part.encode("utf-8", "surrogatepass")
+    if len(encoded) <= most_bytes:
+        return part
+    return encoded[:most_bytes].decode("utf-8", "ignore")
 
 
 def _names(names: Sequence[str], losses: Losses) -> dict[str, str]:
@@ -157,7 +177,8 @@ def _names(names: Sequence[str], losses: Losses) -> dict[str, str]:
         plain = "/".join(parts)
         fresh, number = plain, 2
         while fresh in taken or fresh in folders or any(p in taken for p in _folders(fresh)):
-            fresh = f"{plain.replace('/', '.')}_{number}"
+            start = _cut(plain.replace("/", "."), _MOST_PART_BYTES - _MOST_NUMBER_BYTES)
+            fresh = f"{start}_{number}"
             number += 1
         taken.add(fresh)
         folders.update(_folders(fresh))
