@@ -9,6 +9,8 @@ import secrets
 import shutil
 import stat
 import tempfile
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, TypeAlias
@@ -18,6 +20,8 @@ from fmcompress.errors import FmcError
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 # Beyond so many files, syncing each one takes longer than syncing all that waits to be written.
 _MOST_SYNCED = 256
+# Seconds between attempts to remove a folder that other threads may still write to.
+_PAUSES = (0.02, 0.02, 0.05, 0.05, 0.1, 0.2, 0.5, 1.0, 1.0)
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 Sources: TypeAlias = "Source | Sequence[str | os.PathLike[str]]"
@@ -228,7 +232,7 @@ def _replacing_folder(target: Target, overwrite: bool) -> Iterator[Path]:
         _swap(temporary, path, aside)
         _sync(path.parent, os.O_RDONLY)
     except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove_folder(temporary)
         if isinstance(error, OSError):
             named = os.fspath(error.filename) if isinstance(error.filename, str | Path) else ""
             if named.startswith(str(temporary)):  # nobody knows the temporary folder's name
@@ -240,6 +244,24 @@ def _replacing_folder(target: Target, overwrite: bool) -> Iterator[Path]:
         shutil.rmtree(aside)
     else:
         aside.unlink(missing_ok=True)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder, and again for a while what other threads, of a library, still write there.
+
+    They make the folder anew where it is gone: it has to be so twice.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    was_gone = False
+    for pause in _PAUSES if threading.active_count() > 1 else ():
+        time.sleep(pause)
+        if not folder.exists():
+            if was_gone:
+                return
+            was_gone = True
+            continue
+        was_gone = False
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_as_folder(path: Path, target: Target, overwrite: bool) -> None:

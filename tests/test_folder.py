@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
 import tracemalloc
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -36,6 +39,7 @@ from fmcompress import dumps
 from fmcompress.dumps import file_list
 from fmcompress.dumps.file_list import MAX_FILES, MAX_PARTS, MAX_PATH_CHARACTERS, FileList
 from fmcompress.errors import DamagedError, FmcError, ParameterError, UnsupportedError
+from fmcompress.files import replacing
 from fmcompress.listing import list_layers
 from fmcompress.picking import matches
 
@@ -497,6 +501,31 @@ def test_interrupted_writing_leaves_nothing(packed: Path, tmp_path: Path) -> Non
         with pytest.raises(Stop):
             fmcompress.decompress(packed, tmp_path / target, progress=stop)
         assert files_in(tmp_path) == before
+
+
+def test_threads_that_still_write_leave_nothing(tmp_path: Path) -> None:
+    """As those of the zarr library do, which make folders that are gone anew."""
+
+    def go_on(folder: Path) -> None:
+        for number in range(12):
+            with contextlib.suppress(OSError):
+                (folder / "a").mkdir(parents=True, exist_ok=True)
+                (folder / "a" / str(number)).write_bytes(b"1")
+            time.sleep(0.01)
+
+    threads = []
+
+    def stopped() -> None:
+        with replacing(tmp_path / "new", folder=True) as folder:
+            assert isinstance(folder, Path)
+            threads.append(threading.Thread(target=go_on, args=(folder,)))
+            threads[0].start()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    threads[0].join()
+    assert files_in(tmp_path) == {}
 
 
 def test_a_failed_rename_brings_back_what_was_there(
