@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 import time
 from collections.abc import Callable
 from fnmatch import fnmatch
@@ -20,7 +21,9 @@ from numpy.typing import NDArray
 from same_dump import assert_same_hdf5, packed_path, round_trip
 
 import fmcompress
-from fmcompress.errors import FmcError, ParameterError, UnsupportedError
+from fmcompress.dumps import hdf5, hdf5_chunks
+from fmcompress.dumps.hdf5_chunks import AllocatedChunks, stretches
+from fmcompress.errors import DamagedError, FmcError, ParameterError, UnsupportedError
 from fmcompress.words.zero_points import ZERO_POINT_NAMES
 
 Maker = Callable[[h5py.File], Any]
@@ -642,6 +645,109 @@ def test_filter_that_only_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert path.read_bytes() == round_trip(path).read_bytes()
     with fmcompress.open(packed_path(path)) as file:
         assert file["maps"].carried.endswith("can only be read")
+
+
+# --- Damaged lists of chunks --------------------------------------------------------------
+
+
+def damaged_chunks(path: Path, damages: dict[int, tuple[int, int, int]]) -> Path:
+    """Make a dataset of 9 chunks of 2 by 3; of some, change offset and address in the B-tree."""
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset("group/maps", data=NOISE[:6, :9], chunks=(2, 3))
+        chunks = [dataset.id.get_chunk_info(number) for number in range(9)]
+    data = path.read_bytes()
+    for number, (row, column, address) in damages.items():
+        info = chunks[number]
+        key = struct.pack("<IIQQQ", info.size, 0, *info.chunk_offset, 0)
+        old = key + struct.pack("<Q", info.byte_offset)
+        assert data.count(old) == 1
+        at = info.byte_offset + address
+        data = data.replace(old, struct.pack("<IIQQQQ", info.size, 0, row, column, 0, at))
+    path.write_bytes(data)
+    return path
+
+
+LISTED_WRONGLY = "the HDF5 library does not tell where its chunks belong"
+CHUNK_DAMAGES = {
+    "outside": ({4: (139637976727552, 3, 0)}, "where none can be"),
+    "just outside": ({8: (6, 6, 0)}, "where none can be"),
+    "off the grid": ({4: (3, 3, 0)}, "where none can be|bad coordinate offset"),
+    "twice": ({4: (2, 0, 0)}, "listed twice"),
+    "address": ({4: (2, 3, 1 << 63)}, "cannot lie in any file"),
+}
+
+
+@pytest.mark.parametrize("damage", CHUNK_DAMAGES)
+def test_chunks_that_cannot_be_are_damage(damage: str, tmp_path: Path) -> None:
+    """What was restored from such a list would be another dataset, or none at all."""
+    damages, cause = CHUNK_DAMAGES[damage]
+    path = damaged_chunks(tmp_path / "dump.h5", damages)
+    with pytest.raises(DamagedError, match=cause) as caught:
+        fmcompress.compress(path, packed_path(path))
+    assert caught.value.layer == "group/maps"
+    assert [*tmp_path.iterdir()] == [path]
+    with h5py.File(path) as file:
+        for look in (AllocatedChunks, stretches):
+            with pytest.raises(DamagedError, match=cause):
+                look(file["group/maps"])
+
+
+def test_chunks_written_beside_the_old_ones_are_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the order of the list is broken: the library does not find them again."""
+    path = damaged_chunks(tmp_path / "dump.h5", {4: (139637976727552, 3, 0)})
+    with monkeypatch.context() as lenient:
+        rows = {0: 0, 2: 1, 4: 2}
+        lenient.setattr(hdf5._Dataset, "_edges_are_filtered", lambda *_: True)
+        lenient.setattr(
+            hdf5_chunks, "_chunk_place", lambda at, *_: (rows.get(at[0], 1), at[1] // 3)
+        )
+        fmcompress.compress(path, packed_path(path))
+        with pytest.raises(DamagedError, match="10 HDF5 chunks instead of 9") as caught:
+            fmcompress.decompress(packed_path(path), tmp_path / "back")
+    assert caught.value.layer == "group/maps"
+    with pytest.raises(DamagedError, match="where none can be"):
+        fmcompress.decompress(packed_path(path), tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_file_that_can_only_be_read_is_told_to_be_damaged_before(tmp_path: Path) -> None:
+    path = damaged_chunks(tmp_path / "dump.h5", {})
+    data = bytearray(path.read_bytes())
+    data[55] = 41  # where the driver's information is, which is read to write only
+    path.write_bytes(data)
+    fmcompress.compress(path, packed_path(path))
+    with pytest.raises(DamagedError, match="was damaged before it was compressed, or"):
+        fmcompress.decompress(packed_path(path), tmp_path / "back")
+
+
+@pytest.mark.parametrize("libver", LIBVERS)
+@pytest.mark.parametrize(
+    "limits",
+    [(None, 9), (None, 21), (6, None), (2, None), (9, None), (None, None), (8, 12)],
+    ids=str,
+)
+def test_resized_datasets_are_no_damage(
+    limits: tuple[int | None, ...], libver: str, tmp_path: Path
+) -> None:
+    """Those of which the library does not tell where which chunk belongs are carried."""
+    rows = 2 if limits[0] == 2 else 6
+
+    def make(file: h5py.File) -> None:
+        options = {"chunks": (2, 3), "maxshape": limits, "compression": "gzip"}
+        file.create_dataset("whole", data=NOISE[:rows, :9], **options)
+        dataset = file.create_dataset("resized", data=NOISE[:rows, :9], **options)
+        dataset.resize((rows - 1, 4))
+        dataset.resize((rows, 8))
+        dataset[rows - 1, 7] = 1
+
+    path = made(tmp_path, make, libver=libver)
+    assert path.read_bytes() == round_trip(path).read_bytes()
+    wrong = libver == "latest" and limits in ((6, None), (9, None))
+    with fmcompress.open(packed_path(path)) as file:
+        for layer in file.values():
+            assert layer.carried in (("", LISTED_WRONGLY) if wrong else ("",))
 
 
 # --- Zero points --------------------------------------------------------------------------

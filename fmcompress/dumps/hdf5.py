@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fmcompress.dumps.base import BLOCK_BYTES, Dump, Tensor, is_mostly_unwritten
 from fmcompress.dumps.hdf5_chunks import (
+    are_listed_wrongly,
     bricks,
     is_large,
     is_one_brick,
@@ -47,8 +48,10 @@ class _Dataset(Tensor):
         kind = kind_by_attribute(element_kind(dataset.id.get_type()), self.attributes)
         self.dtype, self.element_type, self.label = kind
         self.order = "C"
-        self.stored_bytes = dataset.id.get_storage_size()
+        with library_errors(name):
+            self.stored_bytes = dataset.id.get_storage_size()
         self.carried = self._why_carried()
+        self._stretches: list[tuple[int, int]] | None = None  # once they are known
         if dataset.chunks is None:
             self.place = {"offset": dataset.id.get_offset()}
         else:
@@ -78,12 +81,19 @@ class _Dataset(Tensor):
         ------
         UnsupportedError
             If a filter is missing.
+        DamagedError
+            If its chunks cannot be those of such a dataset.
         """
         with error_context(layer=self.name):
             for number, name in filters(self._plist):
                 if not h5z.get_filter_info(number) & h5z.FILTER_CONFIG_ENCODE_ENABLED:
                     self.carried = f"filter {name} can only be read"
-            if self._dataset.chunks is not None and not self.carried:
+            if self._dataset.chunks is None or self.carried:
+                return
+            if are_listed_wrongly(self._dataset):
+                self.carried = "the HDF5 library does not tell where its chunks belong"
+            else:
+                self._stretches = stretches(self._dataset)
                 try:
                     if not self._edges_are_filtered(Filter(self._dataset)):
                         self.carried = "its partial edge chunks are not filtered"
@@ -129,7 +139,7 @@ class _Dataset(Tensor):
         if self._dataset.chunks is None:
             return [(self._dataset.id.get_offset(), self.stored_bytes)]
         with error_context(layer=self.name):
-            return stretches(self._dataset)
+            return self._stretches or stretches(self._dataset)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield the elements, in C order, bits as they lie in the file."""

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from fmcompress.dumps.base import BLOCK_BYTES
 from fmcompress.dumps.hdf5_objects import library_errors
+from fmcompress.errors import DamagedError
 from fmcompress.spool import Box, extents, grid
 
 # Rows that are larger go through a temporary file.
 ROW_BYTES = 1 << 26
 # The library takes about 7 kB of memory for every chunk that one read or write touches.
 BRICK_CHUNKS = 1 << 10
+_MAX_INT64 = (1 << 63) - 1
 
 
 def rows(shape: Sequence[int], chunk: Sequence[int], itemsize: int) -> Iterator[Box]:
@@ -88,6 +90,96 @@ def read_box(dataset: h5py.Dataset, box: Box, dtype: np.dtype[Any]) -> NDArray[A
     return found
 
 
+def are_listed_wrongly(dataset: h5py.Dataset) -> bool:
+    """Tell whether the library may say of chunks that they are where they are not.
+
+    HDF5 2.0 does where one axis has no end and is not the first, in files of its newer formats: it
+    counts as if no other axis stood before that one.
+    """
+    endless = [axis for axis, length in enumerate(dataset.maxshape) if length is None]
+    if len(endless) != 1:
+        return False
+    before = range(endless[0])
+    if all(dataset.maxshape[axis] <= dataset.chunks[axis] for axis in before):
+        return False
+
+    def look(chunk: Any) -> Any:
+        # Anything but None ends the search.
+        return True if any(chunk.chunk_offset[axis] for axis in before) else None
+
+    with library_errors():
+        return dataset.id.chunk_iter(look) is None
+
+
+class _Allocated:
+    """Numbers, in C order, of the chunks that a dataset has in the file, and where they lie there.
+
+    Raises
+    ------
+    DamagedError
+        If the library cannot read that, or one is where none can be, or there twice: a dataset
+        written by such a list of chunks would be another one.
+    """
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self._chunk = dataset.chunks
+        self.counts = _chunk_counts(dataset)
+        # Millions of chunks must not become millions of objects.
+        numbers, masks, offsets, sizes = array("q"), array("L"), array("q"), array("q")
+
+        def note(chunk: Any) -> None:
+            place = _chunk_place(chunk.chunk_offset, self._chunk, self.counts)
+            number = _chunk_number(place, self.counts)
+            if max(number, chunk.byte_offset + chunk.size) > _MAX_INT64:
+                raise DamagedError(f"chunk {chunk.chunk_offset} cannot lie in any file")
+            numbers.append(number)
+            masks.append(chunk.filter_mask)
+            offsets.append(chunk.byte_offset)
+            sizes.append(chunk.size)
+
+        with library_errors():
+            dataset.id.chunk_iter(note)
+        found = np.array(numbers, np.int64)
+        order = np.argsort(found, kind="stable")
+        self.numbers = found[order]
+        if np.any(self.numbers[1:] == self.numbers[:-1]):
+            raise DamagedError("one of its HDF5 chunks is listed twice")
+        self.masks = np.array(masks, np.uint32)[order]
+        self.offsets = np.array(offsets, np.int64)
+        self.sizes = np.array(sizes, np.int64)
+
+
+def _chunk_counts(dataset: h5py.Dataset) -> tuple[int, ...]:
+    """Return how many chunks a dataset has along each axis."""
+    sizes = zip(dataset.shape, dataset.chunks, strict=True)
+    return tuple(-(-length // side) for length, side in sizes)
+
+
+def _chunk_place(
+    offset: Sequence[int], chunk: Sequence[int], counts: Sequence[int]
+) -> tuple[int, ...]:
+    """Return which chunk it is, along each axis, that begins at an offset.
+
+    Raises
+    ------
+    DamagedError
+        If none does.
+    """
+    place = tuple(at // side for at, side in zip(offset, chunk, strict=True))
+    for at, number, side, count in zip(offset, place, chunk, counts, strict=True):
+        if number * side != at or not 0 <= number < count:
+            raise DamagedError(f"it has an HDF5 chunk at {tuple(offset)}, where none can be")
+    return place
+
+
+def _chunk_number(place: Sequence[int], counts: Sequence[int]) -> int:
+    """Return the number of a chunk in C order."""
+    number = 0
+    for at, count in zip(place, counts, strict=True):
+        number = number * count + at
+    return number
+
+
 class AllocatedChunks:
     """The chunks of a dataset that have a place in the file, by their number in C order.
 
@@ -95,35 +187,25 @@ class AllocatedChunks:
     ----------
     dataset : h5py.Dataset
         A chunked one.
+
+    Raises
+    ------
+    DamagedError
+        If they cannot be those of the dataset.
     """
 
     def __init__(self, dataset: h5py.Dataset) -> None:
+        found = _Allocated(dataset)
         self._chunk = dataset.chunks
-        sizes = zip(dataset.shape, self._chunk, strict=True)
-        self._counts = tuple(-(-length // side) for length, side in sizes)
-        # Millions of chunks must not become millions of objects.
-        numbers, masks = array("q"), array("L")
+        self._counts = found.counts
+        self._numbers = found.numbers
+        self._masks = found.masks
 
-        def note(chunk: Any) -> None:
-            place = tuple(
-                at // side for at, side in zip(chunk.chunk_offset, self._chunk, strict=True)
-            )
-            if all(0 <= at < count for at, count in zip(place, self._counts, strict=True)):
-                numbers.append(self._number(place))
-                masks.append(chunk.filter_mask)
-
-        with library_errors():
-            dataset.id.chunk_iter(note)
-        found = np.array(numbers, np.int64)
-        order = np.argsort(found, kind="stable")
-        self._numbers = found[order]
-        self._masks = np.array(masks, np.uint32)[order]
+    def __len__(self) -> int:
+        return int(self._numbers.size)
 
     def _number(self, place: Sequence[int]) -> int:
-        number = 0
-        for at, count in zip(place, self._counts, strict=True):
-            number = number * count + at
-        return number
+        return _chunk_number(place, self._counts)
 
     def within(self, box: Box) -> Iterator[tuple[tuple[int, ...], int]]:
         """Yield offset and filter mask of those in a box of whole rows, in C order."""
@@ -148,17 +230,10 @@ def stretches(dataset: h5py.Dataset) -> list[tuple[int, int]]:
     Raises
     ------
     DamagedError
-        If the library cannot read where they are.
+        If the library cannot read where they are, or they cannot be those of the dataset.
     """
-    offsets, sizes = array("q"), array("q")
-
-    def note(chunk: Any) -> None:
-        offsets.append(chunk.byte_offset)
-        sizes.append(chunk.size)
-
-    with library_errors():
-        dataset.id.chunk_iter(note)
-    starts, lengths = np.array(offsets, np.int64), np.array(sizes, np.int64)
+    found = _Allocated(dataset)
+    starts, lengths = found.offsets, found.sizes
     order = np.argsort(starts, kind="stable")
     starts, lengths = starts[order], lengths[order]
     ends = starts + lengths

@@ -58,9 +58,13 @@ def walk(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
             continue
         path = prefix + name
         item = hard_item(group, name, path)
-        if item is None or _address(item) in seen:
+        if item is None:
             continue
-        seen.add(_address(item))
+        with library_errors(path):
+            address = _address(item)
+        if address in seen:
+            continue
+        seen.add(address)
         if isinstance(item, h5py.Dataset):
             yield path, item
         elif isinstance(item, h5py.Group):

@@ -38,6 +38,7 @@ class Restorer(BaseRestorer):
         super().__init__(path, description)
         self._hdf5: h5py.File | None = None
         self._rows: _ChunkRows | None = None
+        self._layer = ""
         self._tail = b""
 
     def begin(self, layer: LayerInfo, dtype: np.dtype[Any]) -> None:
@@ -53,6 +54,7 @@ class Restorer(BaseRestorer):
                 self._hdf5 = h5py.File(self.path, "r+")
             except OSError as error:
                 raise DamagedError(f"the template is no HDF5 file ({error})") from error
+        self._layer = layer.name
         with error_context(layer=layer.name):
             if is_mostly_unwritten(layer.size * dtype.itemsize, layer.place["bytes"]):
                 raise DamagedError("it is larger than its place in the dump can be")
@@ -67,6 +69,9 @@ class Restorer(BaseRestorer):
 
     def end(self) -> None:
         """End the layer."""
+        if self._rows is not None:
+            with error_context(layer=self._layer):
+                self._rows.check()
         self._end_rows()
 
     def _end_rows(self) -> None:
@@ -183,6 +188,13 @@ class _ChunkRows:
                 self._dataset.id.write_direct_chunk(offset, data, mask)
         self.close()
 
+    def check(self) -> None:
+        """Refuse a dataset in which a chunk was not found again, and went beside the old one."""
+        with _system_errors():
+            count = self._dataset.id.get_num_chunks()
+        if count != len(self._chunks):
+            raise DamagedError(f"it has {count} HDF5 chunks instead of {len(self._chunks)}")
+
     def close(self) -> None:
         """Let go of what was collected."""
         self._parts = []
@@ -200,7 +212,8 @@ def _system_errors() -> Iterator[None]:
         number = re.search(r"errno = (\d+)", str(error))
         if number is None:
             raise DamagedError(
-                f"the HDF5 library cannot write to the template ({error})"
+                "the dump was damaged before it was compressed, or its template is: "
+                f"the HDF5 library cannot write to it ({error})"
             ) from error
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
