@@ -37,6 +37,7 @@ _MAX_ATTRIBUTE_BYTES = 1 << 20
 _MAX_DOTS = 16
 # Elements that the format cannot hold as they are, and what holds them, one by one.
 _WIDENED = {"int4": "I8", "uint4": "U8"}
+_MOST_BRACKETS = 900  # in the JSON of one attribute
 
 
 # --- Attributes in the metadata, as NAME.key ------------------------------------------------
@@ -63,6 +64,9 @@ def _value(text: str) -> Any:
     if len(text) > _MAX_ATTRIBUTE_BYTES:
         return text
     try:
+        # How deep JSON may nest, Python's own limits say, differently in each version.
+        if text.count("[") + text.count("{") > _MOST_BRACKETS:
+            return text
         return json.loads(text, parse_constant=_no_json)
     except (ValueError, RecursionError):
         return text
