@@ -153,7 +153,7 @@ class _Coded:
 
     @property
     def nbytes(self) -> int:
-        return self._info.size * self.spec.dtype.itemsize
+        return math.prod(self.spec.shape) * self.spec.dtype.itemsize
 
     def _spec(self) -> TensorSpec:
         info, how = self._info, self._how

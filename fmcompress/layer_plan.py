@@ -11,7 +11,7 @@ import numpy as np
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Tensor
-from fmcompress.element_types import ELEMENT_TYPES, FOUR_BIT, holding_dtype, is_held
+from fmcompress.element_types import FOUR_BIT, holding_dtype
 from fmcompress.ordering import Stretch, WordOrder, cut, file_axes
 from fmcompress.quantizing import Quantization
 from fmcompress.words import WORD_BITS, Subject, Wishes, WordFormat, format_for
@@ -135,11 +135,8 @@ class LayerPlan:
 
 def _as_type(blocks: Iterator[NDArray[Any]], element_type: str) -> Iterator[NDArray[Any]]:
     """See opaque bytes or integers as what the user says they are, where NumPy has that."""
-    if is_held(element_type):
-        held = holding_dtype(element_type)
-        yield from (_viewed(block, held) for block in blocks)
-    else:
-        yield from (_viewed(block, np.dtype(ELEMENT_TYPES[element_type])) for block in blocks)
+    held = holding_dtype(element_type)
+    yield from (_viewed(block, held) for block in blocks)
 
 
 def _viewed(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

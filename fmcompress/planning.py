@@ -14,7 +14,7 @@ from fmcompress.channels_last import channels_first, is_channels_last
 from fmcompress.coding import AUTO, Options
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Dump, Tensor
-from fmcompress.element_types import ELEMENT_TYPES, FOUR_BIT
+from fmcompress.element_types import FOUR_BIT, holding_dtype
 from fmcompress.errors import ParameterError, error_context
 from fmcompress.fitting import OTHER_LAYERS, Fitting
 from fmcompress.layer_plan import LayerPlan
@@ -141,7 +141,7 @@ class Plan:
                 or (
                     tensor.dtype.kind in "iuV"
                     and tensor.dtype.fields is None
-                    and tensor.dtype.itemsize == np.dtype(ELEMENT_TYPES[wanted]).itemsize
+                    and tensor.dtype.itemsize == holding_dtype(wanted).itemsize
                 )
             )
         )

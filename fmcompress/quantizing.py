@@ -140,7 +140,7 @@ class Quantization:
 
     @property
     def error_bound(self) -> float:
-        """Largest error that fixed-point words may have; infinite for floats, see docs/FORMATS."""
+        """Largest error that fixed-point words may have; infinite for floats, see docs/TENSORS.md."""
         if TARGETS[self.target].is_float:
             return math.inf
         largest = max(self.scale) if isinstance(self.scale, tuple) else self.scale
