@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 BOUNDS = os.environ.get("NUMBA_BOUNDSCHECK", "0") != "0"
-# Tests that run the command in processes of their own, or no kernel at all: once is enough.
-ONCE = {"test_bad_input", "test_packaging", "test_startup", "test_structure", "test_regressions"}
-# Tests of file formats: how kernels were compiled makes no difference to them.
-FORMATS = {
+# How kernels are compiled makes no difference to these: they run the command in processes of
+# their own, or read and write file formats, or call no kernel at all.
+ONCE = {
+    *("test_bad_input", "test_packaging", "test_startup", "test_structure", "test_regressions"),
     *("test_folder", "test_hex", "test_onnx", "test_pytorch", "test_raw", "test_safetensors"),
     *("test_zarr", "test_writers", "test_hdf5", "test_npy_npz", "test_element_types_in_files"),
     *("test_cli", "test_cli_text", "test_docs"),
@@ -33,7 +33,7 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache" / _key.hexdig
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what another way of compiling kernels adds nothing to; skip what needs it."""
-    left_out = (ONCE if BOUNDS or not JIT else set()) | (FORMATS if BOUNDS else set())
+    left_out = ONCE if BOUNDS or not JIT else set()
     idle = [item for item in items if item.path.stem in left_out]
     if idle and len(idle) < len(items):  # unless nothing else was asked for
         config.hook.pytest_deselected(items=idle)
