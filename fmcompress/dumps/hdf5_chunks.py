@@ -117,8 +117,8 @@ class _Allocated:
     Raises
     ------
     DamagedError
-        If the library cannot read that, or one is where none can be, or there twice: a dataset
-        written by such a list of chunks would be another one.
+        If the library cannot read that, or one is where none can be, or there twice, or they are
+        not in order: a dataset written by such a list of chunks would be another one.
     """
 
     def __init__(self, dataset: h5py.Dataset) -> None:
@@ -144,9 +144,31 @@ class _Allocated:
         self.numbers = found[order]
         if np.any(self.numbers[1:] == self.numbers[:-1]):
             raise DamagedError("one of its HDF5 chunks is listed twice")
+        if not _are_in_order(found, self.counts, dataset.maxshape):
+            raise DamagedError("its HDF5 chunks are not listed in their order: none is found")
         self.masks = np.array(masks, np.uint32)[order]
         self.offsets = np.array(offsets, np.int64)
         self.sizes = np.array(sizes, np.int64)
+
+
+def _are_in_order(
+    numbers: NDArray[np.int64], counts: Sequence[int], maxshape: Sequence[int | None]
+) -> bool:
+    """Tell whether chunks are listed as the library lists them: it searches for one by halving.
+
+    That is C order, but for the index of its newer formats where one axis alone has no end: that
+    axis comes first there.
+    """
+    if np.all(numbers[1:] > numbers[:-1]):
+        return True
+    endless = [axis for axis, length in enumerate(maxshape) if length is None]
+    if len(endless) != 1:
+        return False
+    inner = math.prod(counts[endless[0] + 1 :])
+    before, rest = np.divmod(numbers, counts[endless[0]] * inner)
+    along, behind = np.divmod(rest, inner)
+    keys = (along * math.prod(counts[: endless[0]]) + before) * inner + behind
+    return bool(np.all(keys[1:] > keys[:-1]))
 
 
 def _chunk_counts(dataset: h5py.Dataset) -> tuple[int, ...]:
