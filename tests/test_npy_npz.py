@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import os
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from same_dump import assert_same_npy, assert_same_npz, packed_path, round_trip
 
 import fmcompress
+from fmcompress.dumps.zip_archives import reading
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 
 MAPS = np.random.default_rng(1).poisson(0.8, (6, 7, 5)).astype("int8") - 1
@@ -447,3 +449,14 @@ def test_a_packed_member_is_damaged(method: int, place: int, tmp_path: Path) -> 
     with pytest.raises(DamagedError):
         fmcompress.compress(path, tmp_path / "out")
     assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EIO])
+def test_a_full_disk_is_no_damage(number: int) -> None:
+    """Members are read and written in one go: only what reading says is the archive's fault."""
+    with pytest.raises(OSError, match="full") as caught, reading("a"):
+        raise OSError(number, "full")
+    assert caught.value.errno == number
+    for error in (OSError("Invalid data stream"), OSError(errno.EINVAL, "Invalid argument")):
+        with pytest.raises(DamagedError), reading("a"):
+            raise error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import lzma
 import struct
 import zipfile
@@ -26,6 +27,8 @@ _BROKEN = (
     RuntimeError,
     ValueError,
 )
+# For these no archive is to blame: full disks, quotas, limits, broken hardware.
+_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _LOCAL_BYTES = 30  # of a member's own header, but for its name and extra field
 _ENCRYPTED = 1
 
@@ -61,6 +64,8 @@ def reading(layer: str | None = None) -> Iterator[None]:
     except FmcError:
         raise
     except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno in _SYSTEM:
+            raise
         raise DamagedError(f"its zip member cannot be read ({error})", layer=layer) from error
 
 
