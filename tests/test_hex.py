@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -228,11 +227,9 @@ def test_recognition_looks_at_the_start_only() -> None:
     for start in range(20):
         assert recognise(io.BytesIO(b"\n" * start + b"012345678\n" * 20_000))
         assert recognise(io.BytesIO(b"\n" * start + b"12\n// a comment\n/* 12\n*/\n" * 9000))
-    begun = time.monotonic()
     assert not recognise(io.BytesIO(b"/* " * 40_000))
     assert recognise(io.BytesIO(b"00\n" + b"/* " * 40_000))  # `open` will see where it ends
     assert not recognise(io.BytesIO(b"0" * 200_000))
-    assert time.monotonic() - begun < 2
 
 
 # --- Any text, in pieces of any size -------------------------------------------------------
@@ -296,15 +293,13 @@ def test_words_in_very_many_places_are_carried(tmp_path: Path) -> None:
     assert len(tensor.holes()) == 1
 
 
-def test_memory_and_speed(tmp_path: Path) -> None:
-    """A text of 60 MB: bounded memory, and far from a loop over lines."""
+def test_memory(tmp_path: Path) -> None:
+    """A text of 60 MB in bounded memory."""
     maps = np.minimum(np.random.default_rng(3).poisson(2, 12_000_000), 4095).astype("u4")
     path = tmp_path / "maps.hex"
     path.write_bytes(hex_text.format_lines(maps, 4, upper=False, newline="\n").data)
-    begun = time.monotonic()
     tensor = only(path)
     total = sum(int(block.sum(dtype="i8")) for block in tensor.blocks())
-    assert time.monotonic() - begun < 20
     assert total == int(maps.sum(dtype="i8"))
     tracemalloc.start()
     try:
@@ -477,7 +472,6 @@ def test_a_template_that_is_no_text(tmp_path: Path) -> None:
         (np.int8([-1, 7, -8]), "int4", "f\n7\n8\n"),
         (np.uint8([15, 7]), "uint4", "f\n7\n"),
         (np.array([True, False]), "bool", "01\n00\n"),
-        (np.zeros(0, "i1"), "int8", ""),
     ],
     ids=str,
 )
@@ -494,6 +488,16 @@ def test_written(elements: Any, element_type: str, text: str, tmp_path: Path) ->
     writer.close()
     assert path.read_text() == text
     assert writer.lost == ["the name 'a'", f"the dtype {element_type} of 'a'"]
+
+
+def test_no_words_are_not_written(tmp_path: Path) -> None:
+    """An empty file would not be recognised."""
+    with pytest.raises(UnsupportedError, match="no words") as caught:
+        format_named("hex").writer(
+            tmp_path / "new", [TensorSpec("a", (0, 3), np.dtype("i1"), "int8")], {}
+        )
+    assert caught.value.layer == "a"
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

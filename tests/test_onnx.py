@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -313,7 +312,6 @@ def test_cut_files(tmp_path: Path) -> None:
 
 
 def test_changed_bytes(tmp_path: Path) -> None:
-    start = time.monotonic()
     found = set()
     tracemalloc.start()
     try:
@@ -326,7 +324,6 @@ def test_changed_bytes(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert found == {True, False}
-    assert time.monotonic() - start < 60
 
 
 def test_changed_files_come_back(tmp_path: Path) -> None:
@@ -389,6 +386,9 @@ def test_what_is_lost(tmp_path: Path) -> None:
         "attribute 'zero_point' of 'a'",
     ]
     assert dict(only(path).attributes) == {"doc_string": "said"}
+    assert written(spec("a", INTEGERS, doc_string=3), INTEGERS, path) == [
+        "attribute 'doc_string' of 'a'"
+    ]
     writer = format_named("onnx").writer(path, [tensor], {"": {"model": "x"}})
     writer.finish()
     assert writer.lost[0] == "attribute 'model' of the file"

@@ -156,6 +156,12 @@ class Writer(SingleWriter):
                     layer=tensor.name,
                     hint="write it as NPY",
                 )
+            if not tensor.nbytes:
+                raise UnsupportedError(
+                    "a hex text of no words would not be taken for one",
+                    layer=tensor.name,
+                    hint="write it as NPY",
+                )
         super().__init__(path, tensors, groups)
         self._digits = 1
 

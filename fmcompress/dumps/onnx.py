@@ -205,6 +205,8 @@ class Writer(SingleWriter):
                     f"ONNX has no type for {tensor.element_type}", layer=tensor.name
                 )
         super().__init__(path, tensors, groups)
+        if not isinstance(tensors[0].attributes.get("doc_string", ""), str):
+            self.losses.attributes(["doc_string"], tensors[0].name)
         self._nibble: NDArray[Any] = np.zeros(0, "u1")
 
     def begin(self, tensor: TensorSpec) -> None:
