@@ -78,6 +78,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         self.picked = pick([tensor.name for tensor in self.dump.tensors], self.patterns)
+        self.notes += self.dump.notes
         given = [name for name in _SOME_LAYERS if getattr(self.options, name) not in (None, False)]
         self._fitting = Fitting(given, bool(self.patterns))
         for tensor, picked in zip(self.dump.tensors, self.picked, strict=True):

@@ -324,6 +324,8 @@ def test_what_no_dump_can_be_read_from_is_carried_with_its_reason(
 
 def test_links_to_files_are_files(folder: Path, tmp_path: Path) -> None:
     (folder / "link.npy").symlink_to(folder / "run1" / "a.npy")
+    notes = fmcompress.compress(folder, tmp_path / "packed").notes
+    assert notes == ["symbolic links are packed as the files that they lead to: 1"]
     back = there_and_back(folder)
     assert (back / "link.npy").read_bytes() == (folder / "run1" / "a.npy").read_bytes()
     assert not (back / "link.npy").is_symlink()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Attributes of groups, by path; of the file itself, under "".
 GroupAttributes: TypeAlias = Mapping[str, Mapping[str, Any]]
+# What an array is called that the file gives no name: NumPy's choice.
+UNNAMED = "arr_0"
 # Elements are handed on in blocks of about this size.
 BLOCK_BYTES = 1 << 24
 # No filter packs more tightly.
@@ -139,6 +141,8 @@ class Dump:
         What must be known to open it again and is not in its bytes, as a raw file's dtype.
     files : sequence of mapping
         Of a folder: what files it holds, in the order in which their bytes make up the dump.
+    notes : sequence of str
+        What a user should know of how the dump is read.
     """
 
     format: str
@@ -148,6 +152,7 @@ class Dump:
     groups: GroupAttributes = MappingProxyType({})
     options: Mapping[str, Any] = MappingProxyType({})
     files: Sequence[Mapping[str, Any]] = ()
+    notes: Sequence[str] = ()
 
     def describe(self) -> dict[str, Any]:
         """Return what the container says of the dump: format, size, and what else is needed."""

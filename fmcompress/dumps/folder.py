@@ -72,6 +72,9 @@ class _DiskFolder(_FolderDump):
             raise
         if not any(self._formats):
             raise UnsupportedError("no file in it is a dump", hint="name a folder of dumps")
+        links = sum(file.source.is_symlink() for whole in found for file in whole.files())
+        if links:
+            self.notes = [f"symbolic links are packed as the files that they lead to: {links}"]
         description = {"bytes": sum(file.nbytes for file in found), "files": self.files}
         check_list({"format": self.format, **description})
         entries = FileList(description).entries

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.contents import MAX_AXES
-from fmcompress.dumps.base import Dump, GroupAttributes, Restorer, TensorSpec
+from fmcompress.dumps.base import UNNAMED, Dump, GroupAttributes, Restorer, TensorSpec
 from fmcompress.dumps.losses import Losses
 from fmcompress.dumps.single import SingleWriter
 from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
@@ -23,8 +23,6 @@ from fmcompress.files import open_source, reserve
 
 __all__ = ["Restorer", "Writer", "new_header", "open", "read_header"]
 
-# What NumPy calls an array that was saved without a name.
-UNNAMED = "arr_0"
 _MAX_HEADER_BYTES = 1 << 16
 
 

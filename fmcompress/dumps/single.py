@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from fmcompress.dumps.base import GroupAttributes, TensorSpec, Writer
+from fmcompress.dumps.base import UNNAMED, GroupAttributes, TensorSpec, Writer
 from fmcompress.errors import UnsupportedError
 
 
@@ -31,7 +31,7 @@ class SingleWriter(Writer):
                 hint="pick one with --layers, or another format",
             )
         (tensor,) = tensors
-        if "name" not in self.keeps:
+        if "name" not in self.keeps and tensor.name != UNNAMED:
             self.losses.note(f"the name {tensor.name!r}")
         if "dtype" not in self.keeps:
             self.losses.note(f"the dtype {tensor.element_type}", tensor.name)

@@ -51,7 +51,7 @@ def is_zarr(folder: Path) -> bool:
 def find_files(root: Path, *, stores: bool = True) -> list[Found]:
     """Find all files below a folder, and the empty folders, in the order of their paths.
 
-    A symbolic link to a file is taken for the file.
+    A symbolic link to a file is taken for the file; who opens the folder says so.
 
     Parameters
     ----------

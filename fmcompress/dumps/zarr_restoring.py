@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.contents import LayerInfo, parse_json
+from fmcompress.dumps.base import UNNAMED
 from fmcompress.dumps.base import Restorer as BaseRestorer
 from fmcompress.dumps.file_list import FileList, prefixes
 from fmcompress.dumps.tree import Found, TreeReader, TreeWriter, remove_empty_folders
 from fmcompress.dumps.zarr_metadata import MAX_METADATA_BYTES
-from fmcompress.dumps.zarr_store import UNNAMED, ArrayFiles, Nodes, find_nodes
+from fmcompress.dumps.zarr_store import ArrayFiles, Nodes, find_nodes
 from fmcompress.errors import DamagedError, error_context
 from fmcompress.records import Piece
 from fmcompress.spool import Box, Spool, extents, inside

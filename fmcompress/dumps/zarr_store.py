@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fmcompress.contents import parse_json
-from fmcompress.dumps.base import BLOCK_BYTES, is_mostly_unwritten
+from fmcompress.dumps.base import BLOCK_BYTES, UNNAMED, is_mostly_unwritten
 from fmcompress.dumps.file_list import prefixes
 from fmcompress.dumps.tree import NODE_NAMES, TreeReader
 from fmcompress.dumps.zarr_chunks import ChunkCoder, why_not_encoded
@@ -20,8 +20,6 @@ from fmcompress.dumps.zarr_metadata import (
 from fmcompress.errors import DamagedError, error_context
 from fmcompress.spool import Box, grid
 
-# What an array is called that is the whole store.
-UNNAMED = "arr_0"
 # Larger rows of chunks go through a temporary file.
 MOST_ROW_BYTES = 1 << 26
 
