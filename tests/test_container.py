@@ -198,7 +198,7 @@ def test_many_layers_do_not_take_forever() -> None:
     start = time.monotonic()
     data, _ = write([carried(f"layer {i}") for i in range(20_000)])
     assert len(fmcompress.open(io.BytesIO(data))) == 20_000
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 60  # squared in their number, it would be minutes
 
 
 # --- Descriptions --------------------------------------------------------------------------
