@@ -90,16 +90,22 @@ def read_box(dataset: h5py.Dataset, box: Box, dtype: np.dtype[Any]) -> NDArray[A
     return found
 
 
+def _endless_axis(dataset: h5py.Dataset) -> int | None:
+    """Return the axis that alone has no end; None where none has, or several have."""
+    endless = [axis for axis, length in enumerate(dataset.maxshape) if length is None]
+    return endless[0] if len(endless) == 1 else None
+
+
 def are_listed_wrongly(dataset: h5py.Dataset) -> bool:
     """Tell whether the library may say of chunks that they are where they are not.
 
     HDF5 2.0 does where one axis has no end and is not the first, in files of its newer formats: it
     counts as if no other axis stood before that one.
     """
-    endless = [axis for axis, length in enumerate(dataset.maxshape) if length is None]
-    if len(endless) != 1:
+    endless = _endless_axis(dataset)
+    if endless is None:
         return False
-    before = range(endless[0])
+    before = range(endless)
     if all(dataset.maxshape[axis] <= dataset.chunks[axis] for axis in before):
         return False
 
@@ -109,66 +115,6 @@ def are_listed_wrongly(dataset: h5py.Dataset) -> bool:
 
     with library_errors():
         return dataset.id.chunk_iter(look) is None
-
-
-class _Allocated:
-    """Numbers, in C order, of the chunks that a dataset has in the file, and where they lie there.
-
-    Raises
-    ------
-    DamagedError
-        If the library cannot read that, or one is where none can be, or there twice, or they are
-        not in order: a dataset written by such a list of chunks would be another one.
-    """
-
-    def __init__(self, dataset: h5py.Dataset) -> None:
-        self._chunk = dataset.chunks
-        self.counts = _chunk_counts(dataset)
-        # Millions of chunks must not become millions of objects.
-        numbers, masks, offsets, sizes = array("q"), array("L"), array("q"), array("q")
-
-        def note(chunk: Any) -> None:
-            place = _chunk_place(chunk.chunk_offset, self._chunk, self.counts)
-            number = _chunk_number(place, self.counts)
-            if max(number, chunk.byte_offset + chunk.size) > _MAX_INT64:
-                raise DamagedError(f"chunk {chunk.chunk_offset} cannot lie in any file")
-            numbers.append(number)
-            masks.append(chunk.filter_mask)
-            offsets.append(chunk.byte_offset)
-            sizes.append(chunk.size)
-
-        with library_errors():
-            dataset.id.chunk_iter(note)
-        found = np.array(numbers, np.int64)
-        order = np.argsort(found, kind="stable")
-        self.numbers = found[order]
-        if np.any(self.numbers[1:] == self.numbers[:-1]):
-            raise DamagedError("one of its HDF5 chunks is listed twice")
-        if not _are_in_order(found, self.counts, dataset.maxshape):
-            raise DamagedError("its HDF5 chunks are not listed in their order: none is found")
-        self.masks = np.array(masks, np.uint32)[order]
-        self.offsets = np.array(offsets, np.int64)
-        self.sizes = np.array(sizes, np.int64)
-
-
-def _are_in_order(
-    numbers: NDArray[np.int64], counts: Sequence[int], maxshape: Sequence[int | None]
-) -> bool:
-    """Tell whether chunks are listed as the library lists them: it searches for one by halving.
-
-    That is C order, but for the index of its newer formats where one axis alone has no end: that
-    axis comes first there.
-    """
-    if np.all(numbers[1:] > numbers[:-1]):
-        return True
-    endless = [axis for axis, length in enumerate(maxshape) if length is None]
-    if len(endless) != 1:
-        return False
-    inner = math.prod(counts[endless[0] + 1 :])
-    before, rest = np.divmod(numbers, counts[endless[0]] * inner)
-    along, behind = np.divmod(rest, inner)
-    keys = (along * math.prod(counts[: endless[0]]) + before) * inner + behind
-    return bool(np.all(keys[1:] > keys[:-1]))
 
 
 def _chunk_counts(dataset: h5py.Dataset) -> tuple[int, ...]:
@@ -202,6 +148,23 @@ def _chunk_number(place: Sequence[int], counts: Sequence[int]) -> int:
     return number
 
 
+def _are_in_order(numbers: NDArray[np.int64], counts: Sequence[int], endless: int | None) -> bool:
+    """Tell whether chunks are listed as the library lists them: it searches for one by halving.
+
+    That is C order, but for the index of its newer formats where one axis alone has no end: that
+    axis comes first there.
+    """
+    if np.all(numbers[1:] > numbers[:-1]):
+        return True
+    if endless is None:
+        return False
+    inner = math.prod(counts[endless + 1 :])
+    before, rest = np.divmod(numbers, counts[endless] * inner)
+    along, behind = np.divmod(rest, inner)
+    keys = (along * math.prod(counts[:endless]) + before) * inner + behind
+    return bool(np.all(keys[1:] > keys[:-1]))
+
+
 class AllocatedChunks:
     """The chunks of a dataset that have a place in the file, by their number in C order.
 
@@ -210,32 +173,57 @@ class AllocatedChunks:
     dataset : h5py.Dataset
         A chunked one.
 
+    Attributes
+    ----------
+    offsets, sizes : ndarray of int64
+        Where they lie in the file, in bytes.
+
     Raises
     ------
     DamagedError
-        If they cannot be those of the dataset.
+        If the library cannot read that, or one is where none can be, or there twice, or they are
+        not in order: a dataset written by such a list of chunks would be another one.
     """
 
     def __init__(self, dataset: h5py.Dataset) -> None:
-        found = _Allocated(dataset)
         self._chunk = dataset.chunks
-        self._counts = found.counts
-        self._numbers = found.numbers
-        self._masks = found.masks
+        self._counts = _chunk_counts(dataset)
+        # Millions of chunks must not become millions of objects.
+        numbers, masks, offsets, sizes = array("q"), array("L"), array("q"), array("q")
+
+        def note(chunk: Any) -> None:
+            place = _chunk_place(chunk.chunk_offset, self._chunk, self._counts)
+            number = _chunk_number(place, self._counts)
+            if max(number, chunk.byte_offset + chunk.size) > _MAX_INT64:
+                raise DamagedError(f"chunk {chunk.chunk_offset} cannot lie in any file")
+            numbers.append(number)
+            masks.append(chunk.filter_mask)
+            offsets.append(chunk.byte_offset)
+            sizes.append(chunk.size)
+
+        with library_errors():
+            dataset.id.chunk_iter(note)
+        found = np.array(numbers, np.int64)
+        order = np.argsort(found, kind="stable")
+        self._numbers = found[order]
+        if np.any(self._numbers[1:] == self._numbers[:-1]):
+            raise DamagedError("one of its HDF5 chunks is listed twice")
+        if not _are_in_order(found, self._counts, _endless_axis(dataset)):
+            raise DamagedError("its HDF5 chunks are not listed in their order: none is found")
+        self._masks = np.array(masks, np.uint32)[order]
+        self.offsets = np.array(offsets, np.int64)[order]
+        self.sizes = np.array(sizes, np.int64)[order]
 
     def __len__(self) -> int:
         return int(self._numbers.size)
-
-    def _number(self, place: Sequence[int]) -> int:
-        return _chunk_number(place, self._counts)
 
     def within(self, box: Box) -> Iterator[tuple[tuple[int, ...], int]]:
         """Yield offset and filter mask of those in a box of whole rows, in C order."""
         sides = zip(box, self._chunk, strict=True)
         first = tuple(part.start // side for part, side in sides)
         last = tuple((part.stop - 1) // side for part, side in zip(box, self._chunk, strict=True))
-        start = np.searchsorted(self._numbers, self._number(first), "left")
-        stop = np.searchsorted(self._numbers, self._number(last), "right")
+        start = np.searchsorted(self._numbers, _chunk_number(first, self._counts), "left")
+        stop = np.searchsorted(self._numbers, _chunk_number(last, self._counts), "right")
         for index in range(int(start), int(stop)):
             number = int(self._numbers[index])
             place = []
@@ -254,7 +242,7 @@ def stretches(dataset: h5py.Dataset) -> list[tuple[int, int]]:
     DamagedError
         If the library cannot read where they are, or they cannot be those of the dataset.
     """
-    found = _Allocated(dataset)
+    found = AllocatedChunks(dataset)
     starts, lengths = found.offsets, found.sizes
     order = np.argsort(starts, kind="stable")
     starts, lengths = starts[order], lengths[order]
