@@ -17,7 +17,8 @@ from typing import IO, BinaryIO, TypeAlias
 
 from fmcompress.errors import FmcError
 
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+# What the system says where there is no room.
+DISK_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 # Beyond so many files, syncing each one takes longer than syncing all that waits to be written.
 _MOST_SYNCED = 256
 # Seconds between attempts to remove a folder that other threads may still write to.
@@ -184,7 +185,7 @@ def replacing(
             with open(target, "wb") as device:
                 yield device
         except OSError as error:
-            error.filename = name_of(target) if error.errno in _FULL else error.filename
+            error.filename = name_of(target) if error.errno in DISK_FULL else error.filename
             raise
         return
     path = Path(os.path.realpath(target))
@@ -202,7 +203,7 @@ def replacing(
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        if isinstance(error, OSError) and (error.errno in _FULL or error.filename == temporary):
+        if isinstance(error, OSError) and (error.errno in DISK_FULL or error.filename == temporary):
             error.filename = name_of(target)  # nobody knows the temporary file's name
         raise
 
@@ -237,7 +238,7 @@ def _replacing_folder(target: Target, overwrite: bool) -> Iterator[Path]:
             named = os.fspath(error.filename) if isinstance(error.filename, str | Path) else ""
             if named.startswith(str(temporary)):  # nobody knows the temporary folder's name
                 error.filename = name_of(target) + named[len(str(temporary)) :]
-            elif error.errno in _FULL:
+            elif error.errno in DISK_FULL:
                 error.filename = name_of(target)
         raise
     if aside.is_dir():

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
+from fmcompress.files import DISK_FULL
 
 # What zipfile and its decompressors raise on damaged archives.
 _BROKEN = (
@@ -27,8 +28,8 @@ _BROKEN = (
     RuntimeError,
     ValueError,
 )
-# For these no archive is to blame: full disks, quotas, limits, broken hardware.
-_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+# For these no archive is to blame.
+_SYSTEM = {*DISK_FULL, errno.EIO}
 _LOCAL_BYTES = 30  # of a member's own header, but for its name and extra field
 _ENCRYPTED = 1
 
