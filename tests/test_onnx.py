@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from same_dump import packed_path, round_trip
 
 import fmcompress
-from fmcompress import dumps
+from fmcompress import conversion, dumps
 from fmcompress.dumps import Tensor, TensorSpec, format_named
 from fmcompress.dumps.protobuf import bytes_head, number_field, varint, varints
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
@@ -163,7 +163,19 @@ def test_other_ways_to_write_the_same(way: str, tmp_path: Path) -> None:
     path = saved(tmp_path, OTHER_WAYS[way])
     np.testing.assert_array_equal(only(path).read(), INTEGERS)
     assert only(path).read().dtype == np.int8
+    np.testing.assert_array_equal(np.concatenate([*only(path).blocks()]), INTEGERS.reshape(-1))
     assert round_trip(path).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("way", OTHER_WAYS)
+def test_large_ones_are_converted(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is too large to be read as a whole, and is carried, is not taken for plain bytes."""
+    monkeypatch.setattr(conversion, "_WHOLE_BYTES", 0)
+    fmcompress.compress(saved(tmp_path, OTHER_WAYS[way]), tmp_path / "packed")
+    fmcompress.decompress(tmp_path / "packed", tmp_path / "new.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "new.npy"), INTEGERS)
 
 
 @pytest.mark.parametrize("packed", [1, 2, 6])
@@ -176,6 +188,7 @@ def test_floats_in_pieces(packed: int, tmp_path: Path) -> None:
     path = saved(tmp_path, data)
     tensor = only(path)
     np.testing.assert_array_equal(tensor.read(), FLOATS)
+    np.testing.assert_array_equal(np.concatenate([*tensor.blocks()]), FLOATS.reshape(-1))
     assert tensor.carried == ("" if packed == 1 else "its elements are not in one stretch")
     assert round_trip(path).read_bytes() == data
 

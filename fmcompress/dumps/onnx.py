@@ -91,6 +91,13 @@ class _OnnxTensor(StoredArray):
         """The documentation string, where there is one."""
         return {} if self._doc is None else {"doc_string": self._doc}
 
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield the elements in C order; as one block where they are not plain bytes."""
+        if self.carried:
+            yield self.read().reshape(-1)
+        else:
+            yield from super().blocks()
+
     def read(self) -> NDArray[Any]:
         """Return the array: packed elements as bytes, types that NumPy has not as opaque items.
 
