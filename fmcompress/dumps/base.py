@@ -327,9 +327,9 @@ class Writer(ABC):
         """End the tensor."""
         return
 
-    @abstractmethod
     def finish(self) -> None:
         """Complete the file and close it."""
+        self.close()
 
     @abstractmethod
     def close(self) -> None:

@@ -91,10 +91,6 @@ class Writer(BaseWriter):
         """Take its next elements."""
         self._file.write(elements.view("u1").data)
 
-    def finish(self) -> None:
-        """Complete the file."""
-        self.close()
-
     def close(self) -> None:
         """Close the file."""
         self._file.close()

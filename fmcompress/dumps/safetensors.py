@@ -283,10 +283,6 @@ class Writer(BaseWriter):
         if self._left:
             raise DamagedError("its elements do not fill its shape", layer=self._name)
 
-    def finish(self) -> None:
-        """Complete the file and close it."""
-        self.close()
-
     def close(self) -> None:
         """Close the file, complete or not."""
         self._file.close()

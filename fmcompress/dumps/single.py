@@ -43,10 +43,6 @@ class SingleWriter(Writer):
         self.losses.attributes(lost, tensor.name)
         self._file = path.open("wb")
 
-    def finish(self) -> None:
-        """Complete the file and close it."""
-        self.close()
-
     def close(self) -> None:
         """Close the file, complete or not."""
         self._file.close()

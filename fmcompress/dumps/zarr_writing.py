@@ -120,10 +120,6 @@ class Writer(BaseWriter):
                         self._array[...] = whole[0]
                 self._next_box()
 
-    def finish(self) -> None:
-        """Nothing is left to be written."""
-        self.close()
-
     def close(self) -> None:
         """Let go of the array."""
         self._array = None
