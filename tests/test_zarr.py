@@ -106,6 +106,14 @@ def there_and_back(path: Path, **options: Any) -> Path:
     return back
 
 
+def test_links_are_said(tmp_path: Path) -> None:
+    put(group_at(tmp_path / "store", 2), "a", maps(4, 4), chunks=(4, 4))
+    (tmp_path / "notes").touch()
+    (tmp_path / "store" / "link").symlink_to(tmp_path / "notes")
+    notes = fmcompress.compress(tmp_path / "store", tmp_path / "packed").notes
+    assert notes == ["symbolic links are packed as the files that they lead to: 1"]
+
+
 # --- There and back -----------------------------------------------------------------------
 
 
@@ -718,6 +726,11 @@ HOSTILE = {
         layers(row("arr_0", place={"array": "", "bytes": 3, "chunks": [2]})),
         chunk([1, 2, 0, 3]),
     ),
+    "half a chunk in the template, behind which nothing comes": hostile(
+        template((0, META), (len(META), b"x")),
+        layers(row("arr_0", place={"array": "", "bytes": 3, "chunks": [2]})),
+        chunk([1, 2, 0, 3]),
+    ),
 }
 
 
@@ -726,6 +739,7 @@ def test_hostile(name: str, tmp_path: Path) -> None:
     found_by_decompress_alone = name not in (
         *("fewer bytes", "no bytes", "another key", "a dump within"),
         *("half a chunk in the template", "metadata missing"),
+        "half a chunk in the template, behind which nothing comes",
     )
     assert_refused(HOSTILE[name], tmp_path, verified=found_by_decompress_alone)
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from fmcompress.dumps.base import Dump, Tensor
 from fmcompress.dumps.file_list import Entry, FileList, check_list
 from fmcompress.dumps.folder_members import CarriedFile, Groups, Members, MemberTensor
-from fmcompress.dumps.folder_restoring import Layout, Restorer
+from fmcompress.dumps.folder_restoring import Layout, Restorer, inside_file
 from fmcompress.dumps.formats import FORMATS, Format, format_named
 from fmcompress.dumps.tree import (
     Found,
@@ -26,6 +26,7 @@ from fmcompress.dumps.tree import (
     find_store,
     found_file,
     is_zarr,
+    notes_of_links,
 )
 from fmcompress.errors import DamagedError, FmcError, ParameterError, UnsupportedError
 from fmcompress.views import Window
@@ -72,9 +73,7 @@ class _DiskFolder(_FolderDump):
             raise
         if not any(self._formats):
             raise UnsupportedError("no file in it is a dump", hint="name a folder of dumps")
-        links = sum(file.source.is_symlink() for whole in found for file in whole.files())
-        if links:
-            self.notes = [f"symbolic links are packed as the files that they lead to: {links}"]
+        self.notes = notes_of_links(found)
         description = {"bytes": sum(file.nbytes for file in found), "files": self.files}
         check_list({"format": self.format, **description})
         entries = FileList(description).entries
@@ -103,7 +102,7 @@ class _DiskFolder(_FolderDump):
                 if found.inside is not None:
                     raise
                 self._formats[index], reason = None, error.cause
-        self.files.append({"path": found.path, "bytes": found.nbytes})
+        self.files.append(found.row())
         if found.path.endswith("/"):
             return []
         entry = Entry(found.path, found.nbytes, 0)
@@ -152,7 +151,7 @@ class _FolderView(_FolderDump):
             if owner := files.owner(name):
                 self._absent.setdefault(owner[0], []).append(owner[1])
         self.files = description.get("files", [])
-        members = Members(self._open_member, self._context)
+        members = Members(self._open_member, lambda index: inside_file(entries[index]))
         self._take(entries, [], members)
         try:
             for index, entry in enumerate(entries):
@@ -179,15 +178,6 @@ class _FolderView(_FolderDump):
         entry = self.entries[index]
         absent = self._absent.get(index, ())
         return format_named(entry.format).open(self._window(entry), absent, entry.description)
-
-    @contextlib.contextmanager
-    def _context(self, index: int) -> Iterator[None]:
-        try:
-            yield
-        except FmcError as error:
-            path = self.entries[index].path
-            error.layer = path if error.layer is None else f"{path}/{error.layer}"
-            raise
 
 
 def open(source: Path | BinaryIO, absent: Collection[str], description: Mapping[str, Any]) -> Dump:

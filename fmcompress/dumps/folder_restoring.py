@@ -49,18 +49,20 @@ def _of_member(files: FileList, layer: LayerInfo) -> tuple[int, LayerInfo]:
     DamagedError
         If its place and its name do not fit each other, or the file is no dump.
     """
-    index = layer.place.get("file")
-    if type(index) is not int or files.owner(layer.name) is None:
-        raise DamagedError("its place in the dump is not valid", layer=layer.name)
-    owner = files.owner(layer.name)
-    if owner is None or owner[0] != index or not files.entries[index].format:
+    index, owner = layer.place.get("file"), files.owner(layer.name)
+    if (
+        type(index) is not int
+        or owner is None
+        or owner[0] != index
+        or not files.entries[index].format
+    ):
         raise DamagedError("its place in the dump is not valid", layer=layer.name)
     place = {key: value for key, value in layer.place.items() if key != "file"}
     return index, replace(layer, name=owner[1], place=place)
 
 
 @contextlib.contextmanager
-def _inside(entry: Entry) -> Iterator[None]:
+def inside_file(entry: Entry) -> Iterator[None]:
     """Name layers by their whole names in errors, and the file where there is no layer."""
     try:
         yield
@@ -112,7 +114,7 @@ class Layout(BaseLayout):
         if index < self._last:
             raise DamagedError("layers do not stand in the order of their files", layer=layer.name)
         self._last = index
-        with _inside(self._files.entries[index]):
+        with inside_file(self._files.entries[index]):
             self._layout(index).layer(own, nbytes)
 
     def check_whole(self) -> None:
@@ -121,7 +123,7 @@ class Layout(BaseLayout):
             raise DamagedError("template and layers do not make up the whole dump")
         for index, entry in enumerate(self._files.entries):
             if entry.nbytes and entry.format:
-                with _inside(entry):
+                with inside_file(entry):
                     self._layout(index).check_whole()
 
     def _layout(self, index: int) -> BaseLayout:
@@ -180,7 +182,7 @@ class Restorer(BaseRestorer):
             self._end_member()
             self._begin_member(index, self._files.entries[index].description)
         assert self._member is not None
-        with _inside(self._files.entries[index]):
+        with inside_file(self._files.entries[index]):
             self._member.begin(own, dtype)
 
     def write(self, elements: NDArray[Any]) -> None:
@@ -233,7 +235,7 @@ class Restorer(BaseRestorer):
         entry = self._files.entries[self._index]
         member, self._member = self._member, None
         try:
-            with _inside(entry):
+            with inside_file(entry):
                 member.finish(picked)
         finally:
             member.close()

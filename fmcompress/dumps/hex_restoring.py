@@ -51,7 +51,7 @@ class Layout(BaseLayout):
             If they do not.
         """
         super().check_whole()
-        gaps = [*self._gaps, (self._template_end, self._nbytes)]
+        gaps = self.gaps
         if len(self._lines) > 1:
             raise DamagedError("a text of words holds one layer")
         for count, line_bytes, ending in self._lines:

@@ -67,7 +67,7 @@ class Layout:
         self._nbytes: int = description["bytes"]
         self._places = places
         self._template_end = 0
-        self._gaps: list[tuple[int, int]] = []  # start and end of what the template leaves out
+        self._gaps: list[tuple[int, int]] = []  # before pieces of the template
         self._stretches: list[tuple[int, int]] = []  # start and end of layers' data
         self._packed_bytes = 0  # data of layers that have no stretch of their own
 
@@ -85,6 +85,11 @@ class Layout:
             if offset > self._template_end:
                 self._gaps.append((self._template_end, offset))
             self._template_end = offset + size
+
+    @property
+    def gaps(self) -> list[tuple[int, int]]:
+        """Start and end of what the template leaves out; the last one may be empty."""
+        return [*self._gaps, (self._template_end, self._nbytes)]
 
     def layer(self, layer: LayerInfo, nbytes: int) -> None:
         """Take notice of a coded layer of `nbytes` bytes.
@@ -122,7 +127,7 @@ class Layout:
         DamagedError
             If they do not.
         """
-        gaps = [*self._gaps, (self._template_end, self._nbytes)]
+        gaps = self.gaps
         left = sum(end - start for start, end in gaps)
         index, at = 0, 0
         for start, end in sorted(self._stretches):

@@ -99,6 +99,12 @@ def find_store(path: str, folder: Path) -> Found:
     return Found(path, folder, sum(file.nbytes for file in inside), inside)
 
 
+def notes_of_links(found: Sequence[Found]) -> list[str]:
+    """Return what is to be said of the files that are reached through links."""
+    links = sum(file.source.is_symlink() for whole in found for file in whole.files())
+    return [f"symbolic links are packed as the files that they lead to: {links}"] if links else []
+
+
 def found_file(path: str, source: Path) -> Found:
     """Take one file that was named.
 

@@ -17,7 +17,7 @@ from fmcompress.dumps.base import Dump, Tensor
 from fmcompress.dumps.file_dtypes import held_types
 from fmcompress.dumps.file_list import FileList, check_list
 from fmcompress.dumps.layout import Layout as BaseLayout
-from fmcompress.dumps.tree import Found, JoinedFile, TreeReader, find_files
+from fmcompress.dumps.tree import Found, JoinedFile, TreeReader, find_files, notes_of_links
 from fmcompress.dumps.zarr_restoring import Restorer
 from fmcompress.dumps.zarr_store import ArrayFiles, JsonAttributes, find_nodes
 from fmcompress.dumps.zarr_writing import Writer
@@ -52,14 +52,14 @@ class _Array(Tensor):
         """Return what unsigned integers hold, where an attribute says so."""
         if self.dtype is None or self.dtype.kind not in "iu":
             return ""
-        for name in held_types(dict(self.attributes)):
+        for name in held_types(self.attributes.read()):
             held = holding_dtype(name)
             if (held.kind, held.itemsize) == (self.dtype.kind, self.dtype.itemsize):
                 return name
         return ""
 
     @property
-    def attributes(self) -> Mapping[str, Any]:
+    def attributes(self) -> JsonAttributes:
         """The array's attributes, read on access."""
         return JsonAttributes(self._reader, self._array.document)
 
@@ -130,6 +130,7 @@ class _ZarrDump(Dump):
             self._found: list[Found] = find_files(source, stores=False)
             self.files = [found.row() for found in self._found]
             self.nbytes = sum(found.nbytes for found in self._found)
+            self.notes = notes_of_links(self._found)
             check_list(self.describe())
             reader = TreeReader(FileList(self.describe()), self._found)
         else:
@@ -171,7 +172,7 @@ class Layout(BaseLayout):
     def check_whole(self) -> None:
         """Check that template and layers make up the store, and that no file is in both."""
         super().check_whole()
-        if not self._borders.issuperset(at for gap in self._gaps for at in gap):
+        if not self._borders.issuperset(at for gap in self.gaps for at in gap):
             raise DamagedError("the template holds a part of a file")
 
 

@@ -168,7 +168,8 @@ class JsonAttributes(Mapping[str, Any]):
         folder, slash, self._name = reader.files.entries[document].path.rpartition("/")
         self._path = f"{folder}{slash}.zattrs"
 
-    def _read(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
+        """Return all of them: each look at a single one reads the file anew."""
         if self._name == "zarr.json":
             value = parse_json(self._reader.read(self._document, MAX_METADATA_BYTES))
             value = value.get("attributes", {}) if isinstance(value, dict) else None
@@ -182,10 +183,10 @@ class JsonAttributes(Mapping[str, Any]):
         return value
 
     def __getitem__(self, name: str) -> Any:
-        return self._read()[name]
+        return self.read()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
+        return iter(self.read())
 
     def __len__(self) -> int:
-        return len(self._read())
+        return len(self.read())
