@@ -130,7 +130,9 @@ def _rows(
                 if not type_of(tensor.dtype, tensor.element_type):
                     raise UnsupportedError(f"{info.dtype} is no plain element type")
                 tensor.check()
-                if tensor.nbytes > _MOST_EXPANDED * tensor.stored_bytes + _WHOLE_BYTES:
+                if tensor.packed:
+                    raise UnsupportedError("its elements are two a byte, and it was not coded")
+                if tensor.nbytes > _MOST_EXPANDED * tensor.distinct_bytes + _WHOLE_BYTES:
                     raise UnsupportedError("it repeats its data too many times")
             except UnsupportedError as error:
                 lost.append(f"layer {info.name!r} is left out: {error.cause}")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from same_dump import assert_same_npy, assert_same_npz, packed_path, round_trip
 
 import fmcompress
+from fmcompress import conversion
 from fmcompress.dumps.zip_archives import reading
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 
@@ -460,3 +461,15 @@ def test_a_full_disk_is_no_damage(number: int) -> None:
     for error in (OSError("Invalid data stream"), OSError(errno.EINVAL, "Invalid argument")):
         with pytest.raises(DamagedError), reading("a"):
             raise error
+
+
+def test_well_compressed_members_are_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a filter packed tightly is no view that repeats its data."""
+    monkeypatch.setattr(conversion, "_WHOLE_BYTES", 0)
+    zeros = np.zeros((100, 1000))
+    np.savez_compressed(tmp_path / "maps.npz", a=zeros)
+    fmcompress.compress(tmp_path / "maps.npz", tmp_path / "packed")
+    fmcompress.decompress(tmp_path / "packed", tmp_path / "new.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "new.npy"), zeros)

@@ -464,3 +464,17 @@ def test_read_as_onnx_reads() -> None:
         if not element_type and "fnuz" not in name and name != "string":
             assert found.tolist() == expected.tolist()
             assert found.dtype == expected.dtype
+
+
+def test_packed_elements_that_were_not_coded_are_no_bytes(tmp_path: Path) -> None:
+    """They are left out and named, not given as other numbers."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.pb").write_bytes((GOLDEN / "int4_even_raw.pb").read_bytes())
+    np.save(folder / "b.npy", INTEGERS)
+    fmcompress.compress(folder, tmp_path / "packed", layers="b*")
+    told = fmcompress.decompress(tmp_path / "packed", tmp_path / "new.safetensors", layers="*")
+    assert any("two a byte" in text for text in told.warnings)
+    with dumps.open_dump(tmp_path / "new.safetensors") as dump:
+        assert len(dump.tensors) == 1
+        np.testing.assert_array_equal(dump.tensors[0].read(), INTEGERS)

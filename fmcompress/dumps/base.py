@@ -89,6 +89,11 @@ class Tensor(ABC):
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
+    def distinct_bytes(self) -> int:
+        """Bytes of its elements without those that a view repeats."""
+        return self.nbytes
+
+    @property
     def attributes(self) -> Mapping[str, Any]:
         """Attributes of the tensor; empty where the format has none."""
         return {}

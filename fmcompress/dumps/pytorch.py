@@ -108,6 +108,11 @@ class _Tensor(StoredArray):
                 hint="read that layer, or give back the whole file first",
             )
 
+    @property
+    def distinct_bytes(self) -> int:
+        """Bytes of the stretch that it is a view of."""
+        return self.stretch[1] - self.stretch[0]
+
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield the elements in the file's order; of a strided view, in C order."""
         if self._dense and not self._tensor.marks:
