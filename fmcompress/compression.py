@@ -11,8 +11,8 @@ from fmcompress import container, dumps
 from fmcompress.chunks import code_chunk
 from fmcompress.coding import Coding, Options
 from fmcompress.contents import Contents, LayerInfo
-from fmcompress.dumps import Dump, template_pieces
-from fmcompress.errors import FmcError, ParameterError, error_context
+from fmcompress.dumps import template_pieces
+from fmcompress.errors import FmcError, error_context
 from fmcompress.files import (
     Sources,
     Target,
@@ -88,7 +88,7 @@ def compress(
     with (
         error_context(file=name_of(source)),
         source_paths(source) as paths,
-        _open(paths, raw) as dump,
+        dumps.open_sources(paths, raw) as dump,
     ):
         plan = Plan(dump, layers, options)
         with replacing(target, overwrite=overwrite) as place, writing(place) as file:
@@ -128,7 +128,7 @@ def stats(
                     else []
                 )
                 return stats_of_contents(file.contents, name_of(source), picked, warnings)
-        with _open(paths, raw) as dump:
+        with dumps.open_sources(paths, raw) as dump:
             plan = Plan(dump, layers, options)
             contents = _write(plan, _Nowhere(), progress)
     return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings, plan.notes)
@@ -144,14 +144,6 @@ def _keep_dumps(source: Sources, target: Target) -> None:
             file=name_of(target),
             hint="name the output last, or remove that file first",
         )
-
-
-def _open(paths: Sequence[Path], raw: Mapping[str, Any] | None) -> Dump:
-    if len(paths) == 1:
-        return dumps.open_dump(paths[0], raw)
-    if raw is not None:
-        raise ParameterError("raw files are taken one by one", hint="give a single input")
-    return dumps.open_dumps(paths)
 
 
 class _Nowhere:

@@ -8,7 +8,7 @@ import threading
 import weakref
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -23,6 +23,7 @@ from fmcompress.records import Kind, Record
 from fmcompress.views import View
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from fmcompress.dumps import Tensor
@@ -131,14 +132,27 @@ class File(Mapping[str, "Layer"]):
 
     def read_chunk(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[Any]:
         """Decode the elements of one chunk, in word order."""
-        info = self.contents.layers[layer]
-        with error_context(file=self.name, layer=info.name), chunk_context(number):
-            record = self._chunks[layer][number]
-            payload = self.read_record(record)
-            sizes = records.parse_chunk(record, payload)
-            if sizes != self.contents.chunks[layer][number]:
-                raise DamagedError("differs from the index")
-            return decoder.elements(number, decoder.decode(sizes, payload))
+        with self._chunk_context(layer, number):
+            return decoder.elements(number, self._words(layer, number, decoder))
+
+    def read_words(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[np.uint32]:
+        """Decode the words of one chunk."""
+        with self._chunk_context(layer, number):
+            return self._words(layer, number, decoder)
+
+    @contextmanager
+    def _chunk_context(self, layer: int, number: int) -> Iterator[None]:
+        name = self.contents.layers[layer].name
+        with error_context(file=self.name, layer=name), chunk_context(number):
+            yield
+
+    def _words(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[np.uint32]:
+        record = self._chunks[layer][number]
+        payload = self.read_record(record)
+        sizes = records.parse_chunk(record, payload)
+        if sizes != self.contents.chunks[layer][number]:
+            raise DamagedError("differs from the index")
+        return decoder.decode(sizes, payload)
 
     @property
     def groups(self) -> Mapping[str, Mapping[str, Any]]:

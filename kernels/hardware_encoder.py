@@ -21,8 +21,8 @@ MOST_CREDIT = 16 * CREDIT_UNIT
 # Place of the only one in a power of two, found with a de Bruijn sequence.
 _SEQUENCE = 0x077CB531
 _PLACE = np.zeros(32, np.int64)
-for _place in range(32):
-    _PLACE[(_SEQUENCE << _place & 0xFFFFFFFF) >> 27] = _place
+for _i in range(32):
+    _PLACE[(_SEQUENCE << _i & 0xFFFFFFFF) >> 27] = _i
 
 
 # What does not change during a run: w, n and z; when to stop; what both consumers together may take
@@ -63,9 +63,9 @@ Signals = namedtuple(
 )
 
 # Columns of the trace.
-_REGISTERS = (Bench, Control, Znz, Difference, Coder, Packer, Buffer)
+REGISTERS = (Bench, Control, Znz, Difference, Coder, Packer, Buffer)
 COLUMNS = (
-    *(f"{u}.{r}" for u, t in zip(Units._fields, _REGISTERS, strict=True) for r in t._fields),
+    *(f"{u}.{r}" for u, t in zip(Units._fields, REGISTERS, strict=True) for r in t._fields),
     *Signals._fields,
     *("znz_data", "bpc_data", "code_bits", "code"),
 )

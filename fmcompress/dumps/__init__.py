@@ -17,6 +17,7 @@ from fmcompress.dumps.formats import (
     format_named,
     open_dump,
     open_dumps,
+    open_sources,
     recognise,
 )
 from fmcompress.dumps.layout import Layout, template_pieces
@@ -34,6 +35,7 @@ __all__ = [
     "format_named",
     "open_dump",
     "open_dumps",
+    "open_sources",
     "recognise",
     "template_pieces",
 ]

@@ -228,6 +228,23 @@ def open_dump(path: Path, raw: Mapping[str, Any] | None = None) -> Dump:
     return format_.open(path)
 
 
+def open_sources(paths: Sequence[Path], raw: Mapping[str, Any] | None = None) -> Dump:
+    """Open what a user names: one dump, or several as one folder of dumps.
+
+    Raises
+    ------
+    ParameterError
+        If `raw` is given for several.
+    OSError, DamagedError, UnsupportedError, ParameterError
+        As `open_dump` and `open_dumps`.
+    """
+    if len(paths) == 1:
+        return open_dump(paths[0], raw)
+    if raw is not None:
+        raise ParameterError("raw files are taken one by one", hint="give a single input")
+    return open_dumps(paths)
+
+
 def open_dumps(paths: Sequence[Path]) -> Dump:
     """Open several files and folders as one folder of dumps: the folder that holds them all.
 
