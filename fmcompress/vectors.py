@@ -1,0 +1,342 @@
+"""Vectors for a test bench of the hardware: `write_vectors` (docs/VECTORS.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+import numpy as np
+
+import fmcompress
+from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.coding import Coding, Options
+from fmcompress.errors import FmcError, ParameterError, error_context
+from fmcompress.files import Sources, inside, listed_sources, name_of, replacing
+from fmcompress.layer_words import LayerWords, Words, open_words
+from fmcompress.progress import Progress, Step, silent
+from fmcompress.vector_cases import Case, case_line, words_of
+from fmcompress.vector_files import BITS, HEX, bit_lines, hex_lines
+from fmcompress.vector_picking import Cut
+from fmcompress.vector_set import (
+    BPC,
+    CASES,
+    DATA,
+    NUM_WORDS,
+    NUM_WORDS_BITS,
+    ZNZ,
+    DigestedFile,
+    VectorLayer,
+    VectorSet,
+    VectorTransmission,
+    layer_id,
+    write_manifest,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_WIDTHS = (8, 16, 32)
+_BLOCK_SIZES = (8, 16, 32)
+_SHOWN_NAMES = 3
+
+
+def write_vectors(
+    source: Sources,
+    folder: str | os.PathLike[str],
+    *,
+    layers: Sequence[str] | str | None = None,
+    chunks: str | int | Sequence[int] | None = None,
+    max_words: int | None = None,
+    seed: int | None = None,
+    raw: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
+    **coding: Unpack[Coding],
+) -> VectorSet:
+    """Write what a test bench feeds the hardware, and what the hardware should answer.
+
+    Each chunk of a layer is a transmission: its words, the ZNZ and the BPC words, with last flags.
+
+    Parameters
+    ----------
+    source : path or binary file, or sequence of paths
+        A dump or a container; kept.
+    folder : path
+        The folder to make; it is written beside and renamed when complete.
+    layers : glob or globs, optional
+        Layers to take.
+    chunks : str, or int or sequence of int, optional
+        Chunks to take of each layer: numbers as ``0,3,10:12`` (10 and 11), or ``random:4``, four
+        drawn in each layer. All by default.
+    max_words : int, optional
+        Cut transmissions to their first `max_words` words or, with a seed, to so many words from a
+        place that is drawn.
+    seed : int, optional
+        Of what is drawn: windows, chunks, stall patterns. The same seed gives the same bytes.
+    raw : mapping, optional
+        As `compress`.
+    overwrite : bool
+        Replace an existing folder that is not empty.
+    progress : callable
+        Called with a `Step` now and then.
+    **coding
+        How words are made: `fmcompress.coding.Coding` lists the arguments. Differences are formed
+        as by the RTL's encoder, ``signed``, whatever the layer's own are.
+
+    Returns
+    -------
+    VectorSet
+        What was written.
+
+    Raises
+    ------
+    ParameterError
+        If the hardware cannot have a parameter, nor a layer that was picked by its name; if
+        nothing is left; if a parameter is outside its range or does not fit the data.
+    FmcError
+        If the folder exists and is not empty.
+    DamagedError, UnsupportedError, OSError
+        As `compress`.
+    """
+    options = Options(**coding)
+    cut = Cut(chunks, max_words, seed)
+    _check_options(options)
+    for each in listed_sources(source):
+        if inside(each, folder):
+            raise FmcError("lies in the input", file=name_of(folder), hint="name another output")
+        if inside(folder, each):
+            raise FmcError("holds the input", file=name_of(folder), hint="name another output")
+    names = [layers] if isinstance(layers, str) else layers or []
+    with (
+        error_context(file=name_of(source)),
+        open_words(source, layers, raw, options) as words,
+        replacing(folder, overwrite=overwrite, folder=True) as place,
+    ):
+        assert isinstance(place, Path)
+        made = VectorSet(
+            source=", ".join(os.path.basename(n.rstrip("/")) or n for n in _names(source)),
+            version=fmcompress.__version__,
+            chunks=cut.chunks if isinstance(cut.chunks, str) else None,
+            max_words=cut.max_words,
+            seed=cut.seed,
+        )
+        _Writing(place, made, options, cut, progress).run(words, names)
+        made.warnings += words.warnings
+        made.notes += [*words.notes, *_remarks(made)]
+        write_manifest(place, made)
+    return made
+
+
+def _names(source: Sources) -> list[str]:
+    return [name_of(each) for each in listed_sources(source)]
+
+
+def _check_options(options: Options) -> None:
+    """Refuse what no layer's hardware can have."""
+    if options.block_size not in _BLOCK_SIZES:
+        raise ParameterError(
+            f"block_size is {options.block_size}, which the hardware codes wrongly",
+            hint="give 8, 16 or 32",
+        )
+    if options.difference not in (None, "signed"):
+        raise ParameterError(
+            f"difference is {options.difference!r}, but the hardware's encoder forms signed ones",
+            hint="leave --difference out",
+        )
+
+
+def _misfit(word_bits: int, block_size: int, burst_bits: int) -> str:
+    """Say why the hardware cannot have these parameters; empty where it can."""
+    if word_bits not in _WIDTHS:
+        return f"its words have {word_bits} bits; the hardware's have 8, 16 or 32"
+    if block_size > word_bits:
+        return f"blocks of {block_size} words of {word_bits} bits; the hardware needs n <= w"
+    if burst_bits + 2 > word_bits:
+        return f"a burst field of {burst_bits} bits; the hardware needs z + 2 <= w"
+    return ""
+
+
+class _Writing:
+    """The files of a set, growing."""
+
+    def __init__(
+        self, folder: Path, made: VectorSet, options: Options, cut: Cut, progress: Progress
+    ) -> None:
+        self._folder = folder
+        self._made = made
+        self._codec = Ebpc(options.block_size, options.max_burst, "signed")
+        self._burst_bits = options.max_burst.bit_length() - 1
+        self._cut = cut
+        self._progress = progress
+        self._done = 0
+
+    def run(self, words: Words, names: Sequence[str]) -> None:
+        """Write all layers; `names` are those that must be there."""
+        with self._file(CASES) as cases:
+            for layer in words.layers():
+                with error_context(layer=layer.info.name):
+                    self._layer(layer, cases, layer.info.name in names)
+        for name, reason in words.left_out.items():
+            if name in names:
+                raise ParameterError(f"has no words: {reason}", layer=name)
+        self._made.left_out |= words.left_out
+        self._cut.check()
+        if not self._made.layers:
+            reasons = sorted({*self._made.left_out.values()}) or ["there are none"]
+            raise ParameterError(
+                f"no layer can become vectors: {'; '.join(reasons)}",
+                hint="pick others with --layers, or quantise with --quantize",
+            )
+
+    def _layer(self, layer: LayerWords, cases: DigestedFile, named: bool) -> None:
+        """Write one layer, or say why not."""
+        info, codec = layer.info, self._codec
+        reason = _misfit(layer.word_bits, codec.block_size, self._burst_bits)
+        numbers = self._cut.numbers(info.name, info.chunks)
+        if not reason and not numbers:
+            reason = "it has none of these chunks" if info.chunks else "it has no words"
+        if reason:
+            if named:
+                raise ParameterError(reason, hint="pick other layers, or another --block-size")
+            self._made.left_out[info.name] = reason
+            return
+        taken = [other.id for other in self._made.layers]
+        case = Case(
+            layer_id(info.name, taken),
+            "dump",
+            *(layer.word_bits, codec.block_size, self._burst_bits),
+            *([], [], []),
+            note=f"{self._made.source}, layer {info.name}, chunks {','.join(map(str, numbers))}",
+        )
+        found = VectorLayer(
+            id=case.id,
+            name=info.name,
+            word_bits=case.word_bits,
+            block_size=case.block_size,
+            burst_bits=case.burst_bits,
+            word_format=info.words,
+            own_difference=layer.difference,
+            transmissions=[],
+        )
+        self._made.layers.append(found)
+        self._transmissions(layer, numbers, case, found)
+        cases.write(case_line(case))
+
+    def _transmissions(
+        self, layer: LayerWords, numbers: Sequence[int], case: Case, found: VectorLayer
+    ) -> None:
+        """Write the words of a layer, file by file of each port, and keep them for its case."""
+        w = case.word_bits
+        with _Ports(self, found) as ports:
+            picked = set(numbers)
+            for chunk, words in enumerate(islice(layer.chunks(), numbers[-1] + 1)):
+                if chunk not in picked:
+                    continue
+                start, end = self._cut.window(found.name, chunk, words.size)
+                words = np.ascontiguousarray(words[start:end])
+                znz, bpc = self._codec.encode(words, w)
+                streams = {DATA: words, ZNZ: words_of(znz, w), BPC: words_of(bpc, w)}
+                found.transmissions.append(
+                    VectorTransmission(chunk, start, *(part.size for part in streams.values()))
+                )
+                number = len(case.words)
+                remark = f"// transmission {number}: chunk {chunk}, words {start} to {end - 1}\n"
+                for port, part in streams.items():
+                    ports.write(port, part, _last(part.size), w, remark)
+                count = np.array([words.size - 1], np.uint32)
+                ports.write(NUM_WORDS, count, None, NUM_WORDS_BITS, "")
+                case.words.append(words)
+                case.znz.append(znz)
+                case.bpc.append(bpc)
+                self._done += words.nbytes
+                self._progress(Step(found.name, self._done, 0))
+
+    @contextmanager
+    def _file(self, name: str) -> Iterator[DigestedFile]:
+        file = self.open(name)
+        try:
+            yield file
+        finally:
+            self.close(file)
+
+    def open(self, name: str) -> DigestedFile:
+        """Open a file of the set; `close` notes its digest."""
+        return DigestedFile(self._folder / name)
+
+    def close(self, file: DigestedFile) -> None:
+        """Close a file, and note its digest."""
+        self._made.files[file.name] = file.close()
+
+    @property
+    def title(self) -> str:
+        """What the files come from."""
+        return json.dumps(self._made.source)
+
+
+class _Ports:
+    """The files of one layer: each port as hex and as bits."""
+
+    def __init__(self, writing: _Writing, layer: VectorLayer) -> None:
+        self._writing = writing
+        self._files = {
+            (port, form): writing.open(layer.file_name(port, form))
+            for port in (DATA, ZNZ, BPC, NUM_WORDS)
+            for form in (HEX, BITS)
+        }
+        numbers = f"w = {layer.word_bits}, n = {layer.block_size}, z = {layer.burst_bits}"
+        origin = f"{writing.title}, layer {json.dumps(layer.name)}, {numbers}"
+        for port in (DATA, ZNZ, BPC):
+            self._files[port, HEX].write(f"// {port}: {{last, word}}; {origin}\n".encode())
+        self._files[NUM_WORDS, HEX].write(f"// num_words_i: words - 1; {origin}\n".encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            self._writing.close(file)
+
+    def write(
+        self,
+        port: str,
+        words: NDArray[np.uint32],
+        last: NDArray[np.bool_] | None,
+        word_bits: int,
+        remark: str,
+    ) -> None:
+        """Write a transmission's words."""
+        self._files[port, HEX].write(remark.encode() + hex_lines(words, last, word_bits))
+        self._files[port, BITS].write(bit_lines(words, last, word_bits))
+
+
+def _last(count: int) -> NDArray[np.bool_]:
+    """Return the last flags of a transmission of so many words."""
+    last = np.zeros(count, np.bool_)
+    last[-1:] = True
+    return last
+
+
+def _remarks(made: VectorSet) -> list[str]:
+    """Say what was left out, and where differences are not as the layer's own."""
+    remarks = []
+    for reason in dict.fromkeys(made.left_out.values()):
+        names = [name for name, its in made.left_out.items() if its == reason]
+        remarks.append(f"left out: {_listed(names)}: {reason}")
+    others = [layer for layer in made.layers if layer.own_difference != "signed"]
+    for difference in dict.fromkeys(layer.own_difference for layer in others):
+        names = [layer.name for layer in others if layer.own_difference == difference]
+        remarks.append(
+            f"differences are signed, as in the RTL, where compress forms {difference} ones: "
+            f"{_listed(names)}"
+        )
+    return remarks
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN_NAMES
+    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
