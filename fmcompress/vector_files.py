@@ -258,7 +258,10 @@ class _PortReader:
         if has_flag:
             wrong |= (values[:, 0] > 1) & (values[:, 0] != _UNKNOWN)
         if wrong.any():
-            at = int(wrong.argmax()) * columns.tokens
+            row = int(wrong.argmax())
+            at = row * columns.tokens
+            if columns.tokens == 2 and not (values[row, 1:] == _INVALID).any():
+                self._refuse(tokens, at + 1, "no last flag", start)
             self._refuse(tokens, at, f"no word of {self._word_bits} bits", start)
         values = values[:kept]
         unknown = np.flatnonzero((values == _UNKNOWN).any(axis=1))

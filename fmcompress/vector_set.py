@@ -15,10 +15,12 @@ from fmcompress.errors import DamagedError, FmcError, UnsupportedError
 MANIFEST, CASES = "manifest.json", "vectors.jsonl"
 SCHEMA = "fmcompress.vectors/1"
 # Ports whose words are in files, as these are named, and the RTL's names of the outputs.
-DATA, ZNZ, BPC, NUM_WORDS = "data", "znz", "bpc", "num_words"
+DATA, ZNZ, BPC = "data", "znz", "bpc"
 OUTPUT_PORTS = {ZNZ: "znz_data_o", BPC: "bpc_data_o", DATA: "data_o"}
-# Width of num_words_i (RTL: LOG_MAX_WORDS).
-NUM_WORDS_BITS = 24
+# Numbers of each transmission, and their bits: for num_words_i (RTL: LOG_MAX_WORDS), and how many BPC
+# words there are, which may be none.
+NUM_WORDS, NUM_WORDS_BITS = "num_words", 24
+BPC_WORDS, BPC_WORDS_BITS = "bpc_words", 32
 _ID = re.compile(r"[A-Za-z0-9_]{1,100}")
 _MOST_MANIFEST_BYTES = 1 << 28
 

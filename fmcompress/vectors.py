@@ -16,7 +16,7 @@ import fmcompress
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.coding import Coding, Options
 from fmcompress.errors import FmcError, ParameterError, error_context
-from fmcompress.files import Sources, inside, listed_sources, name_of, replacing
+from fmcompress.files import Sources, inside, listed_sources, name_of, replacing, same_file
 from fmcompress.layer_words import LayerWords, Words, open_words
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.vector_cases import Case, case_line, words_of
@@ -24,6 +24,8 @@ from fmcompress.vector_files import BITS, HEX, bit_lines, hex_lines
 from fmcompress.vector_picking import Cut
 from fmcompress.vector_set import (
     BPC,
+    BPC_WORDS,
+    BPC_WORDS_BITS,
     CASES,
     DATA,
     NUM_WORDS,
@@ -107,6 +109,8 @@ def write_vectors(
     cut = Cut(chunks, max_words, seed)
     _check_options(options)
     for each in listed_sources(source):
+        if same_file(each, folder):
+            raise FmcError("is both input and output", file=name_of(each), hint="name a new folder")
         if inside(each, folder):
             raise FmcError("lies in the input", file=name_of(folder), hint="name another output")
         if inside(folder, each):
@@ -199,7 +203,7 @@ class _Writing:
         reason = _misfit(layer.word_bits, codec.block_size, self._burst_bits)
         numbers = self._cut.numbers(info.name, info.chunks)
         if not reason and not numbers:
-            reason = "it has none of these chunks" if info.chunks else "it has no words"
+            reason = "it has none of these chunks"
         if reason:
             if named:
                 raise ParameterError(reason, hint="pick other layers, or another --block-size")
@@ -248,8 +252,8 @@ class _Writing:
                 remark = f"// transmission {number}: chunk {chunk}, words {start} to {end - 1}\n"
                 for port, part in streams.items():
                     ports.write(port, part, _last(part.size), w, remark)
-                count = np.array([words.size - 1], np.uint32)
-                ports.write(NUM_WORDS, count, None, NUM_WORDS_BITS, "")
+                ports.count(NUM_WORDS, words.size - 1, NUM_WORDS_BITS)
+                ports.count(BPC_WORDS, streams[BPC].size, BPC_WORDS_BITS)
                 case.words.append(words)
                 case.znz.append(znz)
                 case.bpc.append(bpc)
@@ -285,7 +289,7 @@ class _Ports:
         self._writing = writing
         self._files = {
             (port, form): writing.open(layer.file_name(port, form))
-            for port in (DATA, ZNZ, BPC, NUM_WORDS)
+            for port in (DATA, ZNZ, BPC, NUM_WORDS, BPC_WORDS)
             for form in (HEX, BITS)
         }
         numbers = f"w = {layer.word_bits}, n = {layer.block_size}, z = {layer.burst_bits}"
@@ -293,6 +297,7 @@ class _Ports:
         for port in (DATA, ZNZ, BPC):
             self._files[port, HEX].write(f"// {port}: {{last, word}}; {origin}\n".encode())
         self._files[NUM_WORDS, HEX].write(f"// num_words_i: words - 1; {origin}\n".encode())
+        self._files[BPC_WORDS, HEX].write(f"// number of BPC words; {origin}\n".encode())
 
     def __enter__(self) -> Self:
         return self
@@ -312,6 +317,10 @@ class _Ports:
         """Write a transmission's words."""
         self._files[port, HEX].write(remark.encode() + hex_lines(words, last, word_bits))
         self._files[port, BITS].write(bit_lines(words, last, word_bits))
+
+    def count(self, name: str, number: int, bits: int) -> None:
+        """Write a number of a transmission."""
+        self.write(name, np.array([number], np.uint32), None, bits, "")
 
 
 def _last(count: int) -> NDArray[np.bool_]:
