@@ -16,9 +16,12 @@ ALL_OUT, ALL_ACCEPTED, GATES_END = range(3)
 CREDIT_UNIT = 1 << 16
 MOST_CREDIT = 16 * CREDIT_UNIT
 
-# What a symbol is, by its first five bits; BASE is what stands before a block's symbols.
-RAW, ZERO, RUN, ONES, ALL_ZERO, ALL_ONES, BASE = range(7)
-_KIND = np.array([ALL_ONES, ALL_ZERO, *2 * [ONES], *4 * [RUN], *8 * [ZERO], *16 * [RAW]], np.int64)
+# Symbols are told by their first five bits; behind these 32, what stands before a block's symbols.
+BASE = 32
+# Columns of the table of symbols: length; which of its bits are DBX; what DBX is besides; which bits
+# of the plane are left as DBX makes them; which of its bits are a base; whether it is a run of
+# planes; whether it has the position of ones.
+LENGTH, DBX_BITS, DBX, KEPT, BASE_BITS, IS_RUN, HAS_POSITION = range(7)
 
 # What does not change during a run: w, n and z; when to stop; what both producers together may
 # offer a cycle, 0 for no limit; whether a transmission's words are offered only behind its number
@@ -68,7 +71,7 @@ REGISTERS = (Bench, Control, Znz, Unpacker, Symbol, Collector, Slice)
 COLUMNS = (
     *(f"{u}.{r}" for u, t in zip(Units._fields, REGISTERS, strict=True) for r in t._fields),
     *Signals._fields,
-    *("out_data", "code_bits", "code", "kind"),
+    *("out_data", "code_bits", "code"),
 )
 
 # What `profile` tells apart: bit i of a row's number is the i-th of these. The control waits for
@@ -142,8 +145,8 @@ def decode(
         if u.bench.number_at == numbers.size - 1 and setup.until != GATES_END:
             if setup.until == ALL_ACCEPTED or u.control.running == 0:
                 break
-        kind = np.uint64(_kind(u.symbol, u.unpacker))
-        length = symbols[kind, 0]
+        head = np.uint64(_head(u.symbol, u.unpacker))
+        length = symbols[head, LENGTH]
         offers = _offer(
             u,
             setup,
@@ -163,19 +166,19 @@ def decode(
             np.int64(u.bench.znz_at + 1 == znz_ends[np.uint64(u.bench.znz_transmission)]),
             np.int64(bpc_in[np.uint64(u.bench.bpc_at)]),
             np.int64(u.bench.bpc_at + 1 == bpc_ends[np.uint64(u.bench.bpc_transmission), 0]),
-            np.int64(kind),
+            symbols[head, IS_RUN],
             length,
         )
         word = block[np.uint64(u.slice.place)] & -s.flag
         rest = _rest(u.unpacker.held, length)
         code = u.unpacker.bits >> rest
-        dbx = (code & symbols[kind, 1]) | symbols[kind, 2]
-        dbx |= _ones(code, n) & -np.int64(kind == ONES)
-        plane = (u.symbol.previous ^ dbx) & symbols[kind, 3]
+        dbx = (code & symbols[head, DBX_BITS]) | symbols[head, DBX]
+        dbx |= _ones(code, n) & -symbols[head, HAS_POSITION]
+        plane = (u.symbol.previous ^ dbx) & symbols[head, KEPT]
         if trace is not None:
             row = u.bench.cycle - setup.first_row
             if (row >= 0) & (row < trace.shape[0]):
-                _write(trace, row, u, s, word, length, code, np.int64(kind))
+                _write(trace, row, u, s, word, length, code)
         if words.size > 0:
             words[np.uint64(u.bench.out_words)] = word
         profile[np.uint64(_profile(u, s))] += 1
@@ -189,13 +192,13 @@ def decode(
         if s.loads:
             _make_words(planes, block, w, n)
         place = u.symbol.number if s.pushes else w + 2
-        planes[np.uint64(place)] = plane | (code & symbols[kind, 4])
+        planes[np.uint64(place)] = plane | (code & symbols[head, BASE_BITS])
         u = Units(
             _clock_bench(u.bench, s, offers),
             _clock_control(u.control, s, setup),
             _clock_znz(u.znz, s, setup),
             _clock_unpacker(u.unpacker, s, rest, w),
-            _clock_symbol(u, s, np.int64(kind == RUN), code, plane, w),
+            _clock_symbol(u, s, symbols[head, IS_RUN], code, plane, w),
             Collector((s.ends_block | (u.collector.full ^ s.loads)) & (s.clear ^ 1)),
             _clock_slice(u.slice, s),
         )
@@ -203,11 +206,11 @@ def decode(
 
 
 @njit(cache=True, nogil=True)
-def _kind(symbol, unpacker):
-    """Return what stands at the top of the unpacker's window."""
+def _head(symbol, unpacker):
+    """Return the first five bits of what stands at the top of the unpacker's window."""
     held = unpacker.held
     head = unpacker.bits >> (held - 5) if held >= 5 else unpacker.bits << (5 - held)
-    return _KIND[np.uint64(head & 31)] if symbol.number else np.int64(BASE)
+    return head & 31 if symbol.number else np.int64(BASE)
 
 
 @njit(cache=True, nogil=True)
@@ -232,7 +235,7 @@ def _offer(u, setup, numbers, znz_words, bpc_words, bpc_owner, gates):
 
 @njit(cache=True, nogil=True)
 def _look(
-    u, setup, offers, out_ready, number, znz_word, znz_last, bpc_word, bpc_last, kind, length
+    u, setup, offers, out_ready, number, znz_word, znz_last, bpc_word, bpc_last, is_run, length
 ):
     """Find what units and ports show."""
     number_valid, znz_valid, bpc_valid, _ = offers
@@ -256,7 +259,7 @@ def _look(
     may_push = (symbol.number > 0) | collector_ready
     pushes = (unpacker.held > 0) & enough & may_push
     # A run's symbol stays until its last plane.
-    consumes = pushes & ((kind != RUN) | (symbol.run == 1))
+    consumes = pushes & ((is_run ^ 1) | (symbol.run == 1))
     room = (unpacker.held < w) | (consumes & (unpacker.held - length < w))
     bpc_ready = room & ((control.bpc_ended | clear) ^ 1)
     room = (znz.held < w) | (given & (znz.held - 1 - z * (top ^ 1) < w))
@@ -303,17 +306,18 @@ def _rest(held, length):
 
 @njit(cache=True, nogil=True)
 def _symbols(w, n):
-    """Return a row for each kind of symbol.
-
-    Its length; which of its bits are DBX; what DBX is besides; which bits of the plane are left as
-    DBX makes them; which of its bits are a base.
-    """
+    """Make the table of symbols."""
     ones = (np.int64(1) << (n - 1)) - 1
-    rows = np.zeros((7, 5), np.int64)
-    rows[:, 0] = np.array([n, 2, 3 + _log2(w), 5 + _log2(n), 5, 5, w])
-    rows[RAW, 1] = rows[ALL_ONES, 2] = ones
-    rows[:ALL_ZERO, 3] = rows[ALL_ONES, 3] = ones
-    rows[BASE, 4] = (np.int64(1) << w) - 1
+    rows = np.zeros((33, 7), np.int64)
+    rows[:, KEPT] = ones
+    rows[0b10000:, LENGTH], rows[0b10000:, DBX_BITS] = n, ones
+    rows[0b01000:0b10000, LENGTH] = 2  # a zero plane
+    rows[0b00100:0b01000, LENGTH], rows[0b00100:0b01000, IS_RUN] = 3 + _log2(w), 1
+    rows[0b00010:0b00100, LENGTH], rows[0b00010:0b00100, HAS_POSITION] = 5 + _log2(n), 1
+    rows[0b00001, LENGTH], rows[0b00001, KEPT] = 5, 0
+    rows[0b00000, LENGTH], rows[0b00000, DBX] = 5, ones
+    rows[BASE] = 0
+    rows[BASE, LENGTH], rows[BASE, BASE_BITS] = w, (np.int64(1) << w) - 1
     return rows
 
 
@@ -478,8 +482,8 @@ def _count_ends(counts, end, s):
 
 
 @njit(cache=True, nogil=True)
-def _write(trace, row, u, signals, word, length, code, kind):
-    """Write a row: all registers, all signals, then four more."""
+def _write(trace, row, u, signals, word, length, code):
+    """Write a row: all registers, all signals, then three more."""
     at = 0
     for unit in literal_unroll(u):
         for register in unit:
@@ -491,4 +495,3 @@ def _write(trace, row, u, signals, word, length, code, kind):
     trace[row, at] = word if signals.out_valid else 0
     trace[row, at + 1] = length if signals.pushes else 0
     trace[row, at + 2] = code if signals.pushes else 0
-    trace[row, at + 3] = kind if signals.pushes else 0
