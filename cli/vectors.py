@@ -36,6 +36,9 @@ _OF_CHECK = {"check", "outputs", "as_json"}
 @click.option(
     "--seed", type=click.IntRange(0), help="Of what is drawn: windows, chunks, stall patterns."
 )
+@click.option(
+    "--rtl-quirks", is_flag=True, help="Record runs as the RTL's, where it is wrong, too."
+)
 @click.option("--check", metavar="DIR", help="Compare a simulator's output with the vectors there.")
 @click.option("--outputs", metavar="DIR", help="Where that output is, if not beside the vectors.")
 @options.coding
@@ -52,6 +55,7 @@ def command(
     chunks: str | None,
     max_words: int | None,
     seed: int | None,
+    rtl_quirks: bool,
     check: str | None,
     outputs: str | None,
     layers: tuple[str, ...],
@@ -87,6 +91,7 @@ def command(
             chunks=chunks,
             max_words=max_words,
             seed=seed,
+            rtl_quirks=rtl_quirks,
             overwrite=force,
             progress=progress,
             **options.coding_arguments(coding),

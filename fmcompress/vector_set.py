@@ -99,6 +99,8 @@ class VectorSet:
         Which were picked; None for all.
     max_words, seed : int or None
         As they were given.
+    rtl_quirks : bool
+        Whether the recorded runs are wrong where the RTL is.
     layers : list of VectorLayer
         In file order.
     files : dict
@@ -114,6 +116,7 @@ class VectorSet:
     chunks: str | None
     max_words: int | None
     seed: int | None
+    rtl_quirks: bool
     layers: list[VectorLayer] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -129,6 +132,7 @@ class VectorSet:
             "chunks": self.chunks,
             "max_words": self.max_words,
             "seed": self.seed,
+            "rtl_quirks": self.rtl_quirks,
             "difference": "signed",
             "layers": [asdict(layer) for layer in self.layers],
             "left_out": [
@@ -222,6 +226,7 @@ def _from_json(fields: dict[str, Any]) -> VectorSet:
         chunks=None if fields["chunks"] is None else _checked(fields["chunks"], str),
         max_words=None if fields["max_words"] is None else _count(fields["max_words"]),
         seed=None if fields["seed"] is None else _checked(fields["seed"], int),
+        rtl_quirks=bool(fields["rtl_quirks"]),
         layers=[_layer(layer) for layer in fields["layers"]],
         files={
             _checked(file["name"], str): {

@@ -17,11 +17,13 @@ from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.coding import Coding, Options
 from fmcompress.errors import FmcError, ParameterError, error_context
 from fmcompress.files import Sources, inside, listed_sources, name_of, replacing, same_file
+from fmcompress.hardware.parameters import WORD_BITS, Parameters
 from fmcompress.layer_words import LayerWords, Words, open_words
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.vector_cases import Case, case_line, words_of
 from fmcompress.vector_files import BITS, HEX, bit_lines, hex_lines
 from fmcompress.vector_picking import Cut
+from fmcompress.vector_runs import MOST_CYCLES, record
 from fmcompress.vector_set import (
     BPC,
     BPC_WORDS,
@@ -42,8 +44,6 @@ from fmcompress.vector_set import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_WIDTHS = (8, 16, 32)
-_BLOCK_SIZES = (8, 16, 32)
 _SHOWN_NAMES = 3
 
 
@@ -55,6 +55,7 @@ def write_vectors(
     chunks: str | int | Sequence[int] | None = None,
     max_words: int | None = None,
     seed: int | None = None,
+    rtl_quirks: bool = False,
     raw: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
@@ -80,6 +81,8 @@ def write_vectors(
         place that is drawn.
     seed : int, optional
         Of what is drawn: windows, chunks, stall patterns. The same seed gives the same bytes.
+    rtl_quirks : bool
+        Let the recorded runs show what the RTL does where it is wrong; the words are right ones.
     raw : mapping, optional
         As `compress`.
     overwrite : bool
@@ -128,6 +131,7 @@ def write_vectors(
             chunks=cut.chunks if isinstance(cut.chunks, str) else None,
             max_words=cut.max_words,
             seed=cut.seed,
+            rtl_quirks=bool(rtl_quirks),
         )
         _Writing(place, made, options, cut, progress).run(words, names)
         made.warnings += words.warnings
@@ -142,11 +146,7 @@ def _names(source: Sources) -> list[str]:
 
 def _check_options(options: Options) -> None:
     """Refuse what no layer's hardware can have."""
-    if options.block_size not in _BLOCK_SIZES:
-        raise ParameterError(
-            f"block_size is {options.block_size}, which the hardware codes wrongly",
-            hint="give 8, 16 or 32",
-        )
+    Parameters(WORD_BITS[-1], options.block_size, _burst_bits(options))
     if options.difference not in (None, "signed"):
         raise ParameterError(
             f"difference is {options.difference!r}, but the hardware's encoder forms signed ones",
@@ -154,30 +154,29 @@ def _check_options(options: Options) -> None:
         )
 
 
-def _misfit(word_bits: int, block_size: int, burst_bits: int) -> str:
-    """Say why the hardware cannot have these parameters; empty where it can."""
-    if word_bits not in _WIDTHS:
-        return f"its words have {word_bits} bits; the hardware's have 8, 16 or 32"
-    if block_size > word_bits:
-        return f"blocks of {block_size} words of {word_bits} bits; the hardware needs n <= w"
-    if burst_bits + 2 > word_bits:
-        return f"a burst field of {burst_bits} bits; the hardware needs z + 2 <= w"
-    return ""
+def _burst_bits(options: Options) -> int:
+    return options.max_burst.bit_length() - 1
 
 
 class _Writing:
     """The files of a set, growing."""
 
     def __init__(
-        self, folder: Path, made: VectorSet, options: Options, cut: Cut, progress: Progress
+        self,
+        folder: Path,
+        made: VectorSet,
+        options: Options,
+        cut: Cut,
+        progress: Progress,
     ) -> None:
         self._folder = folder
         self._made = made
         self._codec = Ebpc(options.block_size, options.max_burst, "signed")
-        self._burst_bits = options.max_burst.bit_length() - 1
+        self._burst_bits = _burst_bits(options)
         self._cut = cut
         self._progress = progress
         self._done = 0
+        self._long: list[str] = []  # layers of which runs are missing
 
     def run(self, words: Words, names: Sequence[str]) -> None:
         """Write all layers; `names` are those that must be there."""
@@ -189,6 +188,11 @@ class _Writing:
             if name in names:
                 raise ParameterError(f"has no words: {reason}", layer=name)
         self._made.left_out |= words.left_out
+        if self._long:
+            self._made.notes.append(
+                f"runs of more than {MOST_CYCLES:,} cycles are not in {CASES}: "
+                f"{_listed(self._long)}; --max-words and --chunks cut"
+            )
         self._cut.check()
         if not self._made.layers:
             reasons = sorted({*self._made.left_out.values()}) or ["there are none"]
@@ -200,14 +204,15 @@ class _Writing:
     def _layer(self, layer: LayerWords, cases: DigestedFile, named: bool) -> None:
         """Write one layer, or say why not."""
         info, codec = layer.info, self._codec
-        reason = _misfit(layer.word_bits, codec.block_size, self._burst_bits)
         numbers = self._cut.numbers(info.name, info.chunks)
-        if not reason and not numbers:
-            reason = "it has none of these chunks"
-        if reason:
+        try:
+            Parameters(layer.word_bits, codec.block_size, self._burst_bits)
+            if not numbers:
+                raise ParameterError("it has none of these chunks", hint="see fmc stats")
+        except ParameterError as error:
             if named:
-                raise ParameterError(reason, hint="pick other layers, or another --block-size")
-            self._made.left_out[info.name] = reason
+                raise
+            self._made.left_out[info.name] = error.cause
             return
         taken = [other.id for other in self._made.layers]
         case = Case(
@@ -229,6 +234,9 @@ class _Writing:
         )
         self._made.layers.append(found)
         self._transmissions(layer, numbers, case, found)
+        seeds = lambda mode: self._cut.stall_seeds(info.name, mode, 8)
+        if not record(case, seeds, self._made.rtl_quirks):
+            self._long.append(info.name)
         cases.write(case_line(case))
 
     def _transmissions(

@@ -392,8 +392,8 @@ def test_numbers_outside_their_range(dump: Path, name: str, value: Any) -> None:
 def test_layers_that_the_hardware_cannot_have_are_left_out(dump: Path) -> None:
     made = fmcompress.write_vectors(dump, dump.parent / "out", block_size=16)
     assert [layer.name for layer in made.layers] == ["wide", "floats"]
-    assert "n <= w" in made.left_out["a small"]
-    assert any("a/small, a small: blocks of 16 words" in note for note in made.notes)
+    assert made.left_out["a small"] == "the hardware has no blocks of 16 words of 8 bits"
+    assert any("a/small, a small: the hardware has" in note for note in made.notes)
     made = fmcompress.write_vectors(dump, dump.parent / "more", block_size=32, layers="[wf]*")
     assert [layer.name for layer in made.layers] == ["floats"]
 
@@ -401,10 +401,10 @@ def test_layers_that_the_hardware_cannot_have_are_left_out(dump: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"block_size": 4}, "block_size is 4"),
+        ({"block_size": 4}, "no blocks of 4 words"),
         ({"difference": "modular"}, "difference is 'modular'"),
-        ({"block_size": 16, "layers": "a small"}, "n <= w"),
-        ({"word_bits": 6, "layers": ["a/small", "wide"]}, "words have 6 bits"),
+        ({"block_size": 16, "layers": "a small"}, "no blocks of 16 words of 8 bits"),
+        ({"word_bits": 6, "layers": ["a/small", "wide"]}, "no words of 6 bits"),
         ({"layers": "double"}, "dtype has no word format"),
         ({"layers": "dou*"}, "no layer can become vectors: dtype"),
         ({"layers": "nothing"}, "no layer matches"),
@@ -540,7 +540,7 @@ def test_words_that_are_too_many_are_counted_and_not_kept(tmp_path: Path) -> Non
         ("005\n005\n@1 006\n", 3, "'@1' is an address that goes back"),
         ("05 0\n@1 06 1\n", 2, "'@1' is an address among"),
         ("05 0\n06\n", 2, "'06' is a word without its last flag"),
-        ("05 0\n06 x\n07 g", 3, "'07' is no word of 8 bits"),
+        ("05 0\n06 x\n07 g", 3, "'g' is no last flag"),
         ("05 0\n06 12\n", 2, "'12' is no last flag"),
         (b"\xff\xfe0\x000\x00", 1, "is no word of"),
         (b"\0" * 3, 1, "is no word of"),
@@ -875,7 +875,7 @@ def test_command_writes_and_checks(dump: Path) -> None:
     assert (ran.code, ran.out) == (0, "")
     *notes, line = ran.err.splitlines()
     assert all(note.startswith("fmc: ") for note in notes)
-    assert line == f"maps.npz -> {folder}: 4 layers, 8 transmissions, 200 words, 42 files"
+    assert line == f"maps.npz -> {folder}: 4 layers, 8 transmissions, 220 words, 42 files"
     assert run("--check", folder).code == 1
     for port in ("znz", "bpc"):
         shutil.copy(folder / f"wide.{port}.hex", folder / f"wide.{port}.out.hex")
@@ -927,7 +927,7 @@ def test_command_prints_the_manifest(dump: Path) -> None:
         (("--check", "nowhere"), 1, "has no manifest.json"),
         (("IN", "out", "--max-words", "0"), 2, "0 is not in the range"),
         (("IN", "out", "--chunks", "x"), 2, "cannot be understood"),
-        (("IN", "out", "--block-size", "4"), 2, "the hardware codes wrongly"),
+        (("IN", "out", "--block-size", "4"), 2, "no blocks of 4 words"),
         (("IN", "out", "--difference", "modular"), 2, "leave --difference out"),
         (("IN", "out", "--layers", "double"), 2, "layer 'double': has no words"),
         (("nothing", "out"), 1, "No such file"),
