@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fmcompress.errors import ParameterError
+from fmcompress.hardware.decoder import PORTS as DECODER_PORTS
+from fmcompress.hardware.encoder import PORTS as ENCODER_PORTS
 from fmcompress.hardware.patterns import Pattern, pattern
 
 SIDES = ("encoder", "decoder")
