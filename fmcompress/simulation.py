@@ -66,7 +66,7 @@ class Simulation:
                     "chunks": layer.chunks,
                     "simulated_chunks": layer.simulated_chunks,
                     **{
-                        side: side_to_json(result, clock, layer.parameters.word_bits, layer.frames)
+                        side: side_to_json(result, clock, layer.frames)
                         for side, result in layer.sides.items()
                     },
                 }
@@ -82,21 +82,24 @@ class Simulation:
         }
 
 
-def side_to_json(
-    result: SideResult, clock_mhz: float, word_bits: int | None = None, frames: int = 1
-) -> dict[str, Any]:
-    """Return one side's numbers; bandwidths where the width of words is known."""
-    run = result.run
-    seconds = result.cycles / clock_mhz / 1e6
-    document: dict[str, Any] = {
+def side_to_json(result: SideResult, clock_mhz: float, frames: int = 1) -> dict[str, Any]:
+    """Return one side's numbers."""
+    run, seconds = result.run, result.seconds(clock_mhz)
+    raw, compressed = result.mb_per_s(clock_mhz)
+    return {
         "cycles": result.cycles,
         "cycles_error": result.cycles_error,
         "words": result.words,
         "znz_words": result.znz_words,
         "bpc_words": result.bpc_words,
-        "words_per_cycle": result.words / result.cycles if result.cycles else None,
+        "word_bits": result.word_bits,
+        "stream_bits": result.stream_bits,
+        "ratio": result.ratio,
+        "words_per_cycle": result.words_per_cycle,
         "seconds": seconds,
         "seconds_per_frame": seconds / frames,
+        "raw_mb_per_s": raw,
+        "compressed_mb_per_s": compressed,
         "slowest_unit": {
             "cycles": run.cycles,
             "works": run.works,
@@ -109,11 +112,6 @@ def side_to_json(
             "buffer_cycles": run.buffer_cycles,
         },
     }
-    if word_bits is not None and seconds:
-        byte = word_bits / 8 / 1e6 / seconds
-        document["raw_mb_per_s"] = result.words * byte
-        document["compressed_mb_per_s"] = (result.znz_words + result.bpc_words) * byte
-    return document
 
 
 def simulate(
