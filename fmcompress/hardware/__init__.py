@@ -9,5 +9,16 @@ from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import Pattern, pattern
 from fmcompress.hardware.run import Run, Unit
 from fmcompress.hardware.session import DeadlockError
+from fmcompress.hardware.settings import Settings
 
-__all__ = ["DeadlockError", "Decoder", "Encoder", "Parameters", "Pattern", "Run", "Unit", "pattern"]
+__all__ = [
+    "DeadlockError",
+    "Decoder",
+    "Encoder",
+    "Parameters",
+    "Pattern",
+    "Run",
+    "Settings",
+    "Unit",
+    "pattern",
+]
