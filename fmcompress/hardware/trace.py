@@ -9,6 +9,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDES = ("encoder", "decoder")
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """What one register or wire is in each cycle.
+
+    Parameters
+    ----------
+    name : str
+        The RTL's name for a port's wire; ours within a unit.
+    bits : int
+        Its width.
+    values : ndarray of int64 or uint64, shape (cycles,)
+        Its values; `UNKNOWN` where the window does not tell.
+    words : tuple of str, optional
+        The values' names, for a state; `values` are places in it.
+    """
+
+    name: str
+    bits: int
+    values: NDArray[np.int64] | NDArray[np.uint64]
+    words: tuple[str, ...] | None = None
+
+    def text(self, row: int) -> str:
+        """Return the name of a value."""
+        return self.words[int(self.values[row])] if self.words else str(self.values[row])
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """A unit of the hardware, or one of its ports.
+
+    Parameters
+    ----------
+    name : str
+    signals : tuple of Signal
+        Of a unit: its state first, where it has one. Of a port: valid, ready, last and data, with
+        the RTL's names, then `handshake` and `words`, the words that went before.
+    is_port : bool
+    """
+
+    name: str
+    signals: tuple[Signal, ...]
+    is_port: bool = False
+
+    def __getitem__(self, name: str) -> Signal:
+        for signal in self.signals:
+            if signal.name == name:
+                return signal
+        raise KeyError(name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,3 +118,12 @@ class Trace:
             If there is no such column.
         """
         return self.rows[:, self._places[name]]
+
+    @cached_property
+    def units(self) -> dict[str, Unit]:
+        """The ports and units by name, along the flow of data, with the specification's states."""
+        if self.side == "encoder":
+            from fmcompress.hardware.encoder_units import encoder_units as units_of
+        else:
+            from fmcompress.hardware.decoder_units import decoder_units as units_of
+        return {unit.name: unit for unit in units_of(self)}
