@@ -119,11 +119,45 @@ class Trace:
         """
         return self.rows[:, self._places[name]]
 
-    @cached_property
-    def units(self) -> dict[str, Unit]:
-        """The ports and units by name, along the flow of data, with the specification's states."""
-        if self.side == "encoder":
-            from fmcompress.hardware.encoder_units import encoder_units as units_of
-        else:
-            from fmcompress.hardware.decoder_units import decoder_units as units_of
-        return {unit.name: unit for unit in units_of(self)}
+
+# --- For what is derived from columns -------------------------------------------------------------
+
+
+def state(names: tuple[str, ...], places: NDArray[np.int64]) -> Signal:
+    """Return a unit's state; `places` are places in `names`."""
+    return Signal("state", (len(names) - 1).bit_length(), places, names)
+
+
+def pick(
+    *choices: tuple[NDArray[np.bool_], int],
+    otherwise: int,
+) -> NDArray[np.int64]:
+    """Return, of each row, the number of the first condition that holds."""
+    conditions, numbers = zip(*choices, strict=True)
+    return np.select(conditions, numbers, otherwise).astype(np.int64)
+
+
+def shift_register(
+    bits: NDArray[np.int64], held: NDArray[np.int64], word_bits: int
+) -> NDArray[np.uint64]:
+    """Return a shift register of two words as the hardware has it: the oldest bit uppermost."""
+    shifts = (2 * word_bits - held).astype(np.uint64)
+    # A shift by all 64 bits would leave what it is given: there is nothing held, and no bit set.
+    return np.where(held > 0, bits.astype(np.uint64) << (shifts & np.uint64(63)), np.uint64(0))
+
+
+def port(
+    trace: Trace,
+    name: str,
+    column: str,
+    wires: tuple[str, str, str, str],
+    words: NDArray[np.int64],
+) -> Unit:
+    """Return a port, whose columns begin with `column`; its `wires` are valid, ready, last, data."""
+    found = [trace.column(f"{column}_{wire}") for wire in ("valid", "ready", "last", "data")]
+    signals = [
+        Signal(wire, trace.word_bits if kind == 3 else 1, values)
+        for kind, (wire, values) in enumerate(zip(wires, found, strict=True))
+    ]
+    signals += [Signal("handshake", 1, found[0] & found[1]), Signal("words", 32, words)]
+    return Unit(name, tuple(signals), is_port=True)

@@ -1,0 +1,156 @@
+"""The decoder's ports and units, derived from the columns of its trace."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fmcompress.hardware.symbols import plane_symbol
+from fmcompress.hardware.trace import Signal, Trace, Unit, pick, port, shift_register, state
+
+NUMBER_BITS = 24
+# Of the kernel's kinds of symbols: what stands before a block's symbols.
+BASE = 6
+
+
+def decoder_units(trace: Trace) -> list[Unit]:
+    """Derive ports and units, along the flow of data.
+
+    Parameters
+    ----------
+    trace : Trace
+        Of a decoder.
+
+    Returns
+    -------
+    list of Unit
+    """
+    c = trace.column
+    znz, bpc, out = (
+        port(trace, name, column, wires, c(f"bench.{words}"))
+        for name, column, wires, words in (
+            ("znz", "znz", _input("znz"), "znz_at"),
+            ("bpc", "bpc", _input("bpc"), "bpc_at"),
+            ("output", "out", ("vld_o", "rdy_i", "last_o", "data_o"), "out_words"),
+        )
+    )
+    units = [_numbers(trace), znz, _znz_decoder(trace), bpc, _unpacker(trace)]
+    units += [_symbol_decoder(trace), _collector(trace), _slice(trace), _integrator(trace)]
+    return [*units, _control(trace), out]
+
+
+def _input(name: str) -> tuple[str, str, str, str]:
+    return f"{name}_vld_i", f"{name}_rdy_o", f"{name}_last_i", f"{name}_i"
+
+
+def _numbers(trace: Trace) -> Unit:
+    """Return the port for numbers of words, which has no last flag; the RTL wants one word less."""
+    c = trace.column
+    valid, ready = c("number_valid"), c("number_ready")
+    return Unit(
+        "num_words",
+        (
+            Signal("num_words_vld_i", 1, valid),
+            Signal("num_words_rdy_o", 1, ready),
+            Signal("num_words_i", NUMBER_BITS, c("number_data") - valid),
+            Signal("handshake", 1, valid & ready),
+            Signal("words", 32, c("bench.number_at")),
+        ),
+        is_port=True,
+    )
+
+
+def _control(trace: Trace) -> Unit:
+    c = trace.column
+    return Unit(
+        "control",
+        (
+            state(("IDLE", "RUN"), c("control.running")),
+            Signal("left", NUMBER_BITS, c("control.left")),
+            Signal("block_bpc", 1, c("control.bpc_ended")),
+            Signal("block_znz", 1, c("control.znz_ended")),
+            Signal("finish", 1, c("finish")),
+            Signal("clear", 1, c("clear")),
+        ),
+    )
+
+
+def _znz_decoder(trace: Trace) -> Unit:
+    c, w = trace.column, trace.word_bits
+    held = c("znz.held")
+    places = pick((c("znz.run") == 1, 3), (held >= w, 1), (held == 0, 0), otherwise=2)
+    return Unit(
+        "znz_decoder",
+        (
+            state(("EMPTY", "FULL", "FILL", "ZRUN"), places),
+            Signal("fill", (2 * w).bit_length(), held),
+            Signal("zeros_left", trace.burst_bits, c("znz.zeros")),
+            Signal("shift_register", 2 * w, shift_register(c("znz.bits"), held, w)),
+            Signal("flag_valid", 1, c("flag_valid")),
+            Signal("flag", 1, c("flag")),
+        ),
+    )
+
+
+def _unpacker(trace: Trace) -> Unit:
+    c, w = trace.column, trace.word_bits
+    held = c("unpacker.held")
+    places = pick((held >= w, 1), (held == 0, 0), otherwise=2)
+    return Unit(
+        "unpacker",
+        (
+            state(("EMPTY", "FULL", "FILL"), places),
+            Signal("fill", (2 * w).bit_length(), held),
+            Signal("shift_register", 2 * w, shift_register(c("unpacker.bits"), held, w)),
+        ),
+    )
+
+
+def _symbol_decoder(trace: Trace) -> Unit:
+    c, w, n = trace.column, trace.word_bits, trace.block_size
+    keys = np.stack([c("pushes"), c("kind") == BASE, c("code_bits"), c("code")], axis=1)
+    found, places = np.unique(keys, axis=0, return_inverse=True)
+    names = [
+        ""
+        if not pushes
+        else f"base {code:0{w // 4}x}"
+        if is_base
+        else plane_symbol(code, code_bits, w, n)[0]
+        for pushes, is_base, code_bits, code in found.tolist()
+    ]
+    state_places = pick(
+        (c("symbol.planes") == 0, 0), (c("symbol.run") == 0, 1), otherwise=2
+    )
+    return Unit(
+        "symbol_decoder",
+        (
+            state(("BASE", "PLANES", "ZRUN"), state_places),
+            Signal("plane", w.bit_length(), c("symbol.number")),
+            Signal("previous_plane", n - 1, c("symbol.previous")),
+            Signal("zero_planes_left", w.bit_length() - 1, c("symbol.zeros")),
+            Signal("symbol", 1, places.reshape(-1), tuple(names)),
+            Signal("consume", 1, c("consumes")),
+        ),
+    )
+
+
+def _collector(trace: Trace) -> Unit:
+    c = trace.column
+    full = c("collector.full")
+    # It holds a base exactly while the symbol decoder is at that block's planes.
+    places = pick((full == 1, 2), (c("symbol.planes") == 1, 1), otherwise=0)
+    return Unit("collector", (state(("BASE", "PLANES", "FULL"), places),))
+
+
+def _slice(trace: Trace) -> Unit:
+    return Unit("slice", (state(("EMPTY", "FULL"), trace.column("slice.full")),))
+
+
+def _integrator(trace: Trace) -> Unit:
+    place = trace.column("slice.place")
+    return Unit(
+        "integrator",
+        (
+            state(("BASE", "STREAM"), (place > 0).astype(np.int64)),
+            Signal("place", trace.block_size.bit_length(), place),
+        ),
+    )
