@@ -1,0 +1,497 @@
+"""The hardware's decoder, one clock cycle a loop iteration (docs/HARDWARE.md, "Decoder").
+
+It is made as kernels/hardware_encoder.py is: registers are tuples, signals of one bit are 0 or 1,
+`&`, `|`, `^` are gates. Shift registers are right-aligned, the newest bit is the lowest.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+from numba import literal_unroll, njit
+
+# When `decode` stops: as soon as the last transmission is out; when the last number of words is
+# accepted (that of a transmission whose words follow); or when the gates end.
+ALL_OUT, ALL_ACCEPTED, GATES_END = range(3)
+# Of the memory behind both producers: what a word costs, and the most that can be saved up.
+CREDIT_UNIT = 1 << 16
+MOST_CREDIT = 16 * CREDIT_UNIT
+
+# Symbols are told by their first five bits; behind these 32, what stands before a block's symbols.
+BASE = 32
+# Columns of the table of symbols: length; which of its bits are DBX; what DBX is besides; which bits
+# of the plane are left as DBX makes them; which of its bits are a base; whether it is a run of
+# planes; whether it has the position of ones.
+LENGTH, DBX_BITS, DBX, KEPT, BASE_BITS, IS_RUN, HAS_POSITION = range(7)
+
+# What does not change during a run: w, n and z; when to stop; what both producers together may
+# offer a cycle, 0 for no limit; whether a transmission's words are offered only behind its number
+# of words; whether the RTL's faults are wanted; the cycle that is the trace's first row.
+Setup = namedtuple(
+    "Setup",
+    "word_bits block_size burst_bits until credit_rate coupled quirks first_row",
+)
+
+# Registers. The test bench: numbers of what is next at each port, and of its transmission (of
+# those with BPC words, for these); whether it was `offered` and not accepted in the cycle before;
+# what the producers may offer; how many words are out.
+Bench = namedtuple(
+    "Bench",
+    "cycle number_at number_offered znz_at znz_transmission znz_offered "
+    "bpc_at bpc_transmission bpc_offered credit out_words",
+)
+# Top control (RTL: ebpc_decoder). `ended`: the last word of this stream is in (RTL: blkZ, blkB).
+Control = namedtuple("Control", "running left znz_ended bpc_ended")
+# ZNZ decoder (RTL: zrle_decoder). `run`: zeros that are left in ZRUN (RTL: zc + 1); `held`: bits.
+Znz = namedtuple("Znz", "run bits held")
+# Unpacker. `held`: bits.
+Unpacker = namedtuple("Unpacker", "bits held")
+# Symbol decoder (RTL: symbol_decoder, expander). `number` of what is next: 0 for the base, j + 1 for
+# plane j; `run`: planes that are left in ZRUN (RTL: zc + 1); when the block began.
+Symbol = namedtuple("Symbol", "number run previous began_in")
+# Plane collector (RTL: buffer), but for what it holds.
+Collector = namedtuple("Collector", "full")
+# Slice (RTL: fifo_slice) and delta integrator (RTL: delta_reverse). `place`: word of the block.
+Slice = namedtuple("Slice", "full place")
+Units = namedtuple("Units", "bench control znz unpacker symbol collector slice")
+
+# Signals. The ZNZ decoder shows a flag or not, `flag` is 1 for a word that is not zero; a word is
+# `given`; at `finish` the transmission is out, and all units are cleared, the BPC side at `clear`.
+# The symbol decoder `pushes` base or plane into the collector and consumes the symbol or not; the
+# slice `loads` a block and is rid of it at `pop`.
+Signals = namedtuple(
+    "Signals",
+    "number_valid number_ready number_data znz_valid znz_ready znz_last znz_data "
+    "bpc_valid bpc_ready bpc_last bpc_data out_valid out_ready out_last "
+    "flag_valid flag given finish clear pushes consumes ends_block symbol_blocked loads pop "
+    "number_taken znz_taken bpc_taken",
+)
+
+# Columns of the trace.
+REGISTERS = (Bench, Control, Znz, Unpacker, Symbol, Collector, Slice)
+COLUMNS = (
+    *(f"{u}.{r}" for u, t in zip(Units._fields, REGISTERS, strict=True) for r in t._fields),
+    *Signals._fields,
+    *("out_data", "code_bits", "code"),
+)
+
+# What `profile` tells apart: bit i of a row's number is the i-th of these. The control waits for
+# one of four; a unit that is blocked could give, and may not.
+PROFILE = (
+    *("waits_number", "waits_consumer", "waits_znz", "waits_word", "znz_blocked"),
+    *("unpacker_gives", "symbol_pushes", "symbol_blocked", "slice_full", "slice_gives"),
+)
+# Places in `counts`: the cycles behind the last handshakes of transmissions; blocks that the symbol
+# decoder is through with, the one that took it longest, and how long.
+NUMBER_END, ZNZ_END, BPC_END, OUT_END, BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(7)
+
+
+@njit(cache=True, nogil=True)
+def decode(
+    numbers,
+    znz_in,
+    znz_ends,
+    bpc_in,
+    bpc_ends,
+    gates,
+    setup,
+    units,
+    profile,
+    counts,
+    planes,
+    block,
+    words,
+    trace,
+):
+    """Run the decoder for some cycles.
+
+    Parameters
+    ----------
+    numbers : ndarray of int64, shape (transmissions + 1,)
+        Numbers of words; here and in the next four, the last element is not looked at.
+    znz_in : ndarray of uint32, shape (ZNZ words + 1,)
+    znz_ends : ndarray of int64, shape (transmissions + 1,)
+        Where each transmission ends in `znz_in`.
+    bpc_in : ndarray of uint32, shape (BPC words + 1,)
+    bpc_ends : ndarray of int64, shape (transmissions with BPC words + 1, 2)
+        Where each ends in `bpc_in`, and which of all transmissions it is.
+    gates : ndarray of uint8, shape (4, cycles)
+        1 in each cycle in which the producers of the numbers, of BPC words and of ZNZ words may
+        begin to offer one; in which the consumer is ready.
+    setup : Setup
+    units : Units
+        All 0 after reset.
+    profile : ndarray of int64, shape (2**10,)
+        Counts cycles by what holds in them; added to.
+    counts : ndarray of int64, shape (7,)
+        All 0 after reset.
+    planes : ndarray of int64, shape (w + 3,)
+        The collector's: base, delta bit-planes, and a place for what it does not take.
+    block : ndarray of int64, shape (n,)
+        Words of the block in the slice.
+    words : ndarray of uint32
+        Receives what is put out, behind the words counted so far, with room for one more; of size
+        0: nothing is kept.
+    trace : ndarray of int64, shape (rows, columns), or None
+        Receives what holds in each cycle, as far as there are rows; `COLUMNS` names the columns.
+
+    Returns
+    -------
+    units : Units
+    """
+    w, n = setup.word_bits, setup.block_size
+    symbols = _symbols(w, n)
+    u = units
+    for c in range(gates.shape[1]):
+        if u.bench.number_at == numbers.size - 1 and setup.until != GATES_END:
+            if setup.until == ALL_ACCEPTED or u.control.running == 0:
+                break
+        head = np.uint64(_head(u.symbol, u.unpacker))
+        length = symbols[head, LENGTH]
+        offers = _offer(
+            u,
+            setup,
+            numbers.size - 1,
+            znz_in.size - 1,
+            bpc_in.size - 1,
+            bpc_ends[np.uint64(u.bench.bpc_transmission), 1],
+            (np.int64(gates[0, c]), np.int64(gates[1, c]), np.int64(gates[2, c])),
+        )
+        s = _look(
+            u,
+            setup,
+            offers,
+            np.int64(gates[3, c]),
+            numbers[np.uint64(u.bench.number_at)],
+            np.int64(znz_in[np.uint64(u.bench.znz_at)]),
+            np.int64(u.bench.znz_at + 1 == znz_ends[np.uint64(u.bench.znz_transmission)]),
+            np.int64(bpc_in[np.uint64(u.bench.bpc_at)]),
+            np.int64(u.bench.bpc_at + 1 == bpc_ends[np.uint64(u.bench.bpc_transmission), 0]),
+            symbols[head, IS_RUN],
+            length,
+        )
+        word = block[np.uint64(u.slice.place)] & -s.flag
+        rest = _rest(u.unpacker.held, length)
+        code = u.unpacker.bits >> rest
+        dbx = (code & symbols[head, DBX_BITS]) | symbols[head, DBX]
+        dbx |= _ones(code, n) & -symbols[head, HAS_POSITION]
+        plane = (u.symbol.previous ^ dbx) & symbols[head, KEPT]
+        if trace is not None:
+            row = u.bench.cycle - setup.first_row
+            if (row >= 0) & (row < trace.shape[0]):
+                _write(trace, row, u, s, word, length, code)
+        if words.size > 0:
+            words[np.uint64(u.bench.out_words)] = word
+        profile[np.uint64(_profile(u, s))] += 1
+        if s.ends_block:
+            _count_block(counts, u.bench.cycle + 1 - u.symbol.began_in)
+        # Rare, but for words that the RTL swallows.
+        if s.finish | s.number_taken | s.znz_last | s.bpc_last | setup.quirks:
+            _count_ends(counts, u.bench.cycle + 1, s)
+
+        # The clock edge.
+        if s.loads:
+            _make_words(planes, block, w, n)
+        place = u.symbol.number if s.pushes else w + 2
+        planes[np.uint64(place)] = plane | (code & symbols[head, BASE_BITS])
+        u = Units(
+            _clock_bench(u.bench, s, offers),
+            _clock_control(u.control, s, setup),
+            _clock_znz(u.znz, s, setup),
+            _clock_unpacker(u.unpacker, s, rest, w),
+            _clock_symbol(u, s, symbols[head, IS_RUN], code, plane, w),
+            Collector((s.ends_block | (u.collector.full ^ s.loads)) & (s.clear ^ 1)),
+            _clock_slice(u.slice, s),
+        )
+    return u
+
+
+@njit(cache=True, nogil=True)
+def _head(symbol, unpacker):
+    """Return the first five bits of what stands at the top of the unpacker's window."""
+    held = unpacker.held
+    head = unpacker.bits >> (held - 5) if held >= 5 else unpacker.bits << (5 - held)
+    return head & 31 if symbol.number else np.int64(BASE)
+
+
+@njit(cache=True, nogil=True)
+def _offer(u, setup, numbers, znz_words, bpc_words, bpc_owner, gates):
+    """Find which producers offer, and what credit is left."""
+    bench = u.bench
+    number = (bench.number_at < numbers) & (bench.number_offered | gates[0])
+    bpc = (bench.bpc_at < bpc_words) & (bench.bpc_offered | gates[1])
+    znz = (bench.znz_at < znz_words) & (bench.znz_offered | gates[2])
+    if setup.coupled:
+        bpc = bpc & (bpc_owner < bench.number_at)
+        znz = znz & (bench.znz_transmission < bench.number_at)
+    credit = bench.credit
+    if setup.credit_rate > 0:  # a word is paid for when it is offered first, ZNZ words first
+        credit = min(credit + setup.credit_rate, MOST_CREDIT)
+        znz = znz & (bench.znz_offered | (credit >= CREDIT_UNIT))
+        credit -= CREDIT_UNIT * (znz & (bench.znz_offered ^ 1))
+        bpc = bpc & (bench.bpc_offered | (credit >= CREDIT_UNIT))
+        credit -= CREDIT_UNIT * (bpc & (bench.bpc_offered ^ 1))
+    return number, znz, bpc, credit
+
+
+@njit(cache=True, nogil=True)
+def _look(
+    u, setup, offers, out_ready, number, znz_word, znz_last, bpc_word, bpc_last, is_run, length
+):
+    """Find what units and ports show."""
+    number_valid, znz_valid, bpc_valid, _ = offers
+    w, z = setup.word_bits, setup.burst_bits
+    _, control, znz, unpacker, symbol, collector, block = u
+    # The output.
+    top = znz.bits >> (znz.held - (znz.held > 0)) & 1
+    runs = np.int64(znz.run > 0)
+    flag = top & (runs ^ 1)
+    flag_valid = runs | top | (znz.held > z)
+    out_valid = control.running & flag_valid & (block.full | (flag ^ 1))
+    given = out_valid & out_ready
+    is_last = np.int64(control.left == 0)
+    finish = given & is_last
+    clear = finish & (setup.quirks | control.bpc_ended)
+    pop = given & flag & (block.place == setup.block_size - 1)
+    # Ready, from the output to the ports.
+    slice_ready = (block.full ^ 1) | pop | clear
+    collector_ready = (collector.full ^ 1) | slice_ready
+    enough = np.int64(unpacker.held >= length)
+    may_push = (symbol.number > 0) | collector_ready
+    pushes = (unpacker.held > 0) & enough & may_push
+    # A run's symbol stays until its last plane.
+    consumes = pushes & ((is_run ^ 1) | (symbol.run == 1))
+    room = (unpacker.held < w) | (consumes & (unpacker.held - length < w))
+    bpc_ready = room & ((control.bpc_ended | clear) ^ 1)
+    room = (znz.held < w) | (given & (znz.held - 1 - z * (top ^ 1) < w))
+    znz_ready = room & ((control.znz_ended | finish | runs) ^ 1)
+    number_ready = control.running ^ 1
+    return Signals(
+        number_valid,
+        number_ready,
+        number,
+        znz_valid,
+        znz_ready,
+        znz_last & znz_valid,
+        znz_word,
+        bpc_valid,
+        bpc_ready,
+        bpc_last & bpc_valid,
+        bpc_word,
+        out_valid,
+        out_ready,
+        control.running & flag_valid & is_last,
+        flag_valid,
+        flag,
+        given,
+        finish,
+        clear,
+        pushes,
+        consumes,
+        pushes & (symbol.number > w),
+        enough & (may_push ^ 1),
+        collector.full & slice_ready,
+        pop,
+        number_valid & number_ready,
+        znz_valid & znz_ready,
+        bpc_valid & bpc_ready,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _rest(held, length):
+    """Return how many bits are left behind the first `length`."""
+    rest = held - length
+    return rest if rest > 0 else np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def _symbols(w, n):
+    """Make the table of symbols."""
+    ones = (np.int64(1) << (n - 1)) - 1
+    rows = np.zeros((33, 7), np.int64)
+    rows[:, KEPT] = ones
+    rows[0b10000:, LENGTH], rows[0b10000:, DBX_BITS] = n, ones
+    rows[0b01000:0b10000, LENGTH] = 2  # a zero plane
+    rows[0b00100:0b01000, LENGTH], rows[0b00100:0b01000, IS_RUN] = 3 + _log2(w), 1
+    rows[0b00010:0b00100, LENGTH], rows[0b00010:0b00100, HAS_POSITION] = 5 + _log2(n), 1
+    rows[0b00001, LENGTH], rows[0b00001, KEPT] = 5, 0
+    rows[0b00000, LENGTH], rows[0b00000, DBX] = 5, ones
+    rows[BASE] = 0
+    rows[BASE, LENGTH], rows[BASE, BASE_BITS] = w, (np.int64(1) << w) - 1
+    return rows
+
+
+@njit(cache=True, nogil=True)
+def _ones(code, n):
+    """Return the DBX of a symbol that gives the position of a one, or of two in a row."""
+    two = np.int64(code >> _log2(n) == 0b00010)
+    shift = n - 2 - (code & (n - 1)) - two
+    return (1 + 2 * two) << (shift if shift > 0 else np.int64(0))
+
+
+# --- Units at the clock edge --------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _clock_bench(bench, s, offers):
+    return Bench(
+        bench.cycle + 1,
+        bench.number_at + s.number_taken,
+        s.number_valid ^ s.number_taken,
+        bench.znz_at + s.znz_taken,
+        bench.znz_transmission + (s.znz_taken & s.znz_last),
+        s.znz_valid ^ s.znz_taken,
+        bench.bpc_at + s.bpc_taken,
+        bench.bpc_transmission + (s.bpc_taken & s.bpc_last),
+        s.bpc_valid ^ s.bpc_taken,
+        offers[3],
+        bench.out_words + s.given,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _clock_control(control, s, setup):
+    left = control.left - s.given
+    if (s.number_taken | s.finish | s.znz_last | s.bpc_last) == 0:
+        return Control(control.running, left, control.znz_ended, control.bpc_ended)
+    # The RTL looks at last flags only while it runs.
+    heeds = control.running | (setup.quirks ^ 1)
+    forgets = s.number_taken & setup.quirks
+    znz_ended = control.znz_ended | (s.znz_taken & s.znz_last & heeds)
+    bpc_ended = control.bpc_ended | (s.bpc_taken & s.bpc_last & heeds)
+    return Control(
+        s.number_taken | (control.running & (s.finish ^ 1)),
+        s.number_data - 1 if s.number_taken else left & -(s.finish ^ 1),
+        znz_ended & ((s.finish | forgets) ^ 1),
+        bpc_ended & ((s.clear | forgets) ^ 1),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _clock_znz(znz, s, setup):
+    w, z = setup.word_bits, setup.burst_bits
+    runs = np.int64(znz.run > 0)
+    taken = s.given & (runs ^ 1)
+    zero = taken & (s.flag ^ 1)
+    rest = _rest(znz.held, taken + z * zero)
+    run = znz.bits >> rest & ~(np.int64(-1) << z) if zero else znz.run - (s.given & runs)
+    bits = znz.bits & ~(np.int64(-1) << rest)
+    bits = bits << w | s.znz_data if s.znz_taken else bits
+    keep = -(s.finish ^ 1)
+    return Znz(run & keep, bits & keep, rest + w * s.znz_taken & keep)
+
+
+@njit(cache=True, nogil=True)
+def _clock_unpacker(unpacker, s, rest, w):
+    rest = rest if s.consumes else unpacker.held
+    bits = unpacker.bits & ~(np.int64(-1) << rest)
+    bits = bits << w | s.bpc_data if s.bpc_taken else bits
+    keep = -(s.clear ^ 1)
+    return Unpacker(bits & keep, rest + w * s.bpc_taken & keep)
+
+
+@njit(cache=True, nogil=True)
+def _clock_symbol(u, s, is_run, code, plane, w):
+    symbol = u.symbol
+    # The field of a run's symbol is its length - 2, and its first plane is pushed now.
+    field = code & (w - 1)
+    run = symbol.run - 1 if symbol.run else (field + 1) & -is_run
+    begins = s.pushes & (symbol.number == 0)
+    keep = -((s.ends_block | s.clear) ^ 1)
+    return Symbol(
+        symbol.number + s.pushes & keep,
+        (run if s.pushes else symbol.run) & keep,
+        (plane if s.pushes else symbol.previous) & keep,
+        u.bench.cycle if begins else symbol.began_in,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _clock_slice(block, s):
+    ends = s.pop | s.clear
+    place = block.place + (s.given & s.flag)
+    return Slice(s.loads | (block.full & (ends ^ 1)), place & -((s.loads | ends) ^ 1))
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _make_words(planes, block, w, n):
+    """Integrate the differences of a block, an 8 by 8 square of their bits at a time."""
+    block[0] = planes[0]
+    for first in range(0, n, 8):
+        for low in range(0, w, 8):
+            square = np.int64(0)
+            for j in range(low + 8, low, -1):
+                square = square << 8 | (planes[j] >> (n - 8 - first) & 0xFF)
+            swap = (square ^ (square >> 7)) & 0x00AA00AA00AA00AA
+            square ^= swap ^ (swap << 7)
+            swap = (square ^ (square >> 14)) & 0x0000CCCC0000CCCC
+            square ^= swap ^ (swap << 14)
+            swap = (square ^ (square >> 28)) & 0x00000000F0F0F0F0
+            square ^= swap ^ (swap << 28)
+            for k in range(first, first + 8):
+                bits = (square >> 8 * (first + 7 - k) & 0xFF) << low
+                if k > 0:
+                    block[k] = bits if low == 0 else block[k] | bits
+    for k in range(1, n):
+        block[k] = (block[k - 1] + block[k]) & ~(np.int64(-1) << w)
+
+
+@njit(cache=True, nogil=True)
+def _log2(power):
+    """Take the logarithm of 8, 16 or 32."""
+    return np.int64(3) + (power > 8) + (power > 16)
+
+
+# --- Counts and trace ---------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _profile(u, s):
+    """Return the number of the profile's row that a cycle counts for."""
+    bits = s.given & s.flag
+    bits = bits << 1 | u.slice.full
+    bits = bits << 1 | s.symbol_blocked
+    bits = bits << 1 | s.pushes
+    bits = bits << 1 | s.consumes
+    bits = bits << 1 | (s.flag_valid ^ s.given)
+    bits = bits << 1 | (u.control.running & s.flag_valid & (s.out_valid ^ 1))
+    bits = bits << 1 | (u.control.running & (s.flag_valid ^ 1))
+    bits = bits << 1 | (s.out_valid ^ s.given)
+    return bits << 1 | (u.control.running ^ 1)
+
+
+@njit(cache=True, nogil=True)
+def _count_block(counts, cycles):
+    """Count a block that the symbol decoder is through with."""
+    if cycles > counts[WORST_BLOCK_CYCLES]:
+        counts[WORST_BLOCK_CYCLES] = cycles
+        counts[WORST_BLOCK] = counts[BLOCKS]
+    counts[BLOCKS] += 1
+
+
+@njit(cache=True, nogil=True)
+def _count_ends(counts, end, s):
+    if s.number_taken:
+        counts[NUMBER_END] = end
+    if s.znz_taken:
+        counts[ZNZ_END] = end
+    if s.bpc_taken:
+        counts[BPC_END] = end
+    if s.given:
+        counts[OUT_END] = end
+
+
+@njit(cache=True, nogil=True)
+def _write(trace, row, u, signals, word, length, code):
+    """Write a row: all registers, all signals, then three more."""
+    at = 0
+    for unit in literal_unroll(u):
+        for register in unit:
+            trace[row, at] = register
+            at += 1
+    for signal in signals:
+        trace[row, at] = signal
+        at += 1
+    trace[row, at] = word if signals.out_valid else 0
+    trace[row, at + 1] = length if signals.pushes else 0
+    trace[row, at + 2] = code if signals.pushes else 0
