@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fmcompress.hardware.symbols import plane_symbol
 from fmcompress.hardware.trace import Signal, Trace, Unit, pick, port, shift_register, state
 
 NUMBER_BITS = 24
-# Of the kernel's kinds of symbols: what stands before a block's symbols.
-BASE = 6
 
 
 def decoder_units(trace: Trace) -> list[Unit]:
@@ -51,7 +50,7 @@ def _numbers(trace: Trace) -> Unit:
         (
             Signal("num_words_vld_i", 1, valid),
             Signal("num_words_rdy_o", 1, ready),
-            Signal("num_words_i", NUMBER_BITS, c("number_data") - valid),
+            Signal("num_words_i", NUMBER_BITS, (c("number_data") - 1) * valid),
             Signal("handshake", 1, valid & ready),
             Signal("words", 32, c("bench.number_at")),
         ),
@@ -77,13 +76,13 @@ def _control(trace: Trace) -> Unit:
 def _znz_decoder(trace: Trace) -> Unit:
     c, w = trace.column, trace.word_bits
     held = c("znz.held")
-    places = pick((c("znz.run") == 1, 3), (held >= w, 1), (held == 0, 0), otherwise=2)
+    places = pick((c("znz.run") > 0, 3), (held >= w, 1), (held == 0, 0), otherwise=2)
     return Unit(
         "znz_decoder",
         (
             state(("EMPTY", "FULL", "FILL", "ZRUN"), places),
             Signal("fill", (2 * w).bit_length(), held),
-            Signal("zeros_left", trace.burst_bits, c("znz.zeros")),
+            Signal("zeros_left", trace.burst_bits, c("znz.run")),
             Signal("shift_register", 2 * w, shift_register(c("znz.bits"), held, w)),
             Signal("flag_valid", 1, c("flag_valid")),
             Signal("flag", 1, c("flag")),
@@ -106,38 +105,43 @@ def _unpacker(trace: Trace) -> Unit:
 
 
 def _symbol_decoder(trace: Trace) -> Unit:
-    c, w, n = trace.column, trace.word_bits, trace.block_size
-    keys = np.stack([c("pushes"), c("kind") == BASE, c("code_bits"), c("code")], axis=1)
-    found, places = np.unique(keys, axis=0, return_inverse=True)
-    names = [
-        ""
-        if not pushes
-        else f"base {code:0{w // 4}x}"
-        if is_base
-        else plane_symbol(code, code_bits, w, n)[0]
-        for pushes, is_base, code_bits, code in found.tolist()
-    ]
-    state_places = pick(
-        (c("symbol.planes") == 0, 0), (c("symbol.run") == 0, 1), otherwise=2
-    )
+    c, w = trace.column, trace.word_bits
+    number, run = c("symbol.number"), c("symbol.run")
+    names, places = _symbols(trace)
     return Unit(
         "symbol_decoder",
         (
-            state(("BASE", "PLANES", "ZRUN"), state_places),
-            Signal("plane", w.bit_length(), c("symbol.number")),
-            Signal("previous_plane", n - 1, c("symbol.previous")),
-            Signal("zero_planes_left", w.bit_length() - 1, c("symbol.zeros")),
-            Signal("symbol", 1, places.reshape(-1), tuple(names)),
+            state(("BASE", "PLANES", "ZRUN"), pick((number == 0, 0), (run == 0, 1), otherwise=2)),
+            Signal("plane", w.bit_length(), np.maximum(number - 1, 0)),
+            Signal("previous_plane", trace.block_size - 1, c("symbol.previous")),
+            Signal("zero_planes_left", w.bit_length(), run),
+            Signal("symbol", 1, places, names),
             Signal("consume", 1, c("consumes")),
         ),
     )
+
+
+def _symbols(trace: Trace) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Name what the symbol decoder reads in each cycle."""
+    c, w = trace.column, trace.word_bits
+    at_base = c("pushes") & (c("symbol.number") == 0)
+    keys = np.stack([c("code_bits"), c("code"), at_base], axis=1)
+    found, places = np.unique(keys, axis=0, return_inverse=True)
+    names = []
+    for code_bits, code, is_base in found.tolist():
+        if is_base:
+            names.append(f"base {code:0{w // 4}x}")
+        else:
+            symbol = plane_symbol(code, code_bits, w, trace.block_size) if code_bits else ("-", "")
+            names.append(symbol[0])
+    return tuple(names), places.reshape(-1)
 
 
 def _collector(trace: Trace) -> Unit:
     c = trace.column
     full = c("collector.full")
     # It holds a base exactly while the symbol decoder is at that block's planes.
-    places = pick((full == 1, 2), (c("symbol.planes") == 1, 1), otherwise=0)
+    places = pick((full == 1, 2), (c("symbol.number") > 0, 1), otherwise=0)
     return Unit("collector", (state(("BASE", "PLANES", "FULL"), places),))
 
 

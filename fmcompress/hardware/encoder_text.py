@@ -40,6 +40,7 @@ class EncoderText:
         self.taken: deque[int] = deque(maxlen=trace.block_size)
         # DBP and DBX of the block in the slice, if all of its words are known.
         self.planes: list[tuple[str, str]] = []
+        self.block: list[int] = []
 
     def lines(self, row: int) -> Iterator[TraceLine]:
         """Give the lines of a row; the next call is for the row behind it."""
@@ -83,10 +84,9 @@ class EncoderText:
         if r["control.word"] == 0:
             if not gives_znz:
                 return f"{word}: waits for the ZNZ coder", WAITS
-            end = "; tells the buffer that it has the last word" if r["was_last"] else ""
-            return f"{word}: a flag 0 to the ZNZ coder, nothing to code{end}", WORKS
-        given = ["a flag 1 to the ZNZ coder"] if gives_znz else []
-        given += ["the word to the difference block"] if gives_bpc else []
+            return f"{word}: flag 0 to ZNZ coder, nothing to code{self._end(r)}", WORKS
+        given = ["flag 1 to ZNZ coder"] if gives_znz else []
+        given += ["word to difference"] if gives_bpc else []
         missing = ["the ZNZ coder"] if to_znz > gives_znz else []
         missing += ["the difference block"] if to_bpc > gives_bpc else []
         waits = [f"waits for {' and '.join(missing)}"] if missing else []
@@ -99,9 +99,13 @@ class EncoderText:
                 return f"fills up the block: a zero as {place}", WORKS
             return f"waits for the difference block with a zero as {place}", WAITS
         if r["bpc_idle"]:
-            end = "; tells the buffer that it has the last word" if r["was_last"] else ""
-            return f"the BPC side is empty{end}", WORKS
+            return f"the BPC side is empty{self._end(r)}", WORKS
         return "waits until the BPC side is empty", WAITS
+
+    def _end(self, r: Row) -> str:
+        """Say what the control tells the buffer, if it does not know it yet."""
+        news = r["was_last"] and r["buffer.full"] and not r["buffer.last"]
+        return "; tells the buffer that its word is the last" if news else ""
 
     def _znz_coder(self, r: Row) -> Said:
         w, zeros, held = self.trace.word_bits, r["znz.zeros"], r["znz.held"]
@@ -124,7 +128,7 @@ class EncoderText:
         held += len(code.replace(" ", ""))
         said.append(f"appends {code}{of}" if code else of)
         if code:
-            said.append(f"{bits_count(held)} held{', a word is complete' if held >= w else ''}")
+            said.append(f"{held} held{', a word is complete' if held >= w else ''}")
         return "; ".join(said), WORKS
 
     def _flag(self, r: Row) -> tuple[str, str]:
@@ -132,7 +136,10 @@ class EncoderText:
         zeros, most = r["znz.zeros"], 1 << self.trace.burst_bits
         if r["control.word"]:
             if zeros:
-                return f"{zero_run(zeros, self.trace.burst_bits)} 1", f" for {_zeros(zeros)}, a word"
+                return (
+                    f"{zero_run(zeros, self.trace.burst_bits)} 1",
+                    f" for {_zeros(zeros)} and a word",
+                )
             return "1", ""
         if zeros + 1 == most:
             return zero_run(most, self.trace.burst_bits), f" for {most} zeros, the longest run"
@@ -162,9 +169,9 @@ class EncoderText:
 
     def _keep_planes(self) -> None:
         """Work out the planes of the block that goes into the slice."""
-        words = list(self.taken)
-        self.planes = []
-        if len(words) < self.trace.block_size:
+        self.planes, words = [], list(self.taken)
+        self.block = words if len(words) == self.trace.block_size else []
+        if not self.block:
             return
         differences = [self._signed(b) - self._signed(a) for a, b in pairwise(words)]
         before = 0
@@ -176,15 +183,12 @@ class EncoderText:
 
     def _slice(self, r: Row) -> Said:
         if r["loads"]:
-            words = f": {' '.join(map(self._hex, self.taken_block(r)))}" if self.planes else ""
-            return f"takes a block{words}", WORKS
+            words = f": {' '.join(map(self._hex, self.block))}" if self.block else ""
+            away = "lets a block go, " if r["pops"] else ""
+            return f"{away}takes a block{words}", WORKS
         if r["pops"]:
             return "lets the block go", WORKS
         return ("holds a block" if r["coder.full"] else "empty"), IDLE
-
-    def taken_block(self, r: Row) -> list[int]:
-        """Return the words of the block that the slice takes in this cycle."""
-        return list(self.taken)
 
     def _plane_coder(self, r: Row, row: int) -> Said:
         if not r["coder.full"]:
@@ -199,19 +203,23 @@ class EncoderText:
         plane = f"plane {'?' if j == UNKNOWN else j}{' (sign)' if j == w else ''}"
         if not r["moves"]:
             return f"{plane}: its code waits for the packer", WAITS
-        dbx = f" {self.planes[j][1]}" if self.planes and j != UNKNOWN else ""
+        known = self.planes[j] if self.planes and j != UNKNOWN else ("", "")
+        dbp, dbx = (f" {bits}".rstrip() for bits in known)
         if not r["code_bits"]:
-            so_far = "" if pending == UNKNOWN else f" ({pending + 1})"
-            return f"{plane}: DBX{dbx} is zero; counts it{so_far}, sends nothing", WORKS
+            so_far = "" if pending == UNKNOWN else f", {_planes(pending + 1)} pending"
+            return f"{plane}: DBX{dbx}, nothing sent{so_far}", WORKS
         name, bits = plane_symbol(r["code"], r["code_bits"], w, n)
         end = ""
         if r["pops"]:
             end = f"; the block took {r['bench.cycle'] - r['coder.loaded_in']} cycles"
-        if bits.startswith("0") and name.endswith(("zero plane", "zero planes")):
+        if bits.startswith(("01", "001")):
             if r["pops"]:
-                return f"{plane}: DBX{dbx} is zero; sends {bits} for {name}{end}", WORKS
-            return f"{plane}: DBX{dbx} is not zero; first sends {bits} for {name}", WORKS
-        return f"{plane}: DBX{dbx}, {name}: sends {bits}{end}", WORKS
+                return f"{plane}: DBX{dbx} is zero, sends {bits}, {name}{end}", WORKS
+            return f"{plane}: DBX{dbx} is not zero, first sends {bits}, {name}", WORKS
+        if name == "plane zero":
+            dbx = f"{dbx}, DBP{dbp}"
+        name = "raw" if bits.startswith("1") else name
+        return f"{plane}: DBX{dbx}, sends {bits}, {name}{end}", WORKS
 
     def _packer(self, r: Row) -> Said:
         w, held = self.trace.word_bits, r["packer.held"]
@@ -243,7 +251,7 @@ class EncoderText:
         if r["bpc_valid"]:
             return f"{word} waits for the BPC port", WAITS
         if r["buffer.full"]:
-            return f"keeps {word} until it is known whether it is the last", HOLDS
+            return f"keeps {word}, which may be the last word", HOLDS
         return "empty", IDLE
 
     def _oldest(self, r: Row) -> int:
@@ -254,3 +262,7 @@ class EncoderText:
 
 def _zeros(zeros: int) -> str:
     return "1 zero" if zeros == 1 else f"{zeros} zeros"
+
+
+def _planes(planes: int) -> str:
+    return "1 zero plane" if planes == 1 else f"{planes} zero planes"

@@ -36,9 +36,40 @@ def plane_symbol(code: int, code_bits: int, word_bits: int, block_size: int) -> 
     if bits.startswith("001"):
         return f"{code - (1 << run_bits) + 2} zero planes", f"001 {bits[3:]}"
     if code_bits == 5:
-        return ("plane is zero" if code else "all ones"), bits
+        return ("plane zero" if code else "all ones"), bits
     what = "single one" if code >> position_bits == 3 else "two ones"
     return f"{what} at {code & (1 << position_bits) - 1}", f"{bits[:5]} {bits[5:]}"
+
+
+def plane_of(code: int, code_bits: int, before: int, block_size: int) -> tuple[int, int]:
+    """Decode the symbol of a plane that is no run of zero planes.
+
+    Parameters
+    ----------
+    code, code_bits : int
+        The code and its length.
+    before : int
+        The plane before it, DBP.
+    block_size : int
+        n.
+
+    Returns
+    -------
+    dbx, dbp : int
+        The plane as sent, and as it is.
+    """
+    ones = (1 << block_size - 1) - 1
+    if code >> code_bits - 1:
+        dbx = code & ones
+    elif code_bits == 5:
+        dbx = before if code else ones
+    else:
+        position_bits = (block_size - 1).bit_length()
+        pattern = 0b1 if code >> position_bits == 3 else 0b11
+        # The position is that of the left one, from the left.
+        shift = block_size - 1 - (code & (1 << position_bits) - 1) - pattern.bit_length()
+        dbx = pattern << max(shift, 0)
+    return dbx, before ^ dbx
 
 
 def is_plane_run(
@@ -58,7 +89,10 @@ def is_plane_run(
     ndarray of bool
     """
     run_bits = (word_bits - 1).bit_length()
-    return (code_bits == 2) | ((code_bits == 3 + run_bits) & (codes >> run_bits == 1))
+    runs: NDArray[np.bool_] = (code_bits == 2) | (
+        (code_bits == 3 + run_bits) & (codes >> run_bits == 1)
+    )
+    return runs
 
 
 def zero_run(zeros: int, burst_bits: int) -> str:

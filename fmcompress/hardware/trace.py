@@ -117,7 +117,8 @@ class Trace:
         KeyError
             If there is no such column.
         """
-        return self.rows[:, self._places[name]]
+        found: NDArray[np.int64] = self.rows[:, self._places[name]]
+        return found
 
 
 # --- For what is derived from columns -------------------------------------------------------------
@@ -155,6 +156,7 @@ def port(
 ) -> Unit:
     """Return a port, whose columns begin with `column`; its `wires` are valid, ready, last, data."""
     found = [trace.column(f"{column}_{wire}") for wire in ("valid", "ready", "last", "data")]
+    found[3] = found[3] * found[0]  # what a word that is not offered may be is not said
     signals = [
         Signal(wire, trace.word_bits if kind == 3 else 1, values)
         for kind, (wire, values) in enumerate(zip(wires, found, strict=True))

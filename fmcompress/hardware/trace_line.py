@@ -66,7 +66,7 @@ def port_line(row: dict[str, int], column: str, number: int, digits: int, comes:
     if not valid:
         return ("ready, no word" if ready else "no word"), IDLE
     last = ", marked last" if row[f"{column}_last"] else ""
-    word = f"word {number}: {row[f'{column}_data']:0{digits}x}{last}"
+    word = f"word {number}: {row[f'{column}_data']:0{digits}x}"
     if ready:
-        return f"{word}, {'comes in' if comes else 'leaves'}", HANDSHAKE
-    return f"{word}, {'is offered' if comes else 'waits for the consumer'}", WAITS
+        return f"{word} {'comes in' if comes else 'leaves'}{last}", HANDSHAKE
+    return f"{word} {'is offered' if comes else 'waits for the consumer'}{last}", WAITS
