@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fmcompress.hardware.scopes import scopes_of
 from fmcompress.hardware.symbols import plane_of, plane_symbol, zero_run
 from fmcompress.hardware.trace import Trace
 from fmcompress.hardware.trace_line import (
@@ -16,7 +17,6 @@ from fmcompress.hardware.trace_line import (
     bits_count,
     port_line,
 )
-from fmcompress.hardware.units import units_of
 
 Row = dict[str, int]
 
@@ -31,7 +31,7 @@ class DecoderText:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.units = units_of(trace)
+        self.scopes = scopes_of(trace)
         self.digits = trace.word_bits // 4
 
     def lines(self, row: int) -> Iterator[TraceLine]:
@@ -40,21 +40,25 @@ class DecoderText:
         cycle = self.trace.cycles[row]
         for name, state, (action, kind) in (
             ("num_words", "", self._number(r)),
-            ("ZNZ port", "", port_line(r, "znz", r["bench.znz_at"], self.digits, True)),
+            ("ZNZ port", "", port_line(r, "znz", self._number_of("znz", row), self.digits, True)),
             ("ZNZ decoder", self._state("znz_decoder", row), self._znz_decoder(r)),
-            ("BPC port", "", port_line(r, "bpc", r["bench.bpc_at"], self.digits, True)),
+            ("BPC port", "", port_line(r, "bpc", self._number_of("bpc", row), self.digits, True)),
             ("unpacker", self._state("unpacker", row), self._unpacker(r)),
             ("symbol decoder", self._state("symbol_decoder", row), self._symbol_decoder(r)),
             ("collector", self._state("collector", row), self._collector(r)),
             ("slice", self._state("slice", row), self._slice(r)),
             ("integrator", self._state("integrator", row), self._integrator(r)),
             ("control", self._state("control", row), self._control(r)),
-            ("output", "", port_line(r, "out", r["bench.out_words"], self.digits, False)),
+            ("output", "", port_line(r, "out", self._number_of("output", row), self.digits, False)),
         ):
             yield TraceLine(cycle, name, state, action, kind)
 
+    def _number_of(self, port: str, row: int) -> int | None:
+        """Return the number of a port's word, where the window has all that went before."""
+        return None if self.trace.first_cycle else int(self.scopes[port]["words"].values[row])
+
     def _state(self, unit: str, row: int) -> str:
-        return self.units[unit]["state"].text(row)
+        return self.scopes[unit]["state"].text(row)
 
     # --- Units ------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 
+from fmcompress.hardware.scopes import scopes_of
 from fmcompress.hardware.symbols import plane_symbol, zero_run
 from fmcompress.hardware.trace import UNKNOWN, Trace
 from fmcompress.hardware.trace_line import (
@@ -19,7 +20,6 @@ from fmcompress.hardware.trace_line import (
     bits_count,
     port_line,
 )
-from fmcompress.hardware.units import units_of
 
 Row = dict[str, int]
 
@@ -34,7 +34,7 @@ class EncoderText:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.units = units_of(trace)
+        self.scopes = scopes_of(trace)
         self.digits = trace.word_bits // 4
         # Words that the difference block took, as far back as the window goes.
         self.taken: deque[int] = deque(maxlen=trace.block_size)
@@ -47,23 +47,27 @@ class EncoderText:
         r = dict(zip(self.trace.columns, self.trace.rows[row].tolist(), strict=True))
         cycle = self.trace.cycles[row]
         for name, state, (action, kind) in (
-            ("input", "", port_line(r, "in", r["bench.at"], self.digits, True)),
+            ("input", "", port_line(r, "in", self._number_of("input", row), self.digits, True)),
             ("control", self._state("control", row), self._control(r)),
             ("ZNZ coder", self._state("znz_coder", row), self._znz_coder(r)),
-            ("ZNZ port", "", port_line(r, "znz", r["bench.znz_words"], self.digits, False)),
+            ("ZNZ port", "", port_line(r, "znz", self._number_of("znz", row), self.digits, False)),
             ("difference", self._state("difference", row), self._difference(r)),
             ("slice", self._state("slice", row), self._slice(r)),
             ("plane coder", self._state("plane_coder", row), self._plane_coder(r, row)),
             ("packer", self._state("packer", row), self._packer(r)),
             ("buffer", self._state("buffer", row), self._buffer(r)),
-            ("BPC port", "", port_line(r, "bpc", r["bench.bpc_words"], self.digits, False)),
+            ("BPC port", "", port_line(r, "bpc", self._number_of("bpc", row), self.digits, False)),
         ):
             yield TraceLine(cycle, name, state, action, kind)
         if r["blk_done"]:
             yield TraceLine(cycle, "blk_done_o", "", "the transmission is out", HANDSHAKE)
 
+    def _number_of(self, port: str, row: int) -> int | None:
+        """Return the number of a port's word, where the window has all that went before."""
+        return None if self.trace.first_cycle else int(self.scopes[port]["words"].values[row])
+
     def _state(self, unit: str, row: int) -> str:
-        return self.units[unit]["state"].text(row)
+        return self.scopes[unit]["state"].text(row)
 
     def _hex(self, word: int) -> str:
         return f"{word:0{self.digits}x}"
@@ -194,8 +198,8 @@ class EncoderText:
         if not r["coder.full"]:
             return "no block", IDLE
         w, n = self.trace.word_bits, self.trace.block_size
-        j = int(self.units["plane_coder"]["plane"].values[row])
-        pending = int(self.units["plane_coder"]["pending_zero_planes"].values[row])
+        j = int(self.scopes["plane_coder"]["plane"].values[row])
+        pending = int(self.scopes["plane_coder"]["pending_zero_planes"].values[row])
         if r["coder.step"] == 0:
             if not r["moves"]:
                 return "the base waits for the packer", WAITS

@@ -39,15 +39,15 @@ class Signal:
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
-    """A unit of the hardware, or one of its ports.
+class Scope:
+    """What a unit of the hardware holds and shows, or one of its ports.
 
     Parameters
     ----------
     name : str
     signals : tuple of Signal
         Of a unit: its state first, where it has one. Of a port: valid, ready, last and data, with
-        the RTL's names, then `handshake` and `words`, the words that went before.
+        the RTL's names, then `handshake` and `words`: those that passed before, in this window.
     is_port : bool
     """
 
@@ -147,19 +147,23 @@ def shift_register(
     return np.where(held > 0, bits.astype(np.uint64) << (shifts & np.uint64(63)), np.uint64(0))
 
 
-def port(
-    trace: Trace,
-    name: str,
-    column: str,
-    wires: tuple[str, str, str, str],
-    words: NDArray[np.int64],
-) -> Unit:
+def port(trace: Trace, name: str, column: str, wires: tuple[str, str, str, str]) -> Scope:
     """Return a port, whose columns begin with `column`; its `wires` are valid, ready, last, data."""
     found = [trace.column(f"{column}_{wire}") for wire in ("valid", "ready", "last", "data")]
-    found[3] = found[3] * found[0]  # what a word that is not offered may be is not said
+    found[3] = found[3] * found[0]  # where no word is offered, there is none
     signals = [
         Signal(wire, trace.word_bits if kind == 3 else 1, values)
         for kind, (wire, values) in enumerate(zip(wires, found, strict=True))
     ]
-    signals += [Signal("handshake", 1, found[0] & found[1]), Signal("words", 32, words)]
-    return Unit(name, tuple(signals), is_port=True)
+    return Scope(name, (*signals, *handshakes(found[0] & found[1])), is_port=True)
+
+
+def handshakes(happen: NDArray[np.int64]) -> tuple[Signal, Signal]:
+    """Return in which cycles a port's words pass, and how many passed before."""
+    return Signal("handshake", 1, happen), Signal("words", 32, count_before(happen))
+
+
+def count_before(flags: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count what holds in the rows before each row."""
+    counts: NDArray[np.int64] = np.cumsum(flags) - flags
+    return counts

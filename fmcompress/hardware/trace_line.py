@@ -42,7 +42,9 @@ def bits_count(bits: int) -> str:
     return "1 bit" if bits == 1 else f"{bits} bits"
 
 
-def port_line(row: dict[str, int], column: str, number: int, digits: int, comes: bool) -> Said:
+def port_line(
+    row: dict[str, int], column: str, number: int | None, digits: int, comes: bool
+) -> Said:
     """Say what a port does.
 
     Parameters
@@ -51,8 +53,8 @@ def port_line(row: dict[str, int], column: str, number: int, digits: int, comes:
         Columns of the cycle.
     column : str
         What the port's columns begin with.
-    number : int
-        Number of its word.
+    number : int or None
+        Number of its word, if it is known.
     digits : int
         Hexadecimal digits of a word.
     comes : bool
@@ -66,7 +68,8 @@ def port_line(row: dict[str, int], column: str, number: int, digits: int, comes:
     if not valid:
         return ("ready, no word" if ready else "no word"), IDLE
     last = ", marked last" if row[f"{column}_last"] else ""
-    word = f"word {number}: {row[f'{column}_data']:0{digits}x}"
+    what = "word" if number is None else f"word {number}:"
+    word = f"{what} {row[f'{column}_data']:0{digits}x}"
     if ready:
         return f"{word} {'comes in' if comes else 'leaves'}{last}", HANDSHAKE
     return f"{word} {'is offered' if comes else 'waits for the consumer'}{last}", WAITS

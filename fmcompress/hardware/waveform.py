@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from fmcompress.errors import ParameterError
+from fmcompress.hardware.scopes import scopes_of
 from fmcompress.hardware.trace import UNKNOWN, Signal, Trace
-from fmcompress.hardware.units import units_of
 
 if TYPE_CHECKING:
     from vcd import VCDWriter
@@ -25,7 +25,7 @@ def write_vcd(
     file: TextIO,
     clock_mhz: float = 600,
     *,
-    date: str | None = None,
+    date: str = "",
     comment: str = "",
 ) -> None:
     """Write a waveform.
@@ -39,7 +39,7 @@ def write_vcd(
     trace : Trace
         Its cycles are written.
     file : text file
-        Receives the text, in ASCII but for `date` and `comment`.
+        Receives the text.
     clock_mhz : float
         The clock. Its period is rounded to picoseconds: 1667 for 600 MHz.
     date, comment : str, optional
@@ -56,6 +56,7 @@ def write_vcd(
 
     period = clock_period(clock_mhz)
     start = trace.first_cycle * period
+    comment = comment.replace("$end", "$ end")
     about = (
         f"{trace.side}, w = {trace.word_bits}, n = {trace.block_size}, z = {trace.burst_bits}; "
         f"cycle c begins at c * {period} ps"
@@ -105,7 +106,7 @@ def _write(trace: Trace, writer: VCDWriter, period: int) -> None:
         if name in trace.columns:
             signals.append(Signal(f"{name}_o", 1, trace.column(name)))
             scopes.append(top)
-    for unit in units_of(trace).values():
+    for unit in scopes_of(trace).values():
         signals += unit.signals
         scopes += [f"{top}.{unit.name}"] * len(unit.signals)
     clock = writer.register_var(top, "clk_i", "wire", 1, init=1)

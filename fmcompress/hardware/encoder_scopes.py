@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from fmcompress.hardware.symbols import is_plane_run, plane_symbol
 from fmcompress.hardware.trace import (
     UNKNOWN,
+    Scope,
     Signal,
     Trace,
-    Unit,
+    count_before,
     pick,
     port,
     shift_register,
@@ -22,7 +23,7 @@ from fmcompress.hardware.trace import (
 Column = NDArray[np.int64]
 
 
-def encoder_units(trace: Trace) -> list[Unit]:
+def encoder_scopes(trace: Trace) -> list[Scope]:
     """Derive ports and units, along the flow of data.
 
     Parameters
@@ -32,34 +33,34 @@ def encoder_units(trace: Trace) -> list[Unit]:
 
     Returns
     -------
-    list of Unit
+    list of Scope
     """
-    c = trace.column
-    ports = {
-        name: port(trace, name, column, wires, c(words))
-        for name, column, wires, words in (
-            ("input", "in", ("vld_i", "rdy_o", "last_i", "data_i"), "bench.at"),
-            ("znz", "znz", _output("znz"), "bench.znz_words"),
-            ("bpc", "bpc", _output("bpc"), "bench.bpc_words"),
-        )
-    }
-    units = [ports["input"], _control(trace), _znz_coder(trace), ports["znz"]]
-    units += [_difference(trace), _slice(trace), _plane_coder(trace), _packer(trace)]
-    return [*units, _buffer(trace), ports["bpc"]]
+    return [
+        port(trace, "input", "in", ("vld_i", "rdy_o", "last_i", "data_i")),
+        _control(trace),
+        _znz_coder(trace),
+        port(trace, "znz", "znz", _output("znz")),
+        _difference(trace),
+        _slice(trace),
+        _plane_coder(trace),
+        _packer(trace),
+        _buffer(trace),
+        port(trace, "bpc", "bpc", _output("bpc")),
+    ]
 
 
 def _output(name: str) -> tuple[str, str, str, str]:
     return f"{name}_vld_o", f"{name}_rdy_i", f"{name}_last_o", f"{name}_data_o"
 
 
-def _control(trace: Trace) -> Unit:
+def _control(trace: Trace) -> Scope:
     c = trace.column
     busy, flushing, word = c("control.busy"), c("control.flushing"), c("control.word")
     both = c("control.owes_znz") & c("control.owes_bpc")
     runs = (busy == 1) & ((word == 0) | (both == 1))
     names = ("IDLE", "RUN", "WAIT", "FLUSH")
     places = pick((flushing == 1, 3), (busy == 0, 0), (runs, 1), otherwise=2)
-    return Unit(
+    return Scope(
         "control",
         (
             state(names, places),
@@ -72,7 +73,7 @@ def _control(trace: Trace) -> Unit:
     )
 
 
-def _znz_coder(trace: Trace) -> Unit:
+def _znz_coder(trace: Trace) -> Scope:
     c, w = trace.column, trace.word_bits
     closing, zeros, held = c("znz.closing") == 1, c("znz.zeros"), c("znz.held")
     full = ~closing & (c("znz.valid") == 1)
@@ -83,7 +84,7 @@ def _znz_coder(trace: Trace) -> Unit:
         (held + zeros == 0, 0),
         otherwise=1,
     )
-    return Unit(
+    return Scope(
         "znz_coder",
         (
             state(("EMPTY", "FILL", "FULL", "FLUSHZ", "FLUSH"), places),
@@ -94,11 +95,11 @@ def _znz_coder(trace: Trace) -> Unit:
     )
 
 
-def _difference(trace: Trace) -> Unit:
+def _difference(trace: Trace) -> Scope:
     c = trace.column
     taken = c("difference.taken")
     places = pick((c("difference.out") == 1, 2), (taken > 0, 1), otherwise=0)
-    return Unit(
+    return Scope(
         "difference",
         (
             state(("IDLE", "FILL", "OUT"), places),
@@ -109,17 +110,17 @@ def _difference(trace: Trace) -> Unit:
     )
 
 
-def _slice(trace: Trace) -> Unit:
+def _slice(trace: Trace) -> Scope:
     full = trace.column("coder.full")
-    return Unit("slice", (state(("EMPTY", "FULL"), full),))
+    return Scope("slice", (state(("EMPTY", "FULL"), full),))
 
 
-def _plane_coder(trace: Trace) -> Unit:
+def _plane_coder(trace: Trace) -> Scope:
     c, w = trace.column, trace.word_bits
     planes = c("coder.full") & (c("coder.step") > 0)
     plane, pending = plane_numbers(trace)
     names, places = _symbols(trace)
-    return Unit(
+    return Scope(
         "plane_coder",
         (
             state(("BASE", "PLANES"), planes),
@@ -132,12 +133,12 @@ def _plane_coder(trace: Trace) -> Unit:
     )
 
 
-def _packer(trace: Trace) -> Unit:
+def _packer(trace: Trace) -> Scope:
     c, w = trace.column, trace.word_bits
     held, closing = c("packer.held"), c("packer.closing") == 1
     full = ~closing & (c("packer.valid") == 1)
     places = pick((closing, 3), (full, 2), (held == 0, 0), otherwise=1)
-    return Unit(
+    return Scope(
         "packer",
         (
             state(("EMPTY", "FILL", "FULL", "FLUSH"), places),
@@ -147,9 +148,9 @@ def _packer(trace: Trace) -> Unit:
     )
 
 
-def _buffer(trace: Trace) -> Unit:
+def _buffer(trace: Trace) -> Scope:
     full, last = trace.column("buffer.full"), trace.column("buffer.last")
-    return Unit(
+    return Scope(
         "buffer",
         (
             state(("EMPTY", "FULL", "LAST"), full + (full & last)),
@@ -181,7 +182,7 @@ def plane_numbers(trace: Trace) -> tuple[Column, Column]:
     runs = (step > 0) & is_plane_run(codes, code_bits, w)
     passes = moves & (step > 0) & ~(runs & (pops == 0))
     skips = moves & (code_bits == 0)
-    passed, skipped = _before(passes), _before(skips)
+    passed, skipped = count_before(passes), count_before(skips)
 
     # A block begins at step 0. What comes before the window's first one is counted from its end.
     at_base = (full == 0) | (step == 0)
@@ -200,11 +201,6 @@ def plane_numbers(trace: Trace) -> tuple[Column, Column]:
         pending[unsure] = _count_down(skipped, ends, run, unsure)
     inside = (full == 1) & (step > 0)
     return np.where(inside, plane, 0), np.where(inside, pending, 0)
-
-
-def _before(flags: Column) -> Column:
-    """Count what holds in the rows before each row."""
-    return np.cumsum(flags) - flags
 
 
 def _earlier(flags: Column) -> NDArray[np.bool_]:

@@ -6,12 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.hardware.symbols import plane_symbol
-from fmcompress.hardware.trace import Signal, Trace, Unit, pick, port, shift_register, state
+from fmcompress.hardware.trace import (
+    Scope,
+    Signal,
+    Trace,
+    handshakes,
+    pick,
+    port,
+    shift_register,
+    state,
+)
 
 NUMBER_BITS = 24
 
 
-def decoder_units(trace: Trace) -> list[Unit]:
+def decoder_scopes(trace: Trace) -> list[Scope]:
     """Derive ports and units, along the flow of data.
 
     Parameters
@@ -21,46 +30,46 @@ def decoder_units(trace: Trace) -> list[Unit]:
 
     Returns
     -------
-    list of Unit
+    list of Scope
     """
-    c = trace.column
-    znz, bpc, out = (
-        port(trace, name, column, wires, c(f"bench.{words}"))
-        for name, column, wires, words in (
-            ("znz", "znz", _input("znz"), "znz_at"),
-            ("bpc", "bpc", _input("bpc"), "bpc_at"),
-            ("output", "out", ("vld_o", "rdy_i", "last_o", "data_o"), "out_words"),
-        )
-    )
-    units = [_numbers(trace), znz, _znz_decoder(trace), bpc, _unpacker(trace)]
-    units += [_symbol_decoder(trace), _collector(trace), _slice(trace), _integrator(trace)]
-    return [*units, _control(trace), out]
+    return [
+        _numbers(trace),
+        port(trace, "znz", "znz", _input("znz")),
+        _znz_decoder(trace),
+        port(trace, "bpc", "bpc", _input("bpc")),
+        _unpacker(trace),
+        _symbol_decoder(trace),
+        _collector(trace),
+        _slice(trace),
+        _integrator(trace),
+        _control(trace),
+        port(trace, "output", "out", ("vld_o", "rdy_i", "last_o", "data_o")),
+    ]
 
 
 def _input(name: str) -> tuple[str, str, str, str]:
     return f"{name}_vld_i", f"{name}_rdy_o", f"{name}_last_i", f"{name}_i"
 
 
-def _numbers(trace: Trace) -> Unit:
+def _numbers(trace: Trace) -> Scope:
     """Return the port for numbers of words, which has no last flag; the RTL wants one word less."""
     c = trace.column
     valid, ready = c("number_valid"), c("number_ready")
-    return Unit(
+    return Scope(
         "num_words",
         (
             Signal("num_words_vld_i", 1, valid),
             Signal("num_words_rdy_o", 1, ready),
             Signal("num_words_i", NUMBER_BITS, (c("number_data") - 1) * valid),
-            Signal("handshake", 1, valid & ready),
-            Signal("words", 32, c("bench.number_at")),
+            *handshakes(valid & ready),
         ),
         is_port=True,
     )
 
 
-def _control(trace: Trace) -> Unit:
+def _control(trace: Trace) -> Scope:
     c = trace.column
-    return Unit(
+    return Scope(
         "control",
         (
             state(("IDLE", "RUN"), c("control.running")),
@@ -73,11 +82,11 @@ def _control(trace: Trace) -> Unit:
     )
 
 
-def _znz_decoder(trace: Trace) -> Unit:
+def _znz_decoder(trace: Trace) -> Scope:
     c, w = trace.column, trace.word_bits
     held = c("znz.held")
     places = pick((c("znz.run") > 0, 3), (held >= w, 1), (held == 0, 0), otherwise=2)
-    return Unit(
+    return Scope(
         "znz_decoder",
         (
             state(("EMPTY", "FULL", "FILL", "ZRUN"), places),
@@ -90,11 +99,11 @@ def _znz_decoder(trace: Trace) -> Unit:
     )
 
 
-def _unpacker(trace: Trace) -> Unit:
+def _unpacker(trace: Trace) -> Scope:
     c, w = trace.column, trace.word_bits
     held = c("unpacker.held")
     places = pick((held >= w, 1), (held == 0, 0), otherwise=2)
-    return Unit(
+    return Scope(
         "unpacker",
         (
             state(("EMPTY", "FULL", "FILL"), places),
@@ -104,11 +113,11 @@ def _unpacker(trace: Trace) -> Unit:
     )
 
 
-def _symbol_decoder(trace: Trace) -> Unit:
+def _symbol_decoder(trace: Trace) -> Scope:
     c, w = trace.column, trace.word_bits
     number, run = c("symbol.number"), c("symbol.run")
     names, places = _symbols(trace)
-    return Unit(
+    return Scope(
         "symbol_decoder",
         (
             state(("BASE", "PLANES", "ZRUN"), pick((number == 0, 0), (run == 0, 1), otherwise=2)),
@@ -137,21 +146,21 @@ def _symbols(trace: Trace) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     return tuple(names), places.reshape(-1)
 
 
-def _collector(trace: Trace) -> Unit:
+def _collector(trace: Trace) -> Scope:
     c = trace.column
     full = c("collector.full")
     # It holds a base exactly while the symbol decoder is at that block's planes.
     places = pick((full == 1, 2), (c("symbol.number") > 0, 1), otherwise=0)
-    return Unit("collector", (state(("BASE", "PLANES", "FULL"), places),))
+    return Scope("collector", (state(("BASE", "PLANES", "FULL"), places),))
 
 
-def _slice(trace: Trace) -> Unit:
-    return Unit("slice", (state(("EMPTY", "FULL"), trace.column("slice.full")),))
+def _slice(trace: Trace) -> Scope:
+    return Scope("slice", (state(("EMPTY", "FULL"), trace.column("slice.full")),))
 
 
-def _integrator(trace: Trace) -> Unit:
+def _integrator(trace: Trace) -> Scope:
     place = trace.column("slice.place")
-    return Unit(
+    return Scope(
         "integrator",
         (
             state(("BASE", "STREAM"), (place > 0).astype(np.int64)),
