@@ -137,7 +137,10 @@ def _details(cycles: list[list[TraceLine]], width: int | None, idle: bool) -> It
 
 
 def _reads_the_same(line: TraceLine, before: TraceLine | None) -> bool:
-    return before is not None and (line.state, line.action) == (before.state, before.action)
+    """Tell whether a unit goes on doing nothing: work that reads the same is done again."""
+    if before is None or line.kind in ("works", "handshake"):
+        return False
+    return (line.state, line.action) == (before.state, before.action)
 
 
 def _alike(cycles: list[int], meaning: str, digits: int) -> Text:
@@ -154,7 +157,8 @@ def _line(line: TraceLine, number: str, width: int | None, dim: bool) -> Iterato
 
     mark, style, _ = KINDS[line.kind]
     dim = dim or line.kind == "idle"
-    head = Text(f"{number}  ", style="bold")
+    head = Text()
+    head.append(f"{number}  ", style="bold")
     head.append(f"{line.unit:{UNIT}}", style="bright_black" if dim else "bold")
     head.append(f"{line.state:{STATE}}", style="bright_black" if dim else "cyan")
     mark = " " if line.kind == "works" else mark

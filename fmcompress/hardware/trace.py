@@ -135,7 +135,8 @@ def pick(
 ) -> NDArray[np.int64]:
     """Return, of each row, the number of the first condition that holds."""
     conditions, numbers = zip(*choices, strict=True)
-    return np.select(conditions, numbers, otherwise).astype(np.int64)
+    picked: NDArray[np.int64] = np.select(conditions, numbers, otherwise).astype(np.int64)
+    return picked
 
 
 def shift_register(
