@@ -6,26 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-from harness import (
-    Transmission,
-    check_round_trip,
-    edge_words,
-    examples,
-    golden,
-    transmissions,
-)
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
-from vectors import Run as Recorded
-from vectors import load_runs
 
-from fmcompress.codecs.ebpc import Ebpc
-from fmcompress.hardware import Decoder, Encoder, Parameters, pattern
-from fmcompress.hardware import decoder as decoder_module
-from fmcompress.hardware import session
-from fmcompress.hardware.patterns import Random
 from fmcompress.hardware.run import Run
 
 SHARED = Path(__file__).parents[2] / "shared" / "vectors" / "rtl_vectors.jsonl.gz"

@@ -1,112 +1,84 @@
-"""Traces for tests, straight from the kernels."""
+"""Traces of encoder and decoder, and sessions of transmissions, for tests."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
+import harness
 import numpy as np
+from hypothesis import strategies as st
+from vectors import load
 
 from fmcompress import reference
+from fmcompress.hardware import Decoder, Encoder, Parameters
+from fmcompress.hardware.decoder import Transmission
+from fmcompress.hardware.patterns import Random
 from fmcompress.hardware.trace import Trace
-from fmcompress.kernels import hardware_decoder as decoder
-from fmcompress.kernels import hardware_done as done
-from fmcompress.kernels import hardware_encoder as kernel
 
-I = np.int64
-
-
-def open_gates(ports: int, cycles: int):
-    return np.ones((ports, cycles), np.uint8)
+SIDES = ("encoder", "decoder")
+PORTS = {"encoder": ("in", "znz", "bpc"), "decoder": ("number", "bpc", "znz", "out")}
+# w, n and z that the hardware can have.
+PARAMETERS = [(8, 8, 4), (8, 8, 2), (16, 8, 4), (16, 16, 4), (32, 16, 5), (32, 32, 6)]
+ALL_CYCLES = range(1 << 16)
 
 
-def zeros(registers: type) -> tuple:
-    return registers(*(I(0) for _ in registers._fields))
+class Session(NamedTuple):
+    """Transmissions, parameters, and how often each port goes, of 256 times; 0: always."""
+
+    transmissions: list[list[int]]
+    w: int = 8
+    n: int = 8
+    z: int = 4
+    seed: int = 0
+
+    @property
+    def streams(self) -> list[tuple[bytes, bytes]]:
+        """Both streams of each transmission, as the reference has them."""
+        numbers = (self.w, self.n, 1 << self.z)
+        return [reference.encode(t, *numbers, "signed") for t in self.transmissions]
+
+    def trace(self, side: str, cycles: range = ALL_CYCLES) -> Trace:
+        """Run encoder or decoder until all is out."""
+        thresholds = np.random.default_rng(self.seed).integers(40, 256, len(PORTS[side]))
+        stalls = {
+            port: Random(int(threshold), self.seed + place)
+            for place, (port, threshold) in enumerate(zip(PORTS[side], thresholds, strict=True))
+        }
+        parameters = Parameters(self.w, self.n, self.z)
+        common = {"stalls": stalls if self.seed else {}, "trace": cycles}
+        dtype = f">u{self.w // 8}"
+        if side == "encoder":
+            encoder = Encoder(parameters, **common)
+            encoder.feed(*(np.array(t, np.uint32) for t in self.transmissions))
+            trace = encoder.finish()[1].trace
+        else:
+            decoder = Decoder(parameters, **common)
+            for words, pair in zip(self.transmissions, self.streams, strict=True):
+                parts = (np.frombuffer(stream, dtype).astype(np.uint32) for stream in pair)
+                decoder.feed(Transmission(len(words), *parts))
+            trace = decoder.finish()[1].trace
+        assert trace is not None
+        return trace
 
 
-def encoder_trace(
-    transmissions: Sequence[Sequence[int]],
-    word_bits: int = 8,
-    block_size: int = 8,
-    burst_bits: int = 4,
-    *,
-    gates=None,
-    cycles: int = 200,
-    first: int = 0,
-    quirks: int = 0,
-) -> Trace:
-    """Run the encoder until the gates end, and trace it from cycle `first` on."""
-    gates = open_gates(3, cycles) if gates is None else gates
-    words = [word for transmission in transmissions for word in transmission]
-    ends = np.cumsum([len(t) for t in transmissions])
-    rows = np.zeros((gates.shape[1], len(kernel.COLUMNS)), np.int64)
-    kernel.encode(
-        np.array([*words, 0], np.uint32),
-        np.append(ends, 0).astype(np.int64),
-        gates,
-        kernel.Setup(
-            *map(I, (word_bits, block_size, burst_bits, kernel.GATES_END, 0, 0, quirks, 0))
-        ),
-        kernel.Units(*map(zeros, kernel.REGISTERS)),
-        np.zeros(1 << 12, np.int64),
-        np.zeros(5, np.int64),
-        np.zeros(block_size + 1, np.int64),
-        np.zeros((2 * word_bits + 3, 2), np.int64),
-        np.zeros(word_bits + 1, np.int64),
-        np.zeros(0, np.uint32),
-        np.zeros(0, np.uint32),
-        rows,
-    )
-    pulses = np.zeros(len(rows), np.int64)
-    looked_at = [kernel.COLUMNS.index(name) for name in done.COLUMNS]
-    done.blk_done(np.ascontiguousarray(rows[:, looked_at]), zeros(done.Done), I(quirks), pulses)
-    columns = (*kernel.COLUMNS, "blk_done")
-    rows = np.column_stack([rows, pulses])
-    return Trace("encoder", first, word_bits, block_size, burst_bits, columns, rows[first:])
+@st.composite
+def sessions(draw: st.DrawFn) -> Session:
+    """Choose transmissions, parameters and stalls."""
+    w, n, z = draw(st.sampled_from(PARAMETERS))
+    words = harness.words(w, n, 1 << z).filter(bool)
+    return Session(draw(st.lists(words, min_size=1, max_size=3)), w, n, z, draw(st.integers(0, 99)))
 
 
-def decoder_trace(
-    transmissions: Sequence[Sequence[int]],
-    word_bits: int = 8,
-    block_size: int = 8,
-    burst_bits: int = 4,
-    *,
-    gates=None,
-    cycles: int = 200,
-    first: int = 0,
-    coupled: int = 1,
-) -> Trace:
-    """Run the decoder until the gates end, and trace it from cycle `first` on."""
-    gates = open_gates(4, cycles) if gates is None else gates
-    dtype = f">u{word_bits // 8}"
-    streams = [
-        [
-            np.frombuffer(stream, dtype).tolist()
-            for stream in reference.encode(t, word_bits, block_size, 1 << burst_bits, "signed")
-        ]
-        for t in transmissions
+def recorded() -> list[Session]:
+    """Return the short sessions of the recorded vectors."""
+    return [
+        Session(case.words, case.word_bits, case.block_size, case.max_burst.bit_length() - 1)
+        for case in load()
+        if sum(map(len, case.words)) < 120
     ]
-    znz, bpc = ([word for pair in streams for word in pair[i]] for i in (0, 1))
-    znz_ends = np.cumsum([len(pair[0]) for pair in streams])
-    bpc_ends = np.cumsum([len(pair[1]) for pair in streams])
-    owners = [i for i, pair in enumerate(streams) if pair[1]]
-    rows = np.zeros((gates.shape[1], len(decoder.COLUMNS)), np.int64)
-    decoder.decode(
-        np.array([*map(len, transmissions), 0], np.int64),
-        np.array([*znz, 0], np.uint32),
-        np.append(znz_ends, 0).astype(np.int64),
-        np.array([*bpc, 0], np.uint32),
-        np.array([*((bpc_ends[i], i) for i in owners), (0, 1 << 60)], np.int64),
-        gates,
-        decoder.Setup(
-            *map(I, (word_bits, block_size, burst_bits, decoder.GATES_END, 0, coupled, 0, 0))
-        ),
-        decoder.Units(*map(zeros, decoder.REGISTERS)),
-        np.zeros(1 << 10, np.int64),
-        np.zeros(7, np.int64),
-        np.zeros(word_bits + 3, np.int64),
-        np.zeros(block_size, np.int64),
-        np.zeros(0, np.uint32),
-        rows,
-    )
-    columns = decoder.COLUMNS
-    return Trace("decoder", first, word_bits, block_size, burst_bits, columns, rows[first:])
+
+
+def dense(words: int, w: int) -> list[int]:
+    """Return words of noise, none of them zero."""
+    noise: list[int] = np.random.default_rng(1).integers(1, 1 << w, words).tolist()
+    return noise

@@ -238,5 +238,5 @@ def _symbols(trace: Trace) -> tuple[tuple[str, ...], Column]:
         elif code_bits:
             names.append(plane_symbol(code, code_bits, trace.word_bits, trace.block_size)[0])
         else:
-            names.append("zero plane counted" if is_skipped else "-")
+            names.append("(zero plane)" if is_skipped else "-")
     return tuple(names), places.reshape(-1)

@@ -46,6 +46,8 @@ class EncoderText:
         """Give the lines of a row; the next call is for the row behind it."""
         r = dict(zip(self.trace.columns, self.trace.rows[row].tolist(), strict=True))
         cycle = self.trace.cycles[row]
+        # Said first: in its last cycle with a block, the slice takes the next one.
+        plane_coder = self._plane_coder(r, row)
         for name, state, (action, kind) in (
             ("input", "", port_line(r, "in", self._number_of("input", row), self.digits, True)),
             ("control", self._state("control", row), self._control(r)),
@@ -53,7 +55,7 @@ class EncoderText:
             ("ZNZ port", "", port_line(r, "znz", self._number_of("znz", row), self.digits, False)),
             ("difference", self._state("difference", row), self._difference(r)),
             ("slice", self._state("slice", row), self._slice(r)),
-            ("plane coder", self._state("plane_coder", row), self._plane_coder(r, row)),
+            ("plane coder", self._state("plane_coder", row), plane_coder),
             ("packer", self._state("packer", row), self._packer(r)),
             ("buffer", self._state("buffer", row), self._buffer(r)),
             ("BPC port", "", port_line(r, "bpc", self._number_of("bpc", row), self.digits, False)),
