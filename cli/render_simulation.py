@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import click
 
 from fmcompress.cli.render import NARROW, layers_count, printable, shape_text, table
 
 if TYPE_CHECKING:
     from fmcompress.hardware import Run
+    from fmcompress.hardware.trace import Trace
     from fmcompress.layer_simulation import LayerResult, SideResult
     from fmcompress.simulation import Simulation
 
@@ -131,6 +135,12 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
-def print_traces(traces: Sequence[object], window: range) -> None:
-    """Print what each unit does in each cycle."""
-    raise NotImplementedError
+def print_traces(traces: Sequence[Trace], window: range, width: int | None) -> None:
+    """Print what each unit does in each cycle, of the cycles that are traced."""
+    from fmcompress.cli.trace_render import print_trace
+    from fmcompress.hardware import trace_lines
+
+    for trace in traces:
+        click.echo(f"{trace.side}, cycles {trace.first_cycle:,} to {trace.cycles.stop - 1:,}")
+        lines = (line for line in trace_lines(trace) if line.cycle in window)
+        print_trace(lines, sys.stdout, width)

@@ -160,8 +160,8 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
     if as_json:
         render.print_json(found.to_json())
         return
+    width = render.width_of(sys.stdout)
     if trace:
-        render_simulation.print_traces(found.traces, FIRST_BLOCKS if vcd else window)
+        render_simulation.print_traces(found.traces, window, width)
     else:
-        width = render.width_of(sys.stdout)
         click.echo(render_simulation.simulation_text(found, width, state.verbose))

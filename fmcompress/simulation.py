@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
 from fmcompress.coding import Coding, Options
 from fmcompress.errors import ParameterError, error_context
-from fmcompress.files import Sources
+from fmcompress.files import Sources, Target, replacing, writing
 from fmcompress.hardware import Parameters
 from fmcompress.hardware.settings import Settings
 from fmcompress.layer_simulation import LayerResult, SideResult, simulate_layer
@@ -45,6 +46,31 @@ class Simulation:
         """Add the layers up; None without layers."""
         results = [layer.sides[side] for layer in self.layers]
         return sum(results[1:], results[0]) if results else None
+
+    def write_vcd(self, target: Target, *, overwrite: bool = True) -> None:
+        """Write the waveform of the first trace: the encoder's, unless only the decoder ran.
+
+        Parameters
+        ----------
+        target : path or binary file
+        overwrite : bool
+            Replace an existing file.
+
+        Raises
+        ------
+        FmcError
+            If no trace was wanted, or the file exists.
+        OSError
+            If it cannot be written.
+        """
+        from fmcompress.hardware.waveform import write_vcd
+
+        if not self.traces:
+            raise ParameterError("there is no trace", hint="give the settings a trace")
+        with replacing(target, overwrite=overwrite) as place, writing(place) as file:
+            text = io.TextIOWrapper(file, encoding="ascii", newline="\n", write_through=True)
+            write_vcd(self.traces[0], text, self.settings.clock_mhz)
+            text.detach()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``fmc simulate --json`` prints (docs/JSON.md)."""

@@ -10,6 +10,7 @@ from fmcompress.hardware.patterns import Pattern, pattern
 from fmcompress.hardware.run import Run, Unit
 from fmcompress.hardware.session import DeadlockError
 from fmcompress.hardware.settings import Settings
+from fmcompress.hardware.trace_text import trace_lines
 
 __all__ = [
     "DeadlockError",
@@ -21,4 +22,5 @@ __all__ = [
     "Settings",
     "Unit",
     "pattern",
+    "trace_lines",
 ]
