@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import LayerInfo
 from fmcompress.errors import ParameterError
 from fmcompress.hardware import Decoder, Encoder, Parameters, Run
-from fmcompress.hardware.decoder import Transmission
 from fmcompress.hardware.settings import Settings
 from fmcompress.layer_words import LayerWords
 from fmcompress.progress import Progress, Step
@@ -259,7 +257,6 @@ class _Unit:
                 parameters, stalls=stalls, rate=rate, rtl_quirks=quirks, trace=window
             )
         self._word_bits = parameters.word_bits
-        self._codec = Ebpc(parameters.block_size, parameters.max_burst)
         self._marks: list[int] = []
         self._words: list[int] = []
         self.trace: Trace | None = None
@@ -269,12 +266,7 @@ class _Unit:
         if isinstance(self._model, Encoder):
             self._model.feed(words)
         else:
-            form = f">u{self._word_bits // 8}"
-            znz, bpc = (
-                np.frombuffer(stream, form).astype(np.uint32)
-                for stream in self._codec.encode(words, self._word_bits)
-            )
-            self._model.feed(Transmission(words.size, znz, bpc))
+            self._model.feed_words(words)
         self._marks.append(self._model.cycle)
         self._words.append(words.size)
 

@@ -40,7 +40,7 @@ WAITS_PRODUCER, WAITS_ZNZ, WAITS_BPC, WAITS_END, _, DIFFERENCE_BLOCKED = range(6
 CODER_WORKS, CODER_FULL, PACKER_TAKES, _, BUFFER_FULL = range(6, 11)
 ZNZ_END, BPC_END, BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(5)
 WAITS_NUMBER, _, WAITS_FLAG, WAITS_WORD, ZNZ_BLOCKED = range(5)
-UNPACKER_GIVES, SYMBOL_PUSHES, SYMBOL_BLOCKED, SLICE_FULL, SLICE_GIVES, WAITS_PORT = range(5, 11)
+UNPACKER_GIVES, SYMBOL_PUSHES, SYMBOL_BLOCKED, SLICE_FULL, SLICE_GIVES = range(5, 10)
 IN_NUMBER_END, IN_ZNZ_END, IN_BPC_END, OUT_END, OUT_BLOCKS, OUT_WORST, OUT_WORST_CYCLES = range(7)
 
 
@@ -94,10 +94,8 @@ def time_decoder(rows, firsts, lasts, setup, state, profile, counts):
         Only w and n are looked at: the RTL has no fault that matters here.
     state : Decoder
         All 0 after reset; behind a call, what it returned.
-    profile : ndarray of int64, shape (11,)
-        Receives in how many cycles each of hardware_decoder.PROFILE holds, and then in how many
-        the control waits for a word though the symbol decoder neither pushes nor is blocked: it
-        has nothing left, and its last block is on its way to the slice. Added to.
+    profile : ndarray of int64, shape (10,)
+        Receives in how many cycles each of hardware_decoder.PROFILE holds; added to.
     counts : ndarray of int64, shape (7,)
         As those of `decode`.
 
@@ -256,10 +254,8 @@ def _end_decoding(row, flow, begins, setup, state, profile, counts, loaded, orig
         counts[IN_BPC_END] = (one_before if row.bpc_back else pushed) + row.bpc_step + 1
         counts[OUT_BLOCKS] += row.blocks
         counts[OUT_WORST_CYCLES] = w + 2  # for all, thus the first one
-        # Behind the last block there is no base that would have to wait.
-        blocked = flow.loaded - pushed - (w + 2)
-        profile[SYMBOL_BLOCKED] += flow.blocked - blocked
-        profile[WAITS_PORT] += min(flow.origin - flow.before, blocked + 1)
+        # When the last block is loaded, there is no base to be pushed.
+        profile[SYMBOL_BLOCKED] += flow.blocked + 1
         # The last word clears a block that zeros fill up.
         profile[SLICE_FULL] += flow.full - row.pads
     profile[WAITS_NUMBER] += 1

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.errors import ParameterError
 from fmcompress.hardware.parameters import Parameters
-from fmcompress.hardware.patterns import Pattern
+from fmcompress.hardware.patterns import ALWAYS, Pattern
 from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Tally, Unit
 from fmcompress.hardware.session import (
     CREDIT_UNIT,
@@ -20,6 +22,7 @@ from fmcompress.hardware.session import (
     port_patterns,
     zeros,
 )
+from fmcompress.hardware.timing import DecoderTiming, measure
 from fmcompress.kernels import hardware_decoder as kernel
 
 if TYPE_CHECKING:
@@ -49,6 +52,14 @@ class Transmission(NamedTuple):
     words: int
     znz: NDArray[np.uint32]
     bpc: NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, words: NDArray[np.uint32], parameters: Parameters) -> Transmission:
+        """Encode words, as the hardware does."""
+        bits = parameters.word_bits
+        streams = Ebpc(parameters.block_size, parameters.max_burst).encode(words, bits)
+        znz, bpc = (np.frombuffer(stream, f">u{bits // 8}").astype(np.uint32) for stream in streams)
+        return cls(words.size, znz, bpc)
 
 
 class _Inputs(NamedTuple):
@@ -96,7 +107,8 @@ class Decoder:
     ) -> None:
         p = parameters
         self._parameters = p
-        self._gates = Gates(port_patterns(PORTS, stalls or {}))
+        patterns = port_patterns(PORTS, stalls or {})
+        self._gates = Gates(patterns)
         self._watch = Watch()
         self._window = Window("decoder", kernel.COLUMNS, trace)
         self._rows = self._window.room() if trace is not None else None
@@ -113,6 +125,11 @@ class Decoder:
         self._next: list[Transmission] = []
         self._accepted = False  # the number of words of the next one
         self._streams = [0, 0]
+        self._mark = 0
+        stalled = rate > 0 or any(each != ALWAYS for each in patterns)
+        self._timing = (
+            None if stalled or keep_words or trace is not None else DecoderTiming(self._setup)
+        )
 
     def feed(self, *transmissions: Transmission) -> None:
         """Offer transmissions, and step until the last one's number of words is accepted.
@@ -125,6 +142,9 @@ class Decoder:
         DeadlockError
             If a port never goes.
         """
+        if self._timing is not None and self._timing.state.cycle:
+            raise ParameterError("streams behind words", hint="feed one kind")
+        self._timing = None
         self._next += transmissions
         if len(self._next) > 1:
             self._step(self._next[:-1], self._next[-1].words, kernel.ALL_ACCEPTED)
@@ -133,8 +153,29 @@ class Decoder:
 
     @property
     def cycle(self) -> int:
-        """Cycles so far."""
-        return int(self._units.bench.cycle)
+        """Cycles up to the last number of words that was accepted."""
+        return int(self._units.bench.cycle) if self._timing is None else self._mark
+
+    def feed_words(self, *transmissions: NDArray[np.uint32]) -> None:
+        """Offer the streams of these words, as `feed` does.
+
+        Where no port ever stalls, they are not even made: time follows from the words.
+
+        Parameters
+        ----------
+        transmissions : ndarray of uint32, shape (count,)
+            Words as bit patterns. One without words is left out: the hardware cannot have it.
+        """
+        p = self._parameters
+        for words in transmissions:
+            if not words.size:
+                continue
+            if self._timing is None:
+                self.feed(Transmission.of(words, p))
+            else:
+                ends = np.array([words.size], np.int64)
+                self._mark = int(self._timing.state.cycle) + 1
+                self._timing.feed(measure(words, ends, p))
 
     def finish(self) -> tuple[Run, Output]:
         """Step until all is out.
@@ -144,6 +185,8 @@ class Decoder:
         DeadlockError
             If a port never goes.
         """
+        if self._timing is not None:
+            return self._timed_run(self._timing), Output()
         if self._next:
             self._step(self._next, None, kernel.ALL_OUT)
             self._next = []
@@ -156,6 +199,7 @@ class Decoder:
 
         Only then does the RTL show what it does wrong with words that come too early.
         """
+        self._timing = None
         self._setup = self._setup._replace(coupled=np.int64(0))
         self._step(transmissions, None, kernel.ALL_OUT, cycles)
         return self.finish()
@@ -257,6 +301,17 @@ class Decoder:
             words=int(self._units.bench.out_words),
             streams=(self._streams[0], self._streams[1]),
             counts=self._counts.tolist(),
+        )
+
+    def _timed_run(self, timing: DecoderTiming) -> Run:
+        state = timing.state
+        return _run(
+            dict(zip(kernel.PROFILE, timing.profile.tolist(), strict=True)),
+            0,
+            cycles=int(state.cycle),
+            words=int(state.out_words),
+            streams=(int(state.znz_at), int(state.bpc_at)),
+            counts=timing.counts.tolist(),
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmcompress.hardware.parameters import Parameters
-from fmcompress.hardware.patterns import Pattern
+from fmcompress.hardware.patterns import ALWAYS, Pattern
 from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Tally, Unit
 from fmcompress.hardware.session import (
     CREDIT_UNIT,
@@ -20,6 +20,7 @@ from fmcompress.hardware.session import (
     port_patterns,
     zeros,
 )
+from fmcompress.hardware.timing import EncoderTiming, measure
 from fmcompress.kernels import hardware_done as done_kernel
 from fmcompress.kernels import hardware_encoder as kernel
 
@@ -67,7 +68,8 @@ class Encoder:
     ) -> None:
         p = parameters
         self._parameters = p
-        self._gates = Gates(port_patterns(PORTS, stalls or {}))
+        patterns = port_patterns(PORTS, stalls or {})
+        self._gates = Gates(patterns)
         self._watch = Watch()
         self._window = Window("encoder", kernel.COLUMNS, trace)
         self._rows = self._window.room() if trace is not None else None
@@ -85,6 +87,10 @@ class Encoder:
         self._keep = keep_streams
         self._kept: dict[str, list[NDArray[np.uint32]]] = {"znz": [], "bpc": []}
         self._words = self._last_in = 0
+        stalled = rate > 0 or any(each != ALWAYS for each in patterns)
+        self._timing = (
+            None if stalled or keep_streams or trace is not None else EncoderTiming(self._setup)
+        )
 
     def feed(self, *transmissions: NDArray[np.uint32]) -> None:
         """Offer transmissions, and step until all their words are accepted.
@@ -102,18 +108,22 @@ class Encoder:
         given = [words for words in transmissions if words.size]
         if not given:
             return
-        words = padded(np.concatenate(given, dtype=np.uint32, casting="same_kind"))
-        ends = padded(np.cumsum([part.size for part in given], dtype=np.int64))
+        words = np.concatenate(given, dtype=np.uint32, casting="same_kind")
+        ends = np.cumsum([part.size for part in given], dtype=np.int64)
+        self._words += words.size
+        if self._timing is not None:
+            self._timing.feed(measure(words, ends, self._parameters))
+            return
         bench = self._units.bench._replace(at=np.int64(0), transmission=np.int64(0))
         self._units = self._units._replace(bench=bench)
-        self._words += words.size - 1
-        self._step(words, ends, kernel.ALL_ACCEPTED)
+        self._step(padded(words), padded(ends), kernel.ALL_ACCEPTED)
         self._last_in = int(self._units.bench.cycle)
 
     @property
     def cycle(self) -> int:
-        """Cycles so far."""
-        return int(self._units.bench.cycle)
+        """Cycles up to the last word that was fed."""
+        bench = self._units.bench
+        return int(bench.cycle if self._timing is None else self._timing.state.in_end)
 
     def finish(self) -> tuple[Run, Output]:
         """Step until all is out.
@@ -123,6 +133,8 @@ class Encoder:
         DeadlockError
             If a port never goes.
         """
+        if self._timing is not None:
+            return self._timed_run(self._timing), Output()
         bench = self._units.bench._replace(at=np.int64(0), transmission=np.int64(0))
         self._units = self._units._replace(bench=bench)
         nothing = np.zeros(1, np.uint32)
@@ -222,6 +234,20 @@ class Encoder:
             streams=(int(bench.znz_words), int(bench.bpc_words)),
             counts=counts,
             last_in=self._last_in - 1,
+            block_size=self._parameters.block_size,
+        )
+
+    def _timed_run(self, timing: EncoderTiming) -> Run:
+        state = timing.state
+        return _run(
+            dict(zip(kernel.PROFILE, timing.profile.tolist(), strict=True)),
+            0,
+            0,
+            cycles=int(state.cycle),
+            words=self._words,
+            streams=(int(state.znz_words), int(state.bpc_words)),
+            counts=timing.counts.tolist(),
+            last_in=int(state.in_end) - 1,
             block_size=self._parameters.block_size,
         )
 
