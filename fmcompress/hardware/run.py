@@ -1,0 +1,168 @@
+"""What a run of encoder or decoder took: cycles, words, and who waited for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fmcompress.hardware.trace import Trace
+
+# Why the control did not go on with a word, in the order in which people ask.
+ENCODER_REASONS = ("producer", "znz port", "plane coder", "bpc port", "end")
+DECODER_REASONS = ("number of words", "consumer", "znz port", "symbol decoder", "bpc port")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Cycles of one unit; they add up to those of the run.
+
+    Attributes
+    ----------
+    name : str
+    works : int
+        In which it took a word, a flag or a code, or sent one (docs/HARDWARE.md, "Stalls").
+    waits_for_input, waits_for_output : int
+        In which it had nothing to do; in which it had, and whoever takes it was not ready.
+    """
+
+    name: str
+    works: int
+    waits_for_input: int
+    waits_for_output: int
+
+    def __add__(self, other: Unit) -> Unit:
+        return Unit(
+            self.name,
+            self.works + other.works,
+            self.waits_for_input + other.waits_for_input,
+            self.waits_for_output + other.waits_for_output,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What encoder or decoder did from its reset until all was out.
+
+    Attributes
+    ----------
+    side : str
+        ``"encoder"`` or ``"decoder"``.
+    cycles : int
+        From cycle 0 up to, and with, that of the last handshake or of the control's return to its
+        idle state, whichever is later.
+    words, znz_words, bpc_words : int
+        Words of the layer, and of both streams.
+    waits : dict
+        Cycles in which the control did not go on with a word, by reason.
+    units : tuple of Unit
+    blocks : int
+    worst_block, worst_block_cycles : int
+        Number of the block that plane coder or symbol decoder had longest, and how long.
+    last_handshakes : dict
+        Cycle of the last handshake of each port; of one without any, -1.
+    buffer_cycles : int
+        Encoder: cycles in which the output buffer held a word.
+    """
+
+    side: str
+    cycles: int
+    words: int
+    znz_words: int
+    bpc_words: int
+    waits: Mapping[str, int]
+    units: tuple[Unit, ...]
+    blocks: int
+    worst_block: int
+    worst_block_cycles: int
+    last_handshakes: Mapping[str, int]
+    buffer_cycles: int = 0
+
+    @property
+    def works(self) -> int:
+        """Cycles in which the control went on with a word."""
+        return self.cycles - sum(self.waits.values())
+
+    @property
+    def words_per_cycle(self) -> float | None:
+        """Throughput; None without cycles."""
+        return self.words / self.cycles if self.cycles else None
+
+    def __add__(self, other: Run) -> Run:
+        """Add a run that comes behind this one, or before: cycles add up."""
+        worse = other.worst_block_cycles > self.worst_block_cycles
+        return Run(
+            side=self.side,
+            cycles=self.cycles + other.cycles,
+            words=self.words + other.words,
+            znz_words=self.znz_words + other.znz_words,
+            bpc_words=self.bpc_words + other.bpc_words,
+            waits={reason: self.waits[reason] + other.waits[reason] for reason in self.waits},
+            units=tuple(map(add, self.units, other.units)),
+            blocks=self.blocks + other.blocks,
+            worst_block=self.blocks + other.worst_block if worse else self.worst_block,
+            worst_block_cycles=max(self.worst_block_cycles, other.worst_block_cycles),
+            last_handshakes={
+                port: self.cycles + last if last >= 0 else self.last_handshakes[port]
+                for port, last in other.last_handshakes.items()
+            },
+            buffer_cycles=self.buffer_cycles + other.buffer_cycles,
+        )
+
+    @staticmethod
+    def total(runs: Sequence[Run]) -> Run:
+        """Add runs up, at least one."""
+        return reduce(add, runs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """What came out besides, where it was wanted.
+
+    Attributes
+    ----------
+    streams : dict
+        By port, the words that left through it, arrays of uint32.
+    trace : Trace or None
+    """
+
+    streams: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
+    trace: Trace | None = None
+
+
+class Tally:
+    """Cycles by what held in them, of a kernel's profile or of a timing by blocks.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What the bits of a row's number stand for.
+    profile : ndarray of int64, shape (2**len(names),)
+    """
+
+    def __init__(self, names: Sequence[str], profile: NDArray[np.int64]) -> None:
+        self._names = names
+        self._rows = np.flatnonzero(profile)
+        self._cycles = profile[self._rows]
+        self.cycles = int(profile.sum())
+
+    def __getitem__(self, name: str) -> int:
+        return int(self._cycles[self._holds(name)].sum())
+
+    def both(self, one: str, other: str) -> int:
+        """Return the cycles in which both held."""
+        return int(self._cycles[self._holds(one) & self._holds(other)].sum())
+
+    def neither(self, one: str, other: str) -> int:
+        """Return the cycles in which neither held."""
+        return int(self._cycles[~(self._holds(one) | self._holds(other))].sum())
+
+    def _holds(self, name: str) -> NDArray[np.bool_]:
+        return (self._rows >> self._names.index(name) & 1) == 1
