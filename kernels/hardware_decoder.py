@@ -114,7 +114,7 @@ def decode(
     bpc_in : ndarray of uint32, shape (BPC words + 1,)
     bpc_ends : ndarray of int64, shape (transmissions with BPC words + 1, 2)
         Where each ends in `bpc_in`, and which of all transmissions it is.
-    gates : ndarray of uint8, shape (4, cycles)
+    gates : tuple of 4 ndarrays of uint8, shape (cycles,)
         1 in each cycle in which the producers of the numbers, of BPC words and of ZNZ words may
         begin to offer one; in which the consumer is ready.
     setup : Setup
@@ -141,7 +141,7 @@ def decode(
     w, n = setup.word_bits, setup.block_size
     symbols = _symbols(w, n)
     u = units
-    for c in range(gates.shape[1]):
+    for c in range(gates[0].size):
         if u.bench.number_at == numbers.size - 1 and setup.until != GATES_END:
             if setup.until == ALL_ACCEPTED or u.control.running == 0:
                 break
@@ -154,13 +154,13 @@ def decode(
             znz_in.size - 1,
             bpc_in.size - 1,
             bpc_ends[np.uint64(u.bench.bpc_transmission), 1],
-            (np.int64(gates[0, c]), np.int64(gates[1, c]), np.int64(gates[2, c])),
+            (np.int64(gates[0][c]), np.int64(gates[1][c]), np.int64(gates[2][c])),
         )
         s = _look(
             u,
             setup,
             offers,
-            np.int64(gates[3, c]),
+            np.int64(gates[3][c]),
             numbers[np.uint64(u.bench.number_at)],
             np.int64(znz_in[np.uint64(u.bench.znz_at)]),
             np.int64(u.bench.znz_at + 1 == znz_ends[np.uint64(u.bench.znz_transmission)]),

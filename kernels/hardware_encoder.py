@@ -106,7 +106,7 @@ def encode(
         Words of whole transmissions, and one that is not looked at.
     ends : ndarray of int64, shape (transmissions + 1,)
         Where each transmission ends in `words`, and one that is not looked at.
-    gates : ndarray of uint8, shape (3, cycles)
+    gates : tuple of 3 ndarrays of uint8, shape (cycles,)
         1 in each cycle in which the producer may begin to offer a word, the consumer of the ZNZ
         stream is ready, that of the BPC stream is.
     setup : Setup
@@ -136,16 +136,16 @@ def encode(
     w, count = setup.word_bits, words.size - 1
     sign = np.int64(1) << (w - 1)
     u = units
-    for c in range(gates.shape[1]):
+    for c in range(gates[0].size):
         if u.bench.at == count and _stops(u, setup):
             break
         step, at = np.uint64(u.coder.step), np.uint64(u.bench.at)
         length, code = steps[step, 0], steps[step, 1]
         last = np.int64(u.bench.at + 1 == ends[np.uint64(u.bench.transmission)])
         more = np.int64(u.bench.at < count)
-        offers = more & (u.bench.offered | (np.int64(gates[0, c]) & (u.bench.held ^ 1)))
+        offers = more & (u.bench.offered | (np.int64(gates[0][c]) & (u.bench.held ^ 1)))
         credit, znz_ready, bpc_ready = _grant(
-            u, setup, np.int64(gates[1, c]), np.int64(gates[2, c])
+            u, setup, np.int64(gates[1][c]), np.int64(gates[2][c])
         )
         signals = _look(
             u, setup, offers, np.int64(words[at]), last, znz_ready, bpc_ready, np.int64(length > 0)

@@ -186,9 +186,7 @@ class Listed:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a file of the characters 0 and 1; white space, and ``#`` up to a line's end, is
-        skipped.
-        """
+        """Read a file of 0 and 1; white space, and what stands behind ``#``, does not count."""
         if not text:
             raise ValueError("the name of a file")
         found = bytearray()
@@ -204,7 +202,8 @@ class Listed:
                 found += digits.translate(bytes.maketrans(b"01", b"\0\1"))
                 if len(found) > MOST_FILE_CYCLES:
                     raise DamagedError(
-                        f"line {number}: more than {MOST_FILE_CYCLES:,} cycles", file=text,
+                        f"line {number}: more than {MOST_FILE_CYCLES:,} cycles",
+                        file=text,
                         hint="give a shorter list: it is repeated",
                     )
         if not found:
@@ -262,6 +261,4 @@ def pattern(text: str) -> Pattern:
     except ValueError as error:
         if isinstance(error, DamagedError):
             raise
-        raise ParameterError(
-            f"stall pattern {text!r}", hint=f"{name} needs {error}"
-        ) from None
+        raise ParameterError(f"stall pattern {text!r}", hint=f"{name} needs {error}") from None

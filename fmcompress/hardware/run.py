@@ -138,7 +138,7 @@ class Output:
 
 
 class Tally:
-    """Cycles by what held in them, of a kernel's profile or of a timing by blocks.
+    """Cycles by what held in them, as a stepping kernel counts them.
 
     Parameters
     ----------
@@ -151,18 +151,14 @@ class Tally:
         self._names = names
         self._rows = np.flatnonzero(profile)
         self._cycles = profile[self._rows]
-        self.cycles = int(profile.sum())
 
     def __getitem__(self, name: str) -> int:
-        return int(self._cycles[self._holds(name)].sum())
+        """Return the cycles in which something held."""
+        return self.where((name,))
 
-    def both(self, one: str, other: str) -> int:
-        """Return the cycles in which both held."""
-        return int(self._cycles[self._holds(one) & self._holds(other)].sum())
-
-    def neither(self, one: str, other: str) -> int:
-        """Return the cycles in which neither held."""
-        return int(self._cycles[~(self._holds(one) | self._holds(other))].sum())
-
-    def _holds(self, name: str) -> NDArray[np.bool_]:
-        return (self._rows >> self._names.index(name) & 1) == 1
+    def where(self, held: Sequence[str], not_held: Sequence[str] = ()) -> int:
+        """Return the cycles in which these all held, and none of those."""
+        wanted = sum(1 << self._names.index(name) for name in held)
+        others = sum(1 << self._names.index(name) for name in not_held)
+        fits = self._rows & (wanted | others) == wanted
+        return int(self._cycles[fits].sum())

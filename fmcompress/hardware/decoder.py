@@ -1,0 +1,329 @@
+"""The decoder: both streams in, words out, and what that took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from fmcompress.hardware.parameters import Parameters
+from fmcompress.hardware.patterns import Pattern
+from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Tally, Unit
+from fmcompress.hardware.session import (
+    CREDIT_UNIT,
+    GATE_CYCLES,
+    Gates,
+    Watch,
+    Window,
+    padded,
+    port_patterns,
+    zeros,
+)
+from fmcompress.kernels import hardware_decoder as kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PORTS = {
+    "number": "number of words",
+    "bpc": "BPC stream",
+    "znz": "ZNZ stream",
+    "out": "words",
+}
+# Transmissions are numbered from 0; none has this number.
+_NONE = 1 << 62
+
+
+class Transmission(NamedTuple):
+    """What the decoder is given for one transmission.
+
+    Attributes
+    ----------
+    words : int
+        Number of words, at least 1.
+    znz, bpc : ndarray of uint32, shape (count,)
+        Stream words.
+    """
+
+    words: int
+    znz: NDArray[np.uint32]
+    bpc: NDArray[np.uint32]
+
+
+class _Inputs(NamedTuple):
+    """Transmissions as the kernel takes them."""
+
+    numbers: NDArray[np.int64]
+    znz: NDArray[np.uint32]
+    znz_ends: NDArray[np.int64]
+    bpc: NDArray[np.uint32]
+    bpc_ends: NDArray[np.int64]
+
+
+class Decoder:
+    """The decoder and its test bench, from reset on.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    stalls : mapping, optional
+        Stall patterns of the ports ``number``, ``znz``, ``bpc`` and ``out``.
+    rate : float
+        Words of both streams together that may come in a cycle; 0 for no limit.
+    rtl_quirks : bool
+        Whether to do what the RTL does where it is wrong.
+    keep_words : bool
+        Whether the words are wanted.
+    trace : range, optional
+        Cycles of which a trace is wanted.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such port, or the trace is too long.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        *,
+        stalls: Mapping[str, Pattern] | None = None,
+        rate: float = 0,
+        rtl_quirks: bool = False,
+        keep_words: bool = False,
+        trace: range | None = None,
+    ) -> None:
+        p = parameters
+        self._parameters = p
+        self._gates = Gates(port_patterns(PORTS, stalls or {}))
+        self._watch = Watch()
+        self._window = Window("decoder", kernel.COLUMNS, trace)
+        self._rows = self._window.room() if trace is not None else None
+        credit = max(round(rate * CREDIT_UNIT), int(rate > 0))
+        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, 1, rtl_quirks, 0)
+        self._setup = kernel.Setup(*map(np.int64, setup))
+        self._units = kernel.Units(*map(zeros, kernel.REGISTERS))
+        self._profile = np.zeros(1 << len(kernel.PROFILE), np.int64)
+        self._counts = np.zeros(7, np.int64)
+        self._planes = np.zeros(p.word_bits + 3, np.int64)
+        self._block = np.zeros(p.block_size, np.int64)
+        self._keep = keep_words
+        self._kept: list[NDArray[np.uint32]] = []
+        self._next: list[Transmission] = []
+        self._accepted = False  # the number of words of the next one
+        self._streams = [0, 0]
+
+    def feed(self, *transmissions: Transmission) -> None:
+        """Offer transmissions, and step until the last one's number of words is accepted.
+
+        The words of a transmission are offered only behind its number of words. The RTL swallows
+        words that come earlier; `run_uncoupled` shows that.
+
+        Raises
+        ------
+        DeadlockError
+            If a port never goes.
+        """
+        self._next += transmissions
+        if len(self._next) > 1:
+            self._step(self._next[:-1], self._next[-1].words, kernel.ALL_ACCEPTED)
+            del self._next[:-1]
+            self._accepted = True
+
+    def finish(self) -> tuple[Run, Output]:
+        """Step until all is out.
+
+        Raises
+        ------
+        DeadlockError
+            If a port never goes.
+        """
+        if self._next:
+            self._step(self._next, None, kernel.ALL_OUT)
+            self._next = []
+        trace = self._window.trace(self._parameters)
+        kept = [np.zeros(0, np.uint32), *self._kept]
+        return self._run(), Output({"out": np.concatenate(kept)} if self._keep else {}, trace)
+
+    def run_uncoupled(self, *transmissions: Transmission, cycles: int) -> tuple[Run, Output]:
+        """Offer everything from the first cycle on, for so many cycles at most.
+
+        Only then does the RTL show what it does wrong with words that come too early.
+        """
+        self._setup = self._setup._replace(coupled=np.int64(0))
+        self._step(transmissions, None, kernel.ALL_OUT, cycles)
+        return self.finish()
+
+    def _step(
+        self,
+        given: Sequence[Transmission],
+        following: int | None,
+        until: int,
+        last_cycle: int = 1 << 62,
+    ) -> None:
+        """Step until the kernel stops by itself, or for so many cycles."""
+        numbers = [part.words for part in given] + ([] if following is None else [following])
+        inputs = _inputs(numbers, given)
+        bench = self._units.bench._replace(
+            number_at=np.int64(self._accepted),
+            znz_at=np.int64(0),
+            znz_transmission=np.int64(0),
+            bpc_at=np.int64(0),
+            bpc_transmission=np.int64(0),
+        )
+        self._units = self._units._replace(bench=bench)
+        while True:
+            first = int(self._units.bench.cycle)
+            rows = self._rows if self._window.open_at(first) else None
+            most = GATE_CYCLES if rows is None else len(rows)
+            gates = self._gates.at(first, min(most, last_cycle - first))
+            self._call(inputs, gates, until, rows)
+            bench = self._units.bench
+            steps = int(bench.cycle) - first
+            if rows is not None:
+                self._window.keep(first, rows[:steps])
+            is_last = bench.number_at == len(numbers)
+            stops = is_last and (until == kernel.ALL_ACCEPTED or not self._units.control.running)
+            if stops or bench.cycle == last_cycle:
+                break
+            self._watch.look(int(bench.cycle), self._handshakes(), self._waits)
+        self._streams[0] += int(bench.znz_at)
+        self._streams[1] += int(bench.bpc_at)
+
+    def _call(
+        self,
+        inputs: _Inputs,
+        gates: tuple[NDArray[np.uint8], ...],
+        until: int,
+        rows: NDArray[np.int64] | None,
+    ) -> None:
+        bench = self._units.bench
+        out = np.zeros(gates[0].size + 1 if self._keep else 0, np.uint32)
+        before = int(bench.out_words)
+        if self._keep:  # the kernel writes behind the words counted so far
+            bench = bench._replace(out_words=np.int64(0))
+        units = kernel.decode(
+            inputs.numbers,
+            inputs.znz,
+            inputs.znz_ends,
+            inputs.bpc,
+            inputs.bpc_ends,
+            gates,
+            self._setup._replace(until=np.int64(until), first_row=bench.cycle),
+            self._units._replace(bench=bench),
+            self._profile,
+            self._counts,
+            self._planes,
+            self._block,
+            out,
+            rows,
+        )
+        if self._keep:
+            self._kept.append(out[: units.bench.out_words])
+            total = np.int64(before + units.bench.out_words)
+            units = units._replace(bench=units.bench._replace(out_words=total))
+        self._units = units
+
+    def _handshakes(self) -> int:
+        bench = self._units.bench
+        return int(
+            sum(self._streams) + bench.out_words + bench.number_at + bench.znz_at + bench.bpc_at
+        )
+
+    def _waits(self) -> str:
+        """Say who waits for whom."""
+        u, z = self._units, int(self._setup.burst_bits)
+        if not u.control.running:
+            return "the control waits for the port number"
+        top = u.znz.held > 0 and u.znz.bits >> (u.znz.held - 1) == 1
+        if not (u.znz.run > 0 or top or u.znz.held > z):
+            return "the control waits for the ZNZ decoder, and that for the port znz"
+        if u.slice.full or u.znz.run > 0 or not top:
+            return "the control waits for the port out"
+        return "the control waits for the symbol decoder, and that for the port bpc"
+
+    def _run(self) -> Run:
+        t = Tally(kernel.PROFILE, self._profile)
+        return _run(
+            {name: t.where((name,)) for name in kernel.PROFILE},
+            t.where(("waits_word",), ("symbol_pushes", "symbol_blocked")),
+            cycles=int(self._units.bench.cycle),
+            words=int(self._units.bench.out_words),
+            streams=(self._streams[0], self._streams[1]),
+            counts=self._counts.tolist(),
+        )
+
+
+def _inputs(numbers: Sequence[int], given: Sequence[Transmission]) -> _Inputs:
+    """Put transmissions one behind the other, as the kernel takes them."""
+    znz = np.concatenate([np.zeros(0, np.uint32), *(part.znz for part in given)])
+    bpc = np.concatenate([np.zeros(0, np.uint32), *(part.bpc for part in given)])
+    znz_ends = np.cumsum([part.znz.size for part in given], dtype=np.int64)
+    bpc_ends = np.cumsum([part.bpc.size for part in given], dtype=np.int64)
+    coded = [number for number, part in enumerate(given) if part.bpc.size]
+    owned = [[bpc_ends[number], number] for number in coded] + [[0, _NONE]]
+    return _Inputs(
+        padded(np.array(numbers, np.int64)),
+        padded(znz.astype(np.uint32)),
+        padded(znz_ends),
+        padded(bpc.astype(np.uint32)),
+        np.array(owned, np.int64),
+    )
+
+
+def _run(
+    cycles_of: Mapping[str, int],
+    at_port: int,
+    *,
+    cycles: int,
+    words: int,
+    streams: tuple[int, int],
+    counts: Sequence[int],
+) -> Run:
+    """Make a run of what was counted.
+
+    Parameters
+    ----------
+    cycles_of : mapping
+        Cycles in which each of the kernel's `PROFILE` held.
+    at_port : int
+        Of those in which the control waits for a word: the symbol decoder waits for the port.
+    """
+    t = cycles_of
+    waits = {
+        "number of words": t["waits_number"],
+        "consumer": t["waits_consumer"],
+        "znz port": t["waits_znz"],
+        "symbol decoder": t["waits_word"] - at_port,
+        "bpc port": at_port,
+    }
+    starved = cycles - t["symbol_pushes"] - t["symbol_blocked"]
+
+    def unit(name: str, works: int, waits_for_input: int) -> Unit:
+        return Unit(name, works, waits_for_input, cycles - works - waits_for_input)
+
+    return Run(
+        side="decoder",
+        cycles=cycles,
+        words=words,
+        znz_words=streams[0],
+        bpc_words=streams[1],
+        waits={reason: waits[reason] for reason in DECODER_REASONS},
+        units=(
+            unit("control", words, cycles - words - waits["consumer"]),
+            unit("ZNZ decoder", words, cycles - words - t["znz_blocked"]),
+            unit("unpacker", t["unpacker_gives"], starved),
+            unit("symbol decoder", t["symbol_pushes"], starved),
+            unit("delta integrator", t["slice_gives"], cycles - t["slice_full"]),
+        ),
+        blocks=counts[kernel.BLOCKS],
+        worst_block=counts[kernel.WORST_BLOCK],
+        worst_block_cycles=counts[kernel.WORST_BLOCK_CYCLES],
+        last_handshakes={
+            "number": counts[kernel.NUMBER_END] - 1,
+            "znz": counts[kernel.ZNZ_END] - 1,
+            "bpc": counts[kernel.BPC_END] - 1,
+            "out": counts[kernel.OUT_END] - 1,
+        },
+    )

@@ -1,0 +1,284 @@
+"""The encoder: words in, both streams out, and what that took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmcompress.hardware.parameters import Parameters
+from fmcompress.hardware.patterns import Pattern
+from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Tally, Unit
+from fmcompress.hardware.session import (
+    CREDIT_UNIT,
+    GATE_CYCLES,
+    Gates,
+    Watch,
+    Window,
+    padded,
+    port_patterns,
+    zeros,
+)
+from fmcompress.kernels import hardware_done as done_kernel
+from fmcompress.kernels import hardware_encoder as kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PORTS = {"in": "words", "znz": "ZNZ stream", "bpc": "BPC stream"}
+
+
+class Encoder:
+    """The encoder and its test bench, from reset on.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    stalls : mapping, optional
+        Stall patterns of the ports ``in``, ``znz`` and ``bpc``.
+    rate : float
+        Words of both streams together that may leave in a cycle; 0 for no limit.
+    wait_idle : bool
+        Whether the producer offers the next transmission only behind idle_o.
+    rtl_quirks : bool
+        Whether to do what the RTL does where it is wrong.
+    keep_streams : bool
+        Whether the streams are wanted.
+    trace : range, optional
+        Cycles of which a trace is wanted.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such port, or the trace is too long.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        *,
+        stalls: Mapping[str, Pattern] | None = None,
+        rate: float = 0,
+        wait_idle: bool = False,
+        rtl_quirks: bool = False,
+        keep_streams: bool = False,
+        trace: range | None = None,
+    ) -> None:
+        p = parameters
+        self._parameters = p
+        self._gates = Gates(port_patterns(PORTS, stalls or {}))
+        self._watch = Watch()
+        self._window = Window("encoder", kernel.COLUMNS, trace)
+        self._rows = self._window.room() if trace is not None else None
+        self._done = zeros(done_kernel.Done)
+        self._quirks = int(rtl_quirks)
+        credit = max(round(rate * CREDIT_UNIT), int(rate > 0))
+        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, wait_idle, rtl_quirks, 0)
+        self._setup = kernel.Setup(*map(np.int64, setup))
+        self._units = kernel.Units(*map(zeros, kernel.REGISTERS))
+        self._profile = np.zeros(1 << len(kernel.PROFILE), np.int64)
+        self._counts = np.zeros(5, np.int64)
+        self._differences = np.zeros(p.block_size + 1, np.int64)
+        self._steps = np.zeros((2 * p.word_bits + 3, 2), np.int64)
+        self._planes = np.zeros(p.word_bits + 1, np.int64)
+        self._keep = keep_streams
+        self._kept: dict[str, list[NDArray[np.uint32]]] = {"znz": [], "bpc": []}
+        self._words = self._last_in = 0
+
+    def feed(self, *transmissions: NDArray[np.uint32]) -> None:
+        """Offer transmissions, and step until all their words are accepted.
+
+        Parameters
+        ----------
+        transmissions : ndarray of uint32, shape (count,)
+            Words as bit patterns. One without words is left out: the hardware cannot have it.
+
+        Raises
+        ------
+        DeadlockError
+            If a port never goes.
+        """
+        given = [words for words in transmissions if words.size]
+        if not given:
+            return
+        words = padded(np.concatenate(given, dtype=np.uint32, casting="same_kind"))
+        ends = padded(np.cumsum([part.size for part in given], dtype=np.int64))
+        bench = self._units.bench._replace(at=np.int64(0), transmission=np.int64(0))
+        self._units = self._units._replace(bench=bench)
+        self._words += words.size - 1
+        self._step(words, ends, kernel.ALL_ACCEPTED)
+        self._last_in = int(self._units.bench.cycle)
+
+    def finish(self) -> tuple[Run, Output]:
+        """Step until all is out.
+
+        Raises
+        ------
+        DeadlockError
+            If a port never goes.
+        """
+        bench = self._units.bench._replace(at=np.int64(0), transmission=np.int64(0))
+        self._units = self._units._replace(bench=bench)
+        nothing = np.zeros(1, np.uint32)
+        self._step(nothing, nothing.astype(np.int64), kernel.ALL_OUT)
+        streams = {
+            port: np.concatenate([np.zeros(0, np.uint32), *parts])
+            for port, parts in self._kept.items()
+        }
+        trace = self._window.trace(self._parameters, ("blk_done",))
+        return self._run(), Output(streams if self._keep else {}, trace)
+
+    def _step(self, words: NDArray[np.uint32], ends: NDArray[np.int64], until: int) -> None:
+        """Step until the kernel stops by itself."""
+        count = words.size - 1
+        while True:
+            first = int(self._units.bench.cycle)
+            rows = self._rows if self._window.open_at(first) else None
+            gates = self._gates.at(first, GATE_CYCLES if rows is None else len(rows))
+            self._call(words, ends, gates, until, rows)
+            bench = self._units.bench
+            steps = int(bench.cycle) - first
+            if rows is not None:
+                self._keep_rows(first, rows[:steps])
+            if steps < gates[0].size or (bench.at == count and until == kernel.ALL_ACCEPTED):
+                return
+            handshakes = self._words - count + bench.at + bench.znz_words + bench.bpc_words
+            self._watch.look(int(bench.cycle), int(handshakes), self._waits)
+
+    def _call(
+        self,
+        words: NDArray[np.uint32],
+        ends: NDArray[np.int64],
+        gates: tuple[NDArray[np.uint8], ...],
+        until: int,
+        rows: NDArray[np.int64] | None,
+    ) -> None:
+        bench = self._units.bench
+        room = gates[0].size + 1 if self._keep else 0
+        znz, bpc = np.zeros(room, np.uint32), np.zeros(room, np.uint32)
+        before = int(bench.znz_words), int(bench.bpc_words)
+        if self._keep:  # the kernel writes behind the words counted so far
+            bench = bench._replace(znz_words=np.int64(0), bpc_words=np.int64(0))
+        units = kernel.encode(
+            words,
+            ends,
+            gates,
+            self._setup._replace(until=np.int64(until), first_row=self._units.bench.cycle),
+            self._units._replace(bench=bench),
+            self._profile,
+            self._counts,
+            self._differences,
+            self._steps,
+            self._planes,
+            znz,
+            bpc,
+            rows,
+        )
+        if self._keep:
+            bench = units.bench
+            self._kept["znz"].append(znz[: bench.znz_words])
+            self._kept["bpc"].append(bpc[: bench.bpc_words])
+            totals = np.int64(before[0] + bench.znz_words), np.int64(before[1] + bench.bpc_words)
+            units = units._replace(bench=bench._replace(znz_words=totals[0], bpc_words=totals[1]))
+        self._units = units
+
+    def _keep_rows(self, first: int, rows: NDArray[np.int64]) -> None:
+        pulses = np.zeros(len(rows), np.int64)
+        looked = np.ascontiguousarray(
+            rows[:, [kernel.COLUMNS.index(name) for name in done_kernel.COLUMNS]]
+        )
+        self._done = done_kernel.blk_done(looked, self._done, np.int64(self._quirks), pulses)
+        self._window.keep(first, np.column_stack([rows, pulses]))
+
+    def _waits(self) -> str:
+        """Say who waits for whom."""
+        u = self._units
+        if u.znz.valid:
+            return "the control waits for the ZNZ coder, and that for the port znz"
+        if u.packer.valid and u.buffer.full:
+            return (
+                "the control waits for the plane coder, that for the output buffer, and that for "
+                "the port bpc"
+            )
+        if u.buffer.full:
+            return "the output buffer waits for the port bpc"
+        return "the control waits for the port in"
+
+    def _run(self) -> Run:
+        t = Tally(kernel.PROFILE, self._profile)
+        bench, counts = self._units.bench, self._counts.tolist()
+        return _run(
+            {name: t.where((name,)) for name in kernel.PROFILE},
+            t.where(("waits_bpc", "packer_blocked")),
+            t.where(("waits_end", "packer_blocked")),
+            cycles=int(bench.cycle),
+            words=self._words,
+            streams=(int(bench.znz_words), int(bench.bpc_words)),
+            counts=counts,
+            last_in=self._last_in - 1,
+            block_size=self._parameters.block_size,
+        )
+
+
+def _run(
+    cycles_of: Mapping[str, int],
+    word_at_port: int,
+    end_at_port: int,
+    *,
+    cycles: int,
+    words: int,
+    streams: tuple[int, int],
+    counts: Sequence[int],
+    last_in: int,
+    block_size: int,
+) -> Run:
+    """Make a run of what was counted.
+
+    Parameters
+    ----------
+    cycles_of : mapping
+        Cycles in which each of the kernel's `PROFILE` held.
+    word_at_port, end_at_port : int
+        Of those in which the control waits for the BPC side with a word, or at the end: the
+        packer waits for the port.
+    """
+    t = cycles_of
+    waits = {
+        "producer": t["waits_producer"],
+        "znz port": t["waits_znz"],
+        "plane coder": t["waits_bpc"] - word_at_port,
+        "bpc port": word_at_port + end_at_port,
+        "end": t["waits_end"] - end_at_port,
+    }
+    works = cycles - sum(waits.values())
+    blocks = counts[kernel.BLOCKS]
+
+    def unit(name: str, works: int, blocked: int) -> Unit:
+        return Unit(name, works, cycles - works - blocked, blocked)
+
+    return Run(
+        side="encoder",
+        cycles=cycles,
+        words=words,
+        znz_words=streams[0],
+        bpc_words=streams[1],
+        waits={reason: waits[reason] for reason in ENCODER_REASONS},
+        units=(
+            unit("control", works, cycles - works - waits["producer"]),
+            unit("ZNZ coder", words, t["znz_blocked"]),
+            unit("difference block", blocks * block_size, t["difference_blocked"]),
+            unit("plane coder", t["coder_works"], t["coder_full"] - t["coder_works"]),
+            unit("bit packer", t["packer_takes"], t["packer_blocked"]),
+            unit("output buffer", streams[1], t["buffer_blocked"]),
+        ),
+        blocks=blocks,
+        worst_block=counts[kernel.WORST_BLOCK],
+        worst_block_cycles=counts[kernel.WORST_BLOCK_CYCLES],
+        last_handshakes={
+            "in": last_in,
+            "znz": counts[kernel.ZNZ_END] - 1,
+            "bpc": counts[kernel.BPC_END] - 1,
+        },
+        buffer_cycles=t["buffer_full"],
+    )
