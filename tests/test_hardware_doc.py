@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import runpy
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,11 @@ import numpy as np
 import pytest
 
 from fmcompress import reference
+from fmcompress.hardware import Decoder, Encoder, Parameters
+from fmcompress.hardware.decoder import Transmission
+from fmcompress.hardware.patterns import PATTERNS
+from fmcompress.hardware.run import DECODER_REASONS, ENCODER_REASONS
+from fmcompress.hardware.trace import Trace
 from fmcompress.kernels import hardware_encoder
 
 ROOT = Path(__file__).parents[1]
@@ -190,6 +196,116 @@ def test_timing_rules_of_the_encoder(w: int, n: int, blocks: int, wait_idle: int
         assert accepted[len(words)] == again
         if blocks == 1:
             assert again - accepted[len(words) - 1] == w + 8 + s - whole + wait_idle
+
+
+def test_turn_around_behind_a_zero() -> None:
+    """The codes of these eight words fill up BPC words: nothing is left in the packer."""
+    rows = encode([*range(1, 9), *[0] * 20, 5], [28, 29])
+    accepted = where(rows, "accepted")
+    assert where(rows, "was_last")[0] == accepted[27] + 1
+    assert accepted[28] == accepted[27] + 2
+
+
+@pytest.mark.parametrize(("w", "n", "first"), [(8, 8, 12), (16, 8, 13), (16, 16, 20)])
+def test_first_words_of_the_streams(w: int, n: int, first: int) -> None:
+    words = [1 + (k * k) % (2 * n - 1) for k in range(2 * n)]
+    rows = encode(words, [len(words)], w, n)
+    assert where(rows, "znz_gives")[0] == w + 1
+    assert where(rows, "bpc_gives")[0] == first
+
+
+def decoded(w: int, n: int, *transmissions: Sequence[int], coupled: bool) -> Trace:
+    """What the decoder does in each cycle, with ports that are always ready."""
+    parameters = Parameters(w, n, 4)
+    given = []
+    for words in transmissions:
+        encoder = Encoder(parameters, keep_streams=True)
+        encoder.feed(np.array(words, np.uint32))
+        streams = encoder.finish()[1].streams
+        given.append(Transmission(len(words), streams["znz"], streams["bpc"]))
+    decoder = Decoder(parameters, trace=range(1000))
+    if coupled:
+        decoder.feed(*given)
+        trace = decoder.finish()[1].trace
+    else:
+        trace = decoder.run_uncoupled(*given, cycles=1000)[1].trace
+    assert trace is not None
+    return trace
+
+
+@pytest.mark.parametrize(("w", "n"), [(8, 8), (16, 8), (16, 16), (32, 32)])
+def test_timing_rules_of_the_decoder(w: int, n: int) -> None:
+    words = list(range(1, 3 * n + 1))
+    out = np.flatnonzero(decoded(w, n, words, coupled=False).column("given"))
+    assert [out[n * k] - w - 4 for k in range(3)] == [k * (w + 2) for k in range(3)]
+    assert (np.diff(out.reshape(3, n)) == 1).all()
+    zeros = max(w + 3 - n, 0)  # behind each word but the first: the zeros make it a slow block
+    slow = [word for k in range(3) for word in [*range(1, n + 1), *[0] * zeros]]
+    trace = decoded(w, n, slow, coupled=False)
+    out = np.flatnonzero(trace.column("given") & trace.column("flag"))
+    assert set(np.diff(out[::n])) == {n + zeros}
+    assert np.flatnonzero(decoded(w, n, [0, 1], coupled=False).column("given"))[0] == 1
+
+
+def test_turn_around_of_the_decoder() -> None:
+    trace = decoded(8, 8, BLOCK, [0, 3], coupled=True)
+    numbers = np.flatnonzero(trace.column("number_taken"))
+    assert numbers[1] == np.flatnonzero(trace.column("finish"))[0] + 1
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(("w", "n"), [(8, 8), (16, 8), (16, 16)])
+def test_throughput_is_that_of_the_rtl(w: int, n: int) -> None:
+    """The table's data are not known bit by bit, only what they are like."""
+    random = np.random.default_rng(7)
+    steps = random.integers(-3, 4, 40_000)
+    smooth = np.abs(np.cumsum(steps) % 200 - 100) + 1
+    parameters = Parameters(w, n, 4)
+    for row in table("zeros"):
+        share = int(row["zeros"].removesuffix(" %")) / 100
+        words = np.where(random.random(smooth.size) < share, 0, smooth).astype(np.uint32)
+        encoder = Encoder(parameters, keep_streams=True)
+        encoder.feed(words)
+        run, output = encoder.finish()
+        assert run.words_per_cycle == pytest.approx(float(row[f"encoder ({w}, {n})"]), abs=0.01)
+        decoder = Decoder(parameters)
+        decoder.feed(Transmission(words.size, output.streams["znz"], output.streams["bpc"]))
+        run, _ = decoder.finish()
+        assert run.words_per_cycle == pytest.approx(float(row[f"decoder ({w}, {n})"]), abs=0.01)
+
+
+# --- Faults of section 9 ------------------------------------------------------------------
+
+
+def test_faults_are_seen_as_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    found = re.search(
+        r"^```python\n(.*?)^```$.*?^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+    )
+    assert found is not None
+    script = tmp_path / "faults.py"
+    script.write_text(found[1], encoding="utf-8")
+    runpy.run_path(str(script))
+    assert capsys.readouterr().out == found[2]
+
+
+def test_every_pattern_is_documented() -> None:
+    documented = {row["pattern"].partition(":")[0] for row in table("pattern")}
+    assert documented == set(PATTERNS)
+
+
+def test_reasons_and_units_are_documented() -> None:
+    waits = [row["waits for"] for row in table("control")]
+    assert waits == [*ENCODER_REASONS, *DECODER_REASONS]
+    [stalls] = [rows for rows in tables() if "else" in rows[0]]
+    encoder = Encoder(Parameters())
+    runs = encoder.finish()[0], Decoder(Parameters()).finish()[0]
+    named = [
+        f"control ({run.side})" if u.name == "control" else u.name
+        for run in runs
+        for u in run.units
+    ]
+    assert [row["unit"] for row in stalls] == named
 
 
 # --- Pictures -----------------------------------------------------------------------------
