@@ -277,16 +277,23 @@ def test_throughput_is_that_of_the_rtl(w: int, n: int) -> None:
 # --- Faults of section 9 ------------------------------------------------------------------
 
 
-def test_faults_are_seen_as_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def shown(language: str) -> str:
+    """The document's one code block of a language."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    found = re.search(
-        r"^```python\n(.*?)^```$.*?^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
-    )
-    assert found is not None
-    script = tmp_path / "faults.py"
-    script.write_text(found[1], encoding="utf-8")
+    [found] = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def test_faults_are_seen_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(ROOT / "samples" / "hardware_faults.py"), run_name="__main__")
+    assert capsys.readouterr().out == shown("text")
+
+
+def test_example_prints_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "example.py"
+    script.write_text(shown("python"), encoding="utf-8")
     runpy.run_path(str(script))
-    assert capsys.readouterr().out == found[2]
+    assert shown("python").endswith(f"  # {capsys.readouterr().out}")
 
 
 def test_every_pattern_is_documented() -> None:
