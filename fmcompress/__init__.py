@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from fmcompress.compression import compress, stats
     from fmcompress.decompression import decompress
     from fmcompress.reader import open
+    from fmcompress.simulation import simulate
     from fmcompress.verification import verify
 
-__all__ = ["compress", "decode", "decompress", "encode", "open", "stats", "verify"]
+__all__ = ["compress", "decode", "decompress", "encode", "open", "simulate", "stats", "verify"]
 __version__ = "0.1.0"
 
 _HOME = {
@@ -23,6 +24,7 @@ _HOME = {
     "decompress": "decompression",
     "encode": "arrays",
     "open": "reader",
+    "simulate": "simulation",
     "stats": "compression",
     "verify": "verification",
 }

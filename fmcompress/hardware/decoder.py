@@ -131,6 +131,11 @@ class Decoder:
             del self._next[:-1]
             self._accepted = True
 
+    @property
+    def cycle(self) -> int:
+        """Cycles so far."""
+        return int(self._units.bench.cycle)
+
     def finish(self) -> tuple[Run, Output]:
         """Step until all is out.
 

@@ -110,6 +110,11 @@ class Encoder:
         self._step(words, ends, kernel.ALL_ACCEPTED)
         self._last_in = int(self._units.bench.cycle)
 
+    @property
+    def cycle(self) -> int:
+        """Cycles so far."""
+        return int(self._units.bench.cycle)
+
     def finish(self) -> tuple[Run, Output]:
         """Step until all is out.
 

@@ -71,7 +71,7 @@ class Watch:
             self._seen, self._since = handshakes, cycle
         elif cycle - self._since >= DEADLOCK_CYCLES:
             raise DeadlockError(
-                f"no handshake since cycle {max(self._since - 1, 0):,}: {waits()}",
+                f"no handshake for {cycle - self._since:,} cycles: {waits()}",
                 hint="give a stall pattern that lets this port go",
             )
 
