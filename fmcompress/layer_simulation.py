@@ -36,8 +36,8 @@ class SideResult:
     ----------
     run : Run
         Of the slowest unit, as it was simulated.
-    words, znz_words, bpc_words : int
-        Of all units.
+    words, znz_words, bpc_words, word_bits, stream_bits : int
+        Of all units: words, those of both streams, and bits of these; estimated like `cycles`.
     cycles : float
         Of the slowest unit: as simulated, or estimated where it was a sample.
     cycles_error : float
@@ -48,6 +48,8 @@ class SideResult:
     words: int
     znz_words: int
     bpc_words: int
+    word_bits: int
+    stream_bits: int
     cycles: float
     cycles_error: float = 0.0
 
@@ -57,9 +59,32 @@ class SideResult:
             self.words + other.words,
             self.znz_words + other.znz_words,
             self.bpc_words + other.bpc_words,
+            self.word_bits + other.word_bits,
+            self.stream_bits + other.stream_bits,
             self.cycles + other.cycles,
             math.hypot(self.cycles_error, other.cycles_error),
         )
+
+    @property
+    def words_per_cycle(self) -> float | None:
+        """Throughput; None without cycles."""
+        return self.words / self.cycles if self.cycles else None
+
+    @property
+    def ratio(self) -> float | None:
+        """Bits of the words ÷ bits of both streams; None without these."""
+        return self.word_bits / self.stream_bits if self.stream_bits else None
+
+    def seconds(self, clock_mhz: float) -> float:
+        """Return the time that the slowest unit takes."""
+        return self.cycles / clock_mhz / 1e6
+
+    def mb_per_s(self, clock_mhz: float) -> tuple[float | None, float | None]:
+        """Return 10^6 bytes a second of words, and of both streams; None without cycles."""
+        seconds = self.seconds(clock_mhz)
+        if not seconds:
+            return None, None
+        return self.word_bits / 8e6 / seconds, self.stream_bits / 8e6 / seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +227,8 @@ class _Side:
             sum(result.words for result in results),
             sum(result.znz_words for result in results),
             sum(result.bpc_words for result in results),
+            sum(result.word_bits for result in results),
+            sum(result.stream_bits for result in results),
             slowest.cycles,
             slowest.cycles_error,
         )
@@ -256,23 +283,22 @@ class _Unit:
         run, output = self._model.finish()
         self.trace = output.trace
         if share >= 1 or not self._words:
-            return SideResult(run, words, run.znz_words, run.bpc_words, run.cycles)
+            return self._result(run, words, 1.0, run.cycles)
         # What a decoder's mark tells is that the transmission before is out.
         marks = self._marks[:-1] if isinstance(self._model, Encoder) else self._marks[1:]
         taken = np.diff([0, *marks, run.cycles]).astype(float)
         sizes = np.array(self._words, float)
         rate = taken.sum() / sizes.sum()
         count = len(sizes)
-        scale = words / sizes.sum()
         error = 0.0
         if count > 1:
             spread = np.sum((taken - rate * sizes) ** 2) * (1 - share) / (count * (count - 1))
             error = _DEVIATIONS * math.sqrt(spread) / sizes.mean() * words
-        return SideResult(
-            run,
-            words,
-            round(run.znz_words * scale),
-            round(run.bpc_words * scale),
-            rate * words,
-            error,
-        )
+        return self._result(run, words, words / sizes.sum(), rate * words, error)
+
+    def _result(
+        self, run: Run, words: int, scale: float, cycles: float, error: float = 0.0
+    ) -> SideResult:
+        znz, bpc = round(run.znz_words * scale), round(run.bpc_words * scale)
+        bits = self._word_bits
+        return SideResult(run, words, znz, bpc, bits * words, bits * (znz + bpc), cycles, error)

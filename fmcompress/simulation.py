@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
 from fmcompress.coding import Coding, Options
 from fmcompress.errors import ParameterError, error_context
-from fmcompress.files import Sources
+from fmcompress.files import Sources, Target, replacing, writing
 from fmcompress.hardware import Parameters
 from fmcompress.hardware.settings import Settings
 from fmcompress.layer_simulation import LayerResult, SideResult, simulate_layer
@@ -46,6 +47,31 @@ class Simulation:
         results = [layer.sides[side] for layer in self.layers]
         return sum(results[1:], results[0]) if results else None
 
+    def write_vcd(self, target: Target, *, overwrite: bool = True) -> None:
+        """Write the waveform of the first trace: the encoder's, unless only the decoder ran.
+
+        Parameters
+        ----------
+        target : path or binary file
+        overwrite : bool
+            Replace an existing file.
+
+        Raises
+        ------
+        FmcError
+            If no trace was wanted, or the file exists.
+        OSError
+            If it cannot be written.
+        """
+        from fmcompress.hardware.waveform import write_vcd
+
+        if not self.traces:
+            raise ParameterError("there is no trace", hint="give the settings a trace")
+        with replacing(target, overwrite=overwrite) as place, writing(place) as file:
+            text = io.TextIOWrapper(file, encoding="ascii", newline="\n", write_through=True)
+            write_vcd(self.traces[0], text, self.settings.clock_mhz)
+            text.detach()
+
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``fmc simulate --json`` prints (docs/JSON.md)."""
         clock = self.settings.clock_mhz
@@ -66,7 +92,7 @@ class Simulation:
                     "chunks": layer.chunks,
                     "simulated_chunks": layer.simulated_chunks,
                     **{
-                        side: side_to_json(result, clock, layer.parameters.word_bits, layer.frames)
+                        side: side_to_json(result, clock, layer.frames)
                         for side, result in layer.sides.items()
                     },
                 }
@@ -82,21 +108,24 @@ class Simulation:
         }
 
 
-def side_to_json(
-    result: SideResult, clock_mhz: float, word_bits: int | None = None, frames: int = 1
-) -> dict[str, Any]:
-    """Return one side's numbers; bandwidths where the width of words is known."""
-    run = result.run
-    seconds = result.cycles / clock_mhz / 1e6
-    document: dict[str, Any] = {
+def side_to_json(result: SideResult, clock_mhz: float, frames: int = 1) -> dict[str, Any]:
+    """Return one side's numbers."""
+    run, seconds = result.run, result.seconds(clock_mhz)
+    raw, compressed = result.mb_per_s(clock_mhz)
+    return {
         "cycles": result.cycles,
         "cycles_error": result.cycles_error,
         "words": result.words,
         "znz_words": result.znz_words,
         "bpc_words": result.bpc_words,
-        "words_per_cycle": result.words / result.cycles if result.cycles else None,
+        "word_bits": result.word_bits,
+        "stream_bits": result.stream_bits,
+        "ratio": result.ratio,
+        "words_per_cycle": result.words_per_cycle,
         "seconds": seconds,
         "seconds_per_frame": seconds / frames,
+        "raw_mb_per_s": raw,
+        "compressed_mb_per_s": compressed,
         "slowest_unit": {
             "cycles": run.cycles,
             "works": run.works,
@@ -109,11 +138,6 @@ def side_to_json(
             "buffer_cycles": run.buffer_cycles,
         },
     }
-    if word_bits is not None and seconds:
-        byte = word_bits / 8 / 1e6 / seconds
-        document["raw_mb_per_s"] = result.words * byte
-        document["compressed_mb_per_s"] = (result.znz_words + result.bpc_words) * byte
-    return document
 
 
 def simulate(

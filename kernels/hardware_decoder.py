@@ -256,8 +256,7 @@ def _look(
     slice_ready = (block.full ^ 1) | pop | clear
     collector_ready = (collector.full ^ 1) | slice_ready
     enough = np.int64(unpacker.held >= length)
-    may_push = (symbol.number > 0) | collector_ready
-    pushes = (unpacker.held > 0) & enough & may_push
+    pushes = (unpacker.held > 0) & enough & ((symbol.number > 0) | collector_ready)
     # A run's symbol stays until its last plane.
     consumes = pushes & ((is_run ^ 1) | (symbol.run == 1))
     room = (unpacker.held < w) | (consumes & (unpacker.held - length < w))
@@ -288,7 +287,7 @@ def _look(
         pushes,
         consumes,
         pushes & (symbol.number > w),
-        enough & (may_push ^ 1),
+        collector.full & (pushes ^ 1),
         collector.full & slice_ready,
         pop,
         number_valid & number_ready,
