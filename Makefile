@@ -49,6 +49,7 @@ check: lint types test-coverage test-plain test-bounds  ## Everything that CI ru
 
 docs: $(VENV)/ready  ## Write the generated parts of the documentation anew.
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_diagrams.py
 	$(BIN)/python tests/test_format_doc.py
 
 golden: $(VENV)/ready  ## Write the expected terminal texts anew; look at the difference.

@@ -112,6 +112,7 @@ def commands(path: Path) -> Iterator[list[str]]:
                 continue
             lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars=True)
             lexer.commenters = "#"
+            lexer.wordchars += ":,"
             words: list[str] = []
             for word in [*lexer, ";"]:
                 if word not in OPERATORS:
