@@ -27,6 +27,7 @@ COMMANDS = {
     "list": ("list", "List the layers of a dump or a compressed file."),
     "verify": ("verify", "Check every checksum and decode everything."),
     "simulate": ("simulate", "Run layers through the hardware, cycle by cycle: time and stalls."),
+    "vectors": ("vectors", "Write test vectors for the hardware, check a simulator's output."),
 }
 
 DAMAGED = "it is damaged: get or make it again ('fmc verify' names all damage of a compressed file)"

@@ -140,22 +140,18 @@ def decode(
     """
     w, n = setup.word_bits, setup.block_size
     symbols = _symbols(w, n)
+    most = numbers.size - 1, znz_in.size - 1, bpc_in.size - 1
     u = units
     for c in range(gates[0].size):
-        if u.bench.number_at == numbers.size - 1 and setup.until != GATES_END:
+        if u.bench.number_at == most[0] and setup.until != GATES_END:
             if setup.until == ALL_ACCEPTED or u.control.running == 0:
                 break
         head = np.uint64(_head(u.symbol, u.unpacker))
         length = symbols[head, LENGTH]
-        offers = _offer(
-            u,
-            setup,
-            numbers.size - 1,
-            znz_in.size - 1,
-            bpc_in.size - 1,
-            bpc_ends[np.uint64(u.bench.bpc_transmission), 1],
-            (np.int64(gates[0][c]), np.int64(gates[1][c]), np.int64(gates[2][c])),
-        )
+        open_ = (np.int64(gates[0][c]), np.int64(gates[1][c]), np.int64(gates[2][c]))
+        stream = np.uint64(u.bench.bpc_transmission)
+        bpc_end, owner = bpc_ends[stream, 0], bpc_ends[stream, 1]
+        offers = _offer(u, setup, most, owner, open_)
         s = _look(
             u,
             setup,
@@ -165,7 +161,7 @@ def decode(
             np.int64(znz_in[np.uint64(u.bench.znz_at)]),
             np.int64(u.bench.znz_at + 1 == znz_ends[np.uint64(u.bench.znz_transmission)]),
             np.int64(bpc_in[np.uint64(u.bench.bpc_at)]),
-            np.int64(u.bench.bpc_at + 1 == bpc_ends[np.uint64(u.bench.bpc_transmission), 0]),
+            np.int64(u.bench.bpc_at + 1 == bpc_end),
             symbols[head, IS_RUN],
             length,
         )
@@ -214,12 +210,12 @@ def _head(symbol, unpacker):
 
 
 @njit(cache=True, nogil=True)
-def _offer(u, setup, numbers, znz_words, bpc_words, bpc_owner, gates):
+def _offer(u, setup, most, bpc_owner, gates):
     """Find which producers offer, and what credit is left."""
     bench = u.bench
-    number = (bench.number_at < numbers) & (bench.number_offered | gates[0])
-    bpc = (bench.bpc_at < bpc_words) & (bench.bpc_offered | gates[1])
-    znz = (bench.znz_at < znz_words) & (bench.znz_offered | gates[2])
+    number = (bench.number_at < most[0]) & (bench.number_offered | gates[0])
+    bpc = (bench.bpc_at < most[2]) & (bench.bpc_offered | gates[1])
+    znz = (bench.znz_at < most[1]) & (bench.znz_offered | gates[2])
     if setup.coupled:
         bpc = bpc & (bpc_owner < bench.number_at)
         znz = znz & (bench.znz_transmission < bench.number_at)
