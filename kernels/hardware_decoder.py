@@ -178,11 +178,7 @@ def decode(
         if words.size > 0:
             words[np.uint64(u.bench.out_words)] = word
         profile[np.uint64(_profile(u, s))] += 1
-        if s.ends_block:
-            _count_block(counts, u.bench.cycle + 1 - u.symbol.began_in)
-        # Rare, but for words that the RTL swallows.
-        if s.finish | s.number_taken | s.znz_last | s.bpc_last | setup.quirks:
-            _count_ends(counts, u.bench.cycle + 1, s)
+        _count(counts, u, s, setup.quirks)
 
         # The clock edge.
         if s.loads:
@@ -456,24 +452,20 @@ def _profile(u, s):
 
 
 @njit(cache=True, nogil=True)
-def _count_block(counts, cycles):
-    """Count a block that the symbol decoder is through with."""
-    if cycles > counts[WORST_BLOCK_CYCLES]:
-        counts[WORST_BLOCK_CYCLES] = cycles
-        counts[WORST_BLOCK] = counts[BLOCKS]
-    counts[BLOCKS] += 1
-
-
-@njit(cache=True, nogil=True)
-def _count_ends(counts, end, s):
-    if s.number_taken:
-        counts[NUMBER_END] = end
-    if s.znz_taken:
-        counts[ZNZ_END] = end
-    if s.bpc_taken:
-        counts[BPC_END] = end
-    if s.given:
-        counts[OUT_END] = end
+def _count(counts, u, s, quirks):
+    """Count a block that the symbol decoder is through with, and note last handshakes."""
+    end = u.bench.cycle + 1
+    if s.ends_block:
+        if end - u.symbol.began_in > counts[WORST_BLOCK_CYCLES]:
+            counts[WORST_BLOCK_CYCLES] = end - u.symbol.began_in
+            counts[WORST_BLOCK] = counts[BLOCKS]
+        counts[BLOCKS] += 1
+    # Rare, but for words that the RTL swallows.
+    if s.finish | s.number_taken | s.znz_last | s.bpc_last | quirks:
+        counts[NUMBER_END] = end if s.number_taken else counts[NUMBER_END]
+        counts[ZNZ_END] = end if s.znz_taken else counts[ZNZ_END]
+        counts[BPC_END] = end if s.bpc_taken else counts[BPC_END]
+        counts[OUT_END] = end if s.given else counts[OUT_END]
 
 
 @njit(cache=True, nogil=True)
