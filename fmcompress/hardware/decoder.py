@@ -174,7 +174,8 @@ class Decoder:
                 self.feed(Transmission.of(words, p))
             else:
                 ends = np.array([words.size], np.int64)
-                self._mark = int(self._timing.state.cycle) + 1
+                before = int(self._timing.state.cycle)
+                self._mark = before + 1 if before else 0
                 self._timing.feed(measure(words, ends, p))
 
     def finish(self) -> tuple[Run, Output]:
