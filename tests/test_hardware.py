@@ -35,6 +35,7 @@ from fmcompress.hardware import (
 from fmcompress.hardware import decoder as decoder_module
 from fmcompress.hardware.patterns import Random
 from fmcompress.hardware.run import Run
+from fmcompress.kernels import hardware_done as done_kernel
 
 RUNS = load_runs()
 each_run = pytest.mark.parametrize(
@@ -326,6 +327,31 @@ def test_done_that_never_comes(words: list[int]) -> None:
         trace = encoder.finish()[1].trace
         assert trace is not None
         assert trace.column("blk_done").sum() == (0 if quirks else 1)
+
+
+@pytest.mark.parametrize(
+    ("given_", "of_rtl"),
+    [([[0, 0]], 1), ([[0], [5, 6]], 1), ([[0], [0]], 1), ([[0], [0, 0], [7]], 2)],
+    ids=str,
+)
+def test_done_behind_one_that_never_came(given_: list[list[int]], of_rtl: int) -> None:
+    """What the RTL is left in by the transmission [0] shows in the next one (section A8)."""
+    for quirks in (False, True):
+        encoder = Encoder(Parameters(), rtl_quirks=quirks, wait_idle=True, trace=range(200))
+        encoder.feed(*(np.array(words, np.uint32) for words in given_))
+        trace = encoder.finish()[1].trace
+        assert trace is not None
+        assert trace.column("blk_done").sum() == (of_rtl if quirks else len(given_))
+
+
+def test_done_of_both_ends_at_once() -> None:
+    """Last words of both streams in one cycle, as section A8 has it: done, and back to I."""
+    ends = {"znz_gives", "znz_last", "bpc_gives", "bpc_last"}
+    row = np.array([[name in ends for name in done_kernel.COLUMNS]], np.int64)
+    both = session.zeros(done_kernel.Done)._replace(state=np.int64(done_kernel.BOTH))
+    pulses = np.zeros(1, np.int64)
+    after = done_kernel.blk_done(row, both, np.int64(1), pulses)
+    assert (after.state, pulses.tolist()) == (done_kernel.IDLE, [1])
 
 
 # --- Deadlocks and bad input --------------------------------------------------------------------
