@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MASK = 0xFFFFFFFF
 _MULTIPLIER, _INCREMENT = 1664525, 1013904223
 MOST_FILE_CYCLES = 1 << 28
+_MOST_LINE_BYTES = 1 << 20
 
 
 class Pattern(Protocol):
@@ -190,8 +191,9 @@ class Listed:
         if not text:
             raise ValueError("the name of a file")
         found = bytearray()
+        number = 1
         with Path(text).open("rb") as file:
-            for number, line in enumerate(file, 1):
+            while line := file.readline(_MOST_LINE_BYTES):
                 digits = b"".join(line.partition(b"#")[0].split())
                 if digits.strip(b"01"):
                     raise DamagedError(
@@ -206,6 +208,7 @@ class Listed:
                         file=text,
                         hint="give a shorter list: it is repeated",
                     )
+                number += line.endswith(b"\n")
         if not found:
             raise DamagedError("has no cycle", file=text, hint="give 0 or 1 for each cycle")
         return cls(bytes(found))
