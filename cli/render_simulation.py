@@ -72,7 +72,7 @@ def _rows(
     clock_mhz: float,
     frames: int | None,
 ) -> list[list[str]]:
-    rows = []
+    rows: list[list[str]] = []
     for side, result in sides.items():
         if result is None:
             continue
