@@ -191,9 +191,11 @@ def decode(
             _clock_znz(u.znz, s, setup),
             _clock_unpacker(u.unpacker, s, rest, w),
             _clock_symbol(u, s, symbols[head, IS_RUN], code, plane, w),
-            Collector((s.ends_block | (u.collector.full ^ s.loads)) & (s.clear ^ 1)),
+            Collector(s.ends_block | (u.collector.full ^ s.loads)),
             _clock_slice(u.slice, s),
         )
+        if s.finish:
+            u = _finish(u, s)
     return u
 
 
@@ -209,7 +211,9 @@ def _head(symbol, unpacker):
 def _offer(u, setup, most, bpc_owner, gates):
     """Find which producers offer, and what credit is left."""
     bench = u.bench
-    number = (bench.number_at < most[0]) & (bench.number_offered | gates[0])
+    number = np.int64(0)
+    if bench.number_at < most[0]:
+        number = bench.number_offered | gates[0]
     bpc = (bench.bpc_at < most[2]) & (bench.bpc_offered | gates[1])
     znz = (bench.znz_at < most[1]) & (bench.znz_offered | gates[2])
     if setup.coupled:
@@ -368,8 +372,7 @@ def _clock_znz(znz, s, setup):
     run = znz.bits >> rest & ~(np.int64(-1) << z) if zero else znz.run - (s.given & runs)
     bits = znz.bits & ~(np.int64(-1) << rest)
     bits = bits << w | s.znz_data if s.znz_taken else bits
-    keep = -(s.finish ^ 1)
-    return Znz(run & keep, bits & keep, rest + w * s.znz_taken & keep)
+    return Znz(run, bits, rest + w * s.znz_taken)
 
 
 @njit(cache=True, nogil=True)
@@ -377,8 +380,7 @@ def _clock_unpacker(unpacker, s, rest, w):
     rest = rest if s.consumes else unpacker.held
     bits = unpacker.bits & ~(np.int64(-1) << rest)
     bits = bits << w | s.bpc_data if s.bpc_taken else bits
-    keep = -(s.clear ^ 1)
-    return Unpacker(bits & keep, rest + w * s.bpc_taken & keep)
+    return Unpacker(bits, rest + w * s.bpc_taken)
 
 
 @njit(cache=True, nogil=True)
@@ -388,7 +390,7 @@ def _clock_symbol(u, s, is_run, code, plane, w):
     field = code & (w - 1)
     run = symbol.run - 1 if symbol.run else (field + 1) & -is_run
     begins = s.pushes & (symbol.number == 0)
-    keep = -((s.ends_block | s.clear) ^ 1)
+    keep = -(s.ends_block ^ 1)
     return Symbol(
         symbol.number + s.pushes & keep,
         (run if s.pushes else symbol.run) & keep,
@@ -399,9 +401,20 @@ def _clock_symbol(u, s, is_run, code, plane, w):
 
 @njit(cache=True, nogil=True)
 def _clock_slice(block, s):
-    ends = s.pop | s.clear
     place = block.place + (s.given & s.flag)
-    return Slice(s.loads | (block.full & (ends ^ 1)), place & -((s.loads | ends) ^ 1))
+    return Slice(s.loads | (block.full ^ s.pop), place & -((s.loads | s.pop) ^ 1))
+
+
+@njit(cache=True, nogil=True)
+def _finish(u, s):
+    """Clear the ZNZ decoder, and the BPC side but for a block that the slice loads just now."""
+    no = np.int64(0)
+    znz = Znz(no, no, no)
+    if s.clear == 0:
+        return Units(u.bench, u.control, znz, u.unpacker, u.symbol, u.collector, u.slice)
+    symbol = Symbol(no, no, no, u.symbol.began_in)
+    unpacker, collector, block = Unpacker(no, no), Collector(no), Slice(s.loads, no)
+    return Units(u.bench, u.control, znz, unpacker, symbol, collector, block)
 
 
 @njit(cache=True, nogil=True, forceinline=True)
