@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +13,7 @@ from fmcompress.cli.render import NARROW, layers_count, printable, shape_text, t
 if TYPE_CHECKING:
     from fmcompress.hardware import Run
     from fmcompress.hardware.trace import Trace
-    from fmcompress.layer_simulation import LayerResult, SideResult
+    from fmcompress.layer_simulation import SideResult
     from fmcompress.simulation import Simulation
 
 # Words per cycle from which on a coder keeps up.
@@ -42,44 +42,55 @@ def simulation_text(found: Simulation, width: int | None, verbose: bool) -> str:
 
 
 def _layer_table(found: Simulation, width: int | None) -> str:
+    """Render a line for each layer and side, under each other."""
     narrow = width is not None and width < NARROW
+    columns = [("layer", "left"), ("shape", "left"), ("ratio", "right"), ("", "left")]
+    columns += [("cycles", "right"), ("words\n/cycle", "right"), ("keeps\nup", "left")]
+    columns += [("waits most for", "left"), ("ms", "right"), ("ms\n/frame", "right")]
     clock = found.settings.clock_mhz
-    columns = [("layer", "left"), ("shape", "left"), ("ratio", "right")]
-    for side in found.settings.sides:
-        columns += [(f"{side}\ncycles", "right"), ("words\n/cycle", "right"), ("keeps\nup", "left")]
-        columns += [("waits\nmost for", "left"), ("ms", "right")]
-    rows = []
+    rows: list[list[str]] = []
     for layer in found.layers:
-        rows.append([printable(layer.name), shape_text(layer.shape), *_cells(layer, clock)])
-    total = {side: found.total(side) for side in found.settings.sides}
-    cells = [cell for result in total.values() if result for cell in _side_cells(result, clock)]
-    first = next(iter(total.values()))
-    rows.append(["total", "", _number(first.ratio if first else None, 3), *cells])
-    if narrow:  # the shape moves under the name
-        columns = [("layer, shape", "left"), *columns[2:]]
-        rows = [[f"{a}\n{b}".strip(), *rest] for a, b, *rest in rows]
+        names = (printable(layer.name), shape_text(layer.shape))
+        rows += _rows(names, layer.sides, clock, layer.frames)
+    totals = {side: found.total(side) for side in found.settings.sides}
+    rows += _rows(("total", ""), totals, clock, None)
+    if narrow:  # the shape moves under the name; who waits for whom stands below the table
+        columns = [("layer, shape", "left"), *columns[2:7], *columns[8:]]
+        single = len(found.settings.sides) == 1
+        rows = [
+            [f"{row[0]}\n{row[1]}".strip() if single else row[0] or row[1], *row[2:7], *row[8:]]
+            for row in rows
+        ]
     elif width is None:
         columns = [(title.replace("\n", " "), align) for title, align in columns]
     return table(columns, rows, width)
 
 
-def _cells(layer: LayerResult, clock_mhz: float) -> list[str]:
-    cells = [_number(next(iter(layer.sides.values())).ratio, 3)]
-    for result in layer.sides.values():
-        cells += _side_cells(result, clock_mhz)
-    return cells
-
-
-def _side_cells(result: SideResult, clock_mhz: float) -> list[str]:
-    speed = result.words_per_cycle
-    error = f" ± {result.cycles_error:,.0f}" if result.cycles_error else ""
-    return [
-        f"{result.cycles:,.0f}{error}",
-        _number(speed, 3),
-        "-" if speed is None else ("yes" if speed >= KEEPS_UP else "no"),
-        _worst_wait(result.run),
-        _number(1e3 * result.seconds(clock_mhz), 3),
-    ]
+def _rows(
+    names: tuple[str, str],
+    sides: Mapping[str, SideResult | None],
+    clock_mhz: float,
+    frames: int | None,
+) -> list[list[str]]:
+    rows: list[list[str]] = []
+    for side, result in sides.items():
+        if result is None:
+            continue
+        speed, milliseconds = result.words_per_cycle, 1e3 * result.seconds(clock_mhz)
+        error = f" ± {result.cycles_error:,.0f}" if result.cycles_error else ""
+        row = [
+            side,
+            f"{result.cycles:,.0f}{error}",
+            _number(speed, 3),
+            "-" if speed is None else ("yes" if speed >= KEEPS_UP else "no"),
+            _worst_wait(result.run),
+            _number(milliseconds, 3),
+            "" if frames is None else _number(milliseconds / frames, 3),
+        ]
+        # A second line has the shape where the first one has the name: what is narrow needs both.
+        first = [*names, _number(result.ratio, 3)] if not rows else ["", names[1], ""]
+        rows.append([*first, *row])
+    return rows
 
 
 def _worst_wait(run: Run) -> str:
@@ -94,8 +105,8 @@ def _side_text(title: str, result: SideResult, found: Simulation) -> str:
     error = f" ± {result.cycles_error:,.0f}" if result.cycles_error else ""
     head = (
         f"{printable(title)}: {result.words:,} words in {result.cycles:,.0f}{error} cycles, "
-        f"{_number(result.words_per_cycle, 3)} words per cycle; at {clock:g} MHz "
-        f"{1e3 * result.seconds(clock):.3f} ms, {_number(raw, 0)} MB/s of words, "
+        f"{_number(result.words_per_cycle, 3)} words per cycle\n"
+        f"  at {clock:g} MHz: {1e3 * result.seconds(clock):.3f} ms, {_number(raw, 0)} MB/s of words, "
         f"{_number(compressed, 0)} MB/s of streams"
     )
     lines = [head]
@@ -120,10 +131,12 @@ def _side_text(title: str, result: SideResult, found: Simulation) -> str:
     ]
     lines.append(table(columns, rows, None))
     coder = "plane coder" if run.side == "encoder" else "symbol decoder"
-    last = f"  longest block in the {coder}: number {run.worst_block:,} of {run.blocks:,}, "
-    last += f"{run.worst_block_cycles:,} cycles"
+    last = (
+        f"  longest block in the {coder}: number {run.worst_block:,} of {run.blocks:,}, "
+        f"{run.worst_block_cycles:,} cycles"
+    )
     if run.side == "encoder":
-        last += f"; output buffer full in {_share(run.buffer_cycles, run.cycles)} of the cycles"
+        last += f"\n  output buffer full in {_share(run.buffer_cycles, run.cycles)} of the cycles"
     return "\n".join([*lines, last])
 
 

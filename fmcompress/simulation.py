@@ -198,9 +198,6 @@ def simulate(
                 left_out[layer.info.name] = error
                 continue
             with error_context(layer=layer.info.name):
-                if layer.info.word_count == 0:
-                    words.left_out[layer.info.name] = "it has no words"
-                    continue
                 traces = None if found.layers else found.traces
                 result = simulate_layer(layer, parameters, settings, traces, progress)
                 found.layers.append(result)

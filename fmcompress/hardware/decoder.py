@@ -23,10 +23,12 @@ from fmcompress.hardware.session import (
     zeros,
 )
 from fmcompress.hardware.timing import DecoderTiming, measure
-from fmcompress.kernels import hardware_decoder as kernel
+from fmcompress.kernel_loading import kernel, kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+module = kernels("hardware_decoder")
 
 PORTS = {
     "number": "number of words",
@@ -110,13 +112,13 @@ class Decoder:
         patterns = port_patterns(PORTS, stalls or {})
         self._gates = Gates(patterns)
         self._watch = Watch()
-        self._window = Window("decoder", kernel.COLUMNS, trace)
+        self._window = Window("decoder", module.COLUMNS, trace)
         self._rows = self._window.room() if trace is not None else None
         credit = max(round(rate * CREDIT_UNIT), int(rate > 0))
         setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, 1, rtl_quirks, 0)
-        self._setup = kernel.Setup(*map(np.int64, setup))
-        self._units = kernel.Units(*map(zeros, kernel.REGISTERS))
-        self._profile = np.zeros(1 << len(kernel.PROFILE), np.int64)
+        self._setup = module.Setup(*map(np.int64, setup))
+        self._units = module.Units(*map(zeros, module.REGISTERS))
+        self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
         self._counts = np.zeros(7, np.int64)
         self._planes = np.zeros(p.word_bits + 3, np.int64)
         self._block = np.zeros(p.block_size, np.int64)
@@ -147,7 +149,7 @@ class Decoder:
         self._timing = None
         self._next += transmissions
         if len(self._next) > 1:
-            self._step(self._next[:-1], self._next[-1].words, kernel.ALL_ACCEPTED)
+            self._step(self._next[:-1], self._next[-1].words, module.ALL_ACCEPTED)
             del self._next[:-1]
             self._accepted = True
 
@@ -189,7 +191,7 @@ class Decoder:
         if self._timing is not None:
             return self._timed_run(self._timing), Output()
         if self._next:
-            self._step(self._next, None, kernel.ALL_OUT)
+            self._step(self._next, None, module.ALL_OUT)
             self._next = []
         trace = self._window.trace(self._parameters)
         kept = [np.zeros(0, np.uint32), *self._kept]
@@ -202,7 +204,7 @@ class Decoder:
         """
         self._timing = None
         self._setup = self._setup._replace(coupled=np.int64(0))
-        self._step(transmissions, None, kernel.ALL_OUT, cycles)
+        self._step(transmissions, None, module.ALL_OUT, cycles)
         return self.finish()
 
     def _step(
@@ -234,7 +236,7 @@ class Decoder:
             if rows is not None:
                 self._window.keep(first, rows[:steps])
             is_last = bench.number_at == len(numbers)
-            stops = is_last and (until == kernel.ALL_ACCEPTED or not self._units.control.running)
+            stops = is_last and (until == module.ALL_ACCEPTED or not self._units.control.running)
             if stops or bench.cycle == last_cycle:
                 break
             self._watch.look(int(bench.cycle), self._handshakes(), self._waits)
@@ -253,7 +255,7 @@ class Decoder:
         before = int(bench.out_words)
         if self._keep:  # the kernel writes behind the words counted so far
             bench = bench._replace(out_words=np.int64(0))
-        units = kernel.decode(
+        units = kernel("hardware_decoder", "decode")(
             inputs.numbers,
             inputs.znz,
             inputs.znz_ends,
@@ -294,9 +296,9 @@ class Decoder:
         return "the control waits for the symbol decoder, and that for the port bpc"
 
     def _run(self) -> Run:
-        t = Tally(kernel.PROFILE, self._profile)
+        t = Tally(module.PROFILE, self._profile)
         return _run(
-            {name: t.where((name,)) for name in kernel.PROFILE},
+            {name: t.where((name,)) for name in module.PROFILE},
             t.where(("waits_word",), ("symbol_pushes", "symbol_blocked")),
             cycles=int(self._units.bench.cycle),
             words=int(self._units.bench.out_words),
@@ -307,7 +309,7 @@ class Decoder:
     def _timed_run(self, timing: DecoderTiming) -> Run:
         state = timing.state
         return _run(
-            dict(zip(kernel.PROFILE, timing.profile.tolist(), strict=True)),
+            dict(zip(module.PROFILE, timing.profile.tolist(), strict=True)),
             0,
             cycles=int(state.cycle),
             words=int(state.out_words),
@@ -378,13 +380,13 @@ def _run(
             unit("symbol decoder", t["symbol_pushes"], starved),
             unit("delta integrator", t["slice_gives"], cycles - t["slice_full"]),
         ),
-        blocks=counts[kernel.BLOCKS],
-        worst_block=counts[kernel.WORST_BLOCK],
-        worst_block_cycles=counts[kernel.WORST_BLOCK_CYCLES],
+        blocks=counts[module.BLOCKS],
+        worst_block=counts[module.WORST_BLOCK],
+        worst_block_cycles=counts[module.WORST_BLOCK_CYCLES],
         last_handshakes={
-            "number": counts[kernel.NUMBER_END] - 1,
-            "znz": counts[kernel.ZNZ_END] - 1,
-            "bpc": counts[kernel.BPC_END] - 1,
-            "out": counts[kernel.OUT_END] - 1,
+            "number": counts[module.NUMBER_END] - 1,
+            "znz": counts[module.ZNZ_END] - 1,
+            "bpc": counts[module.BPC_END] - 1,
+            "out": counts[module.OUT_END] - 1,
         },
     )

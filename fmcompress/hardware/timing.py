@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fmcompress.hardware.session import zeros
-from fmcompress.kernels import hardware_blocks, hardware_decoder, hardware_encoder, hardware_timing
+from fmcompress.kernel_loading import kernel, kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fmcompress.hardware.parameters import Parameters
 
-_ROW = len(hardware_timing.Row._fields)
+_module = kernels("hardware_timing")
+_ROW = len(_module.Row._fields)
 
 
 class Measured(NamedTuple):
@@ -41,7 +42,7 @@ def measure(words: NDArray[np.uint32], ends: NDArray[np.int64], parameters: Para
     firsts, lasts, extra = (np.empty(room, np.int32) for _ in range(3))
     rows = np.zeros((ends.size, _ROW), np.int64)
     w, n, z = map(np.int64, (p.word_bits, p.block_size, p.burst_bits))
-    hardware_blocks.measure(words, ends, w, n, z, rows, firsts, lasts, extra)
+    kernel("hardware_blocks", "measure")(words, ends, w, n, z, rows, firsts, lasts, extra)
     return Measured(rows, firsts, lasts, extra)
 
 
@@ -59,11 +60,11 @@ class EncoderTiming(_Timing):
     """Of the encoder, with a producer that always offers and consumers that are always ready."""
 
     def __init__(self, setup: Any) -> None:
-        super().__init__(setup, hardware_timing.Encoder, len(hardware_encoder.PROFILE), 5)
+        super().__init__(setup, _module.Encoder, len(kernels("hardware_encoder").PROFILE), 5)
 
     def feed(self, measured: Measured) -> None:
         """Add transmissions."""
-        self.state = hardware_timing.time_encoder(
+        self.state = kernel("hardware_timing", "time_encoder")(
             *measured, self._setup, self.state, self.profile, self.counts
         )
 
@@ -72,11 +73,11 @@ class DecoderTiming(_Timing):
     """Of the decoder, whose words are offered behind their transmission's number of words."""
 
     def __init__(self, setup: Any) -> None:
-        super().__init__(setup, hardware_timing.Decoder, len(hardware_decoder.PROFILE), 7)
+        super().__init__(setup, _module.Decoder, len(kernels("hardware_decoder").PROFILE), 7)
 
     def feed(self, measured: Measured) -> None:
         """Add transmissions."""
         rows, firsts, lasts, _ = measured
-        self.state = hardware_timing.time_decoder(
+        self.state = kernel("hardware_timing", "time_decoder")(
             rows, firsts, lasts, self._setup, self.state, self.profile, self.counts
         )
