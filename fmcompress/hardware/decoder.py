@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.codecs.ebpc import MAX_BURSTS, Ebpc
 from fmcompress.errors import ParameterError
+from fmcompress.hardware.encoder import Encoder
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import ALWAYS, Pattern
 from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Tally, Unit
@@ -59,8 +60,13 @@ class Transmission(NamedTuple):
     def of(cls, words: NDArray[np.uint32], parameters: Parameters) -> Transmission:
         """Encode words, as the hardware does."""
         bits = parameters.word_bits
-        streams = Ebpc(parameters.block_size, parameters.max_burst).encode(words, bits)
-        znz, bpc = (np.frombuffer(stream, f">u{bits // 8}").astype(np.uint32) for stream in streams)
+        if parameters.max_burst not in MAX_BURSTS:  # the hardware's may be longer than the codec's
+            encoder = Encoder(parameters, keep_streams=True)
+            encoder.feed(words)
+            streams = encoder.finish()[1].streams
+            return cls(words.size, streams["znz"], streams["bpc"])
+        coded = Ebpc(parameters.block_size, parameters.max_burst).encode(words, bits)
+        znz, bpc = (np.frombuffer(stream, f">u{bits // 8}").astype(np.uint32) for stream in coded)
         return cls(words.size, znz, bpc)
 
 
