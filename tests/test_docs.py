@@ -245,6 +245,7 @@ def documents(
     shutil.copy(samples / "digits_f32.h5", "floats")
     np.savez("more.npz", a=rng.normal(size=(2, 9)), b=rng.integers(0, 9, (2, 9), np.uint8))
     found: dict[str, list[Any]] = {"stats": [], "list": [], "verify": [], "simulate": []}
+    found |= {"vectors": [], "vectors --check": []}
     for options in (
         ("--quantize", "fixed8", "--order", "auto"),
         ("--quantize", "bfloat16", "--headroom", "1", "--headroom-axis", "0", "--mapping", "bits"),
@@ -263,10 +264,23 @@ def documents(
         found[command] += [json.loads(run(command, "--json", name)[1]) for name in names]
     for options in ((), ("--sample", "0.5", "--chunk-words", "5"), ("--dram", "100")):
         found["simulate"].append(json.loads(run("simulate", "--json", "whole", *options)[1]))
+    for options in ((), ("--chunks", "0", "--max-words", "9", "--seed", "1")):
+        made = run("vectors", "--json", "-f", "maps.npz", "vectors", *options)[1]
+        found["vectors"].append(json.loads(made))
+    for content in ("01\n", ""):
+        (tmp_path / "vectors" / "a.data.out.hex").write_text(content)
+        made = run("vectors", "--check", "vectors", "--json")[1]
+        found["vectors --check"].append(json.loads(made))
+    (tmp_path / "vectors" / "a.data.out.hex").write_bytes(
+        (tmp_path / "vectors" / "a.data.hex").read_bytes()
+    )
+    found["vectors --check"].append(json.loads(run("vectors", "--check", "vectors", "--json")[1]))
     return found
 
 
-@pytest.mark.parametrize("command", ["stats", "list", "verify", "simulate"])
+@pytest.mark.parametrize(
+    "command", ["stats", "list", "verify", "simulate", "vectors", "vectors --check"]
+)
 def test_every_json_field_is_documented(documents: dict[str, list[Any]], command: str) -> None:
     known = documented(command)
     seen: dict[str, set[str]] = {}
