@@ -25,11 +25,8 @@ LENGTH, DBX_BITS, DBX, KEPT, BASE_BITS, IS_RUN, HAS_POSITION = range(7)
 
 # What does not change during a run: w, n and z; when to stop; what both producers together may
 # offer a cycle, 0 for no limit; whether a transmission's words are offered only behind its number
-# of words; whether the RTL's faults are wanted; the cycle that is the trace's first row.
-Setup = namedtuple(
-    "Setup",
-    "word_bits block_size burst_bits until credit_rate coupled quirks first_row",
-)
+# of words; whether the RTL's faults are wanted.
+Setup = namedtuple("Setup", "word_bits block_size burst_bits until credit_rate coupled quirks")
 
 # Registers. The test bench: numbers of what is next at each port, and of its transmission (of
 # those with BPC words, for these); whether it was `offered` and not accepted in the cycle before;
@@ -132,7 +129,7 @@ def decode(
         Receives what is put out, behind the words counted so far, with room for one more; of size
         0: nothing is kept.
     trace : ndarray of int64, shape (rows, columns), or None
-        Receives what holds in each cycle, as far as there are rows; `COLUMNS` names the columns.
+        Receives what holds in each cycle, a row a cycle; `COLUMNS` names the columns.
 
     Returns
     -------
@@ -172,9 +169,7 @@ def decode(
         dbx |= _ones(code, n) & -symbols[head, HAS_POSITION]
         plane = (u.symbol.previous ^ dbx) & symbols[head, KEPT]
         if trace is not None:
-            row = u.bench.cycle - setup.first_row
-            if (row >= 0) & (row < trace.shape[0]):
-                _write(trace, row, u, s, word, length, code)
+            _write(trace, c, u, s, word, length, code)
         if words.size > 0:
             words[np.uint64(u.bench.out_words)] = word
         profile[np.uint64(_profile(u, s))] += 1

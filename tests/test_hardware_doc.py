@@ -38,7 +38,7 @@ def encode(
     units = kernel.Units(
         *(registers(*[np.int64(0)] * len(registers._fields)) for registers in kernel.REGISTERS)
     )
-    setup = kernel.Setup(*map(np.int64, (w, n, 4, kernel.ALL_OUT, 0, wait_idle, 0, 0)))
+    setup = kernel.Setup(*map(np.int64, (w, n, 4, kernel.ALL_OUT, 0, wait_idle, 0)))
     trace = np.zeros((cycles, len(kernel.COLUMNS)), np.int64)
     units = kernel.encode(
         np.array([*words, 0], np.uint32),

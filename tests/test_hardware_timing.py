@@ -117,7 +117,7 @@ def time_encoder(
     quirks: bool = False,
     cuts: Sequence[int] = (),
 ) -> Numbers:
-    fields = (p.word_bits, p.block_size, p.burst_bits, 0, 0, wait_idle, quirks, 0)
+    fields = (p.word_bits, p.block_size, p.burst_bits, 0, 0, wait_idle, quirks)
     setup = encoder_kernel.Setup(*map(np.int64, fields))
     state = zeros(hardware_timing.Encoder)
     profile, counts = np.zeros(12, np.int64), np.zeros(5, np.int64)
@@ -133,7 +133,7 @@ def time_encoder(
 
 
 def time_decoder(session: Session, p: P, cuts: Sequence[int] = ()) -> Numbers:
-    fields = (p.word_bits, p.block_size, p.burst_bits, 0, 0, 1, 0, 0)
+    fields = (p.word_bits, p.block_size, p.burst_bits, 0, 0, 1, 0)
     setup = decoder_kernel.Setup(*map(np.int64, fields))
     state = zeros(hardware_timing.Decoder)
     profile, counts = np.zeros(10, np.int64), np.zeros(7, np.int64)

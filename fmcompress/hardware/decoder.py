@@ -121,7 +121,7 @@ class Decoder:
         self._window = Window("decoder", module.COLUMNS, trace)
         self._rows = self._window.room() if trace is not None else None
         credit = max(round(rate * CREDIT_UNIT), int(rate > 0))
-        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, 1, rtl_quirks, 0)
+        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, 1, rtl_quirks)
         self._setup = module.Setup(*map(np.int64, setup))
         self._units = module.Units(*map(zeros, module.REGISTERS))
         self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
@@ -268,7 +268,7 @@ class Decoder:
             inputs.bpc,
             inputs.bpc_ends,
             gates,
-            self._setup._replace(until=np.int64(until), first_row=bench.cycle),
+            self._setup._replace(until=np.int64(until)),
             self._units._replace(bench=bench),
             self._profile,
             self._counts,

@@ -78,7 +78,7 @@ class Encoder:
         self._done = zeros(done_module.Done)
         self._quirks = int(rtl_quirks)
         credit = max(round(rate * CREDIT_UNIT), int(rate > 0))
-        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, wait_idle, rtl_quirks, 0)
+        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, wait_idle, rtl_quirks)
         self._setup = module.Setup(*map(np.int64, setup))
         self._units = module.Units(*map(zeros, module.REGISTERS))
         self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
@@ -183,7 +183,7 @@ class Encoder:
             words,
             ends,
             gates,
-            self._setup._replace(until=np.int64(until), first_row=self._units.bench.cycle),
+            self._setup._replace(until=np.int64(until)),
             self._units._replace(bench=bench),
             self._profile,
             self._counts,
