@@ -389,6 +389,7 @@ class Until(NamedTuple):
 def test_deadlock_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The BPC words would leave in the cycles 13, 20 and 21."""
     monkeypatch.setattr(session, "DEADLOCK_CYCLES", 1000)
+    monkeypatch.setattr(session, "GATE_CYCLES", 256)
     for last, who in ((21, "the output buffer waits"), (14, "the output buffer, and that")):
         encoder = Encoder(Parameters(), stalls={"bpc": Until(last)})
         encoder.feed(np.arange(1, 9, dtype=np.uint32))
@@ -407,6 +408,7 @@ def test_deadlock_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_decoder_deadlock(port: str, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "DEADLOCK_CYCLES", 1000)
+    monkeypatch.setattr(session, "GATE_CYCLES", 256)
     words = list(range(1, 200))
     znz, bpc = Ebpc().encode(np.array(words, np.uint32), 8)
     decoder = Decoder(Parameters(), stalls={port: pattern("periodic:0/3")})
