@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fmcompress.compression import compress, stats
     from fmcompress.decompression import decompress
     from fmcompress.reader import open
+    from fmcompress.simulation import simulate
     from fmcompress.vector_check import check_vectors
     from fmcompress.vectors import write_vectors
     from fmcompress.verification import verify
@@ -23,6 +24,7 @@ __all__ = [
     "decompress",
     "encode",
     "open",
+    "simulate",
     "stats",
     "verify",
     "write_vectors",
@@ -36,6 +38,7 @@ _HOME = {
     "decompress": "decompression",
     "encode": "arrays",
     "open": "reader",
+    "simulate": "simulation",
     "stats": "compression",
     "verify": "verification",
     "write_vectors": "vectors",
