@@ -198,7 +198,7 @@ class _Writing:
             reasons = sorted({*self._made.left_out.values()}) or ["there are none"]
             raise ParameterError(
                 f"no layer can become vectors: {'; '.join(reasons)}",
-                hint="pick others with --layers, or quantise with --quantize",
+                hint="pick others with --layers, another --block-size, or --quantize",
             )
 
     def _layer(self, layer: LayerWords, cases: DigestedFile, named: bool) -> None:

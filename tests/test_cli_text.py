@@ -183,11 +183,38 @@ def odd_names() -> str:
     return text + run("stats", "odd.npz", "--layers", "nope") + at_width("odd.npz", 80)
 
 
+def vectors() -> str:
+    """Written, refused, and a simulator's output that agrees, differs, is short and is no output."""
+    picked = ("--layers", "stem/*", "--chunks", "0:2", "--chunk-words", "300", "--max-words", "99")
+    text = run("vectors", "digits_int8.h5", "out", *picked)
+    text += run("vectors", "digits_int8.h5", "out", *picked)
+    text += run("vectors", "digits_int8.h5", "other", "--block-size", "16")
+    text += run("vectors", "digits_int8.h5", "other", "--layers", "labels")
+    text += run("vectors", "digits_uint8.npz", "other", "--chunks", "0,9")
+    text += run("vectors", "digits_uint8.npz", "other", "--chunks", "0", "--max-words", "8")
+    text += run("vectors", "--check", "out")
+    for port in ("znz", "bpc", "data"):
+        shutil.copy(f"out/stem_relu.{port}.hex", f"out/stem_relu.{port}.out.hex")
+    text += run("vectors", "--check", "out")
+    bpc, data = Path("out/stem_relu.bpc.out.hex"), Path("out/stem_relu.data.out.hex")
+    lines = bpc.read_text(encoding="ascii").splitlines(keepends=True)
+    lines[-1] = "xxx\n"
+    bpc.write_text("".join(lines), encoding="ascii")
+    lines = data.read_text(encoding="ascii").splitlines(keepends=True)
+    data.write_text("".join(lines[:-9]), encoding="ascii")
+    text += run("vectors", "--check", "out")
+    data.write_text("".join([*lines, "no word\n"]), encoding="ascii")
+    text += run("vectors", "--check", "out")
+    Path("out/stem_relu.znz.hex").write_text("000\n", encoding="ascii")
+    return text + run("vectors", "--check", "out")
+
+
 TEXTS: dict[str, Callable[[], str]] = {
     "stats-piped": stats_piped,
     "stats-carried": stats_carried,
     "stats-lossy": stats_lossy,
     "list": listing,
+    "vectors": vectors,
     "verify": verify,
     "errors": errors,
     "odd-names": odd_names,
