@@ -146,6 +146,7 @@ def test_total_adds_up(samples: Path) -> None:
         ({"sample": 0}, "sample is 0"),
         ({"sample": 1.5}, "a share of up to 1"),
         ({"units": 0}, "units is 0"),
+        ({"units": 2, "sample": 0.5}, "sample or units, not both"),
         ({"stalls": {"axi": "always"}}, "no port 'axi'"),
         ({"stalls": {"encoder.out": "always"}}, "no port 'encoder.out'"),
         ({"stalls": {"in": "never"}}, "no stall pattern 'never'"),

@@ -73,6 +73,11 @@ class Settings:
                 raise ParameterError(f"{name} is {value!r}", hint=f"give more than {low}")
         if self.sample > 1:
             raise ParameterError(f"sample is {self.sample!r}", hint="give a share of up to 1")
+        if self.sample < 1 and self.units > 1:
+            raise ParameterError(
+                "a sample says nothing of units that get none of its words",
+                hint="give sample or units, not both",
+            )
         if self.units < 1:
             raise ParameterError(f"units is {self.units!r}", hint="give 1 or more")
         stalls = {
