@@ -48,13 +48,17 @@ def write_vcd(
     Raises
     ------
     ParameterError
-        If the clock has no period of at least 2 picoseconds.
+        If the clock has no period of at least 2 picoseconds, or the trace has no cycles.
     """
     from vcd import VCDWriter
 
     from fmcompress import __version__
 
     period = clock_period(clock_mhz)
+    if not len(trace):
+        raise ParameterError(
+            f"the run was over before cycle {trace.first_cycle:,}", hint="give earlier cycles"
+        )
     start = trace.first_cycle * period
     comment = comment.replace("$end", "$ end")
     about = (
@@ -135,7 +139,7 @@ def _type(signal: Signal) -> tuple[str, int]:
 
 def _value(signal: Signal, row: int) -> Any:
     """Return what pyvcd writes for one value."""
-    return _values(signal, signal.values[row : row + 1])[0] if len(signal.values) else 0
+    return _values(signal, signal.values[row : row + 1])[0]
 
 
 def _values(signal: Signal, values: Any) -> list[Any]:
