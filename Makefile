@@ -49,13 +49,15 @@ check: lint types test-coverage test-plain test-bounds  ## Everything that CI ru
 
 docs: $(VENV)/ready  ## Write the generated parts of the documentation anew.
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_diagrams.py
 	$(BIN)/python tests/test_format_doc.py
 
 golden: $(VENV)/ready  ## Write the expected terminal texts anew; look at the difference.
 	$(BIN)/python tests/test_cli_text.py --write
 
-bench: $(VENV)/ready  ## Speed in memory, of the samples; DUMPS="…" for others.
+bench: $(VENV)/ready  ## Speed in memory, of the samples and of the hardware's models; DUMPS="…" for others.
 	$(BIN)/python benchmarks/throughput.py $(DUMPS)
+	$(BIN)/python benchmarks/hardware.py
 
 clean:
 	rm -rf build $(VENV) .numba_cache *.egg-info .coverage*

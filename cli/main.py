@@ -26,6 +26,8 @@ COMMANDS = {
     "stats": ("stats", "Show ratio, sparsity and stream sizes, per layer and in total."),
     "list": ("list", "List the layers of a dump or a compressed file."),
     "verify": ("verify", "Check every checksum and decode everything."),
+    "simulate": ("simulate", "Run layers through the hardware: cycles, stalls, time."),
+    "vectors": ("vectors", "Write test vectors for the hardware, check a simulator's output."),
 }
 
 DAMAGED = "it is damaged: get or make it again ('fmc verify' names all damage of a compressed file)"

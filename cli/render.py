@@ -12,7 +12,10 @@ import click
 
 if TYPE_CHECKING:
     from fmcompress.listing import Entry, Listing
+    from fmcompress.simulation import Simulation
     from fmcompress.statistics import LayerStats, Sizes, Stats
+    from fmcompress.vector_check import VectorCheck
+    from fmcompress.vector_set import VectorSet
 
 # Below this, tables put several columns into one.
 NARROW = 100
@@ -28,14 +31,14 @@ def print_json(document: dict[str, Any]) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=True))
 
 
-def print_remarks(stats: Stats) -> None:
+def print_remarks(stats: Stats | Simulation | VectorSet) -> None:
     """Print notes and warnings on stderr."""
     for note in stats.notes:
         click.echo(f"fmc: {printable(note)}", err=True)
     print_warnings(stats)
 
 
-def print_warnings(stats: Stats) -> None:
+def print_warnings(stats: Stats | Simulation | VectorSet) -> None:
     """Print warnings on stderr."""
     for warning in stats.warnings:
         click.echo(f"fmc: warning: {printable(warning)}", err=True)
@@ -73,7 +76,7 @@ def listing_text(listing: Listing, width: int | None) -> str:
     rows: list[tuple[str, ...]] = [
         (
             printable(entry.name),
-            _shape(entry.shape),
+            shape_text(entry.shape),
             printable(entry.dtype),
             f"{UNCHANGED}: {entry.carried}" if entry.carried else _coding(entry),
             _count(entry.nbytes),
@@ -85,7 +88,41 @@ def listing_text(listing: Listing, width: int | None) -> str:
     if width is not None and width < NARROW:  # words move under the name
         columns = [("layer,\nwords", "left"), *columns[1:3], *columns[4:]]
         rows = [(f"{row[0]}\n{row[3]}".strip(), *row[1:3], *row[4:]) for row in rows]
-    return _table(columns, rows, width) + f"\n\n{layers_count(len(rows))}, {listing.kind}"
+    return table(columns, rows, width) + f"\n\n{layers_count(len(rows))}, {listing.kind}"
+
+
+def vectors_line(made: VectorSet, target: str) -> str:
+    """Say in one line what vectors were written."""
+    transmissions = [one for layer in made.layers for one in layer.transmissions]
+    words = sum(one.words for one in transmissions)
+    return (
+        f"{printable(made.source)} -> {printable(target)}: {layers_count(len(made.layers))}, "
+        f"{len(transmissions):,} transmissions, {words:,} words, {len(made.files) + 1} files"
+    )
+
+
+def check_text(found: VectorCheck, width: int | None) -> str:
+    """Render what a simulator's outputs are like."""
+    columns = [("output", "left"), ("port", "left"), ("expected", "right"), ("found", "right")]
+    columns += [("differing", "right"), ("last flags", "left"), ("first difference", "left")]
+    rows = [
+        (
+            printable(os.path.basename(output.file)),
+            output.port,
+            _count(output.words_expected),
+            _count(output.words_found),
+            _count(output.differing),
+            "checked" if output.last_checked else "not there",
+            "-" if output.difference is None else printable(str(output.difference)),
+        )
+        for output in found.outputs
+    ]
+    lines = [table(columns, rows, width), ""]
+    if found.not_simulated:
+        lines.append(f"not simulated: {printable(', '.join(found.not_simulated))}")
+    same = sum(output.difference is None for output in found.outputs)
+    lines.append(f"{printable(found.folder)}: {same} of {len(found.outputs)} outputs agree")
+    return "\n".join(lines)
 
 
 def width_of(file: TextIO) -> int | None:
@@ -109,7 +146,12 @@ def _layer_table(stats: Stats, width: int | None) -> str:
     columns += [("zero\n%", "right"), ("ZNZ\nbit/word", "right"), ("BPC\nbit/nz", "right")]
     columns += [("ratio", "right"), ("stored\nchunks", "right")]
     rows = [
-        (printable(layer.name), _shape(layer.shape), _layer_words(layer), *_size_cells(layer.sizes))
+        (
+            printable(layer.name),
+            shape_text(layer.shape),
+            _layer_words(layer),
+            *_size_cells(layer.sizes),
+        )
         for layer in stats.layers
     ]
     rows.append(("total", "", "", *_size_cells(stats.total)))
@@ -124,7 +166,7 @@ def _layer_table(stats: Stats, width: int | None) -> str:
         rows = [(f"{a}\n{b}\n{c}".strip(), *rest) for a, b, c, *rest in rows]
     elif width is None:
         columns = [(title.replace("\n", " "), align) for title, align in columns]
-    return _table(columns, rows, width)
+    return table(columns, rows, width)
 
 
 def _size_cells(sizes: Sizes) -> tuple[str, ...]:
@@ -180,7 +222,8 @@ def _words(words: dict[str, Any]) -> str:
     return text
 
 
-def _shape(shape: Sequence[int]) -> str:
+def shape_text(shape: Sequence[int]) -> str:
+    """Show a shape."""
     return "x".join(map(str, shape)) or "scalar"
 
 
@@ -221,7 +264,7 @@ def _totals(stats: Stats) -> str:
     return "\n".join([*lines, RATIO_NOTE])
 
 
-def _table(
+def table(
     columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], width: int | None
 ) -> str:
     """Lay out a table; folded to a terminal's width, or as wide as it needs to be."""

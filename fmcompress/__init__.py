@@ -12,19 +12,36 @@ if TYPE_CHECKING:
     from fmcompress.compression import compress, stats
     from fmcompress.decompression import decompress
     from fmcompress.reader import open
+    from fmcompress.simulation import simulate
+    from fmcompress.vector_check import check_vectors
+    from fmcompress.vectors import write_vectors
     from fmcompress.verification import verify
 
-__all__ = ["compress", "decode", "decompress", "encode", "open", "stats", "verify"]
+__all__ = [
+    "check_vectors",
+    "compress",
+    "decode",
+    "decompress",
+    "encode",
+    "open",
+    "simulate",
+    "stats",
+    "verify",
+    "write_vectors",
+]
 __version__ = "0.1.0"
 
 _HOME = {
+    "check_vectors": "vector_check",
     "compress": "compression",
     "decode": "arrays",
     "decompress": "decompression",
     "encode": "arrays",
     "open": "reader",
+    "simulate": "simulation",
     "stats": "compression",
     "verify": "verification",
+    "write_vectors": "vectors",
 }
 
 

@@ -102,13 +102,24 @@ def open_words(
         if len(paths) == 1 and is_container(paths[0]):
             with File(paths[0]) as file:
                 picked = pick([info.name for info in file.contents.layers], layers)
-                yield Words(name_of(source), lambda words: _of_container(file, picked, words))
+                words = Words(name_of(source), lambda words: _of_container(file, picked, words))
+                words.warnings += _idle(options, raw)
+                yield words
         else:
             with open_sources(paths, raw) as dump:
                 plan = Plan(dump, layers, options)
                 words = Words(name_of(source), lambda words: _of_dump(plan, words))
                 words.warnings, words.notes = plan.warnings, plan.notes
                 yield words
+
+
+def _idle(options: Options, raw: Mapping[str, Any] | None) -> list[str]:
+    """Say which options do not count, as the words are made already."""
+    own = ("block_size", "max_burst")
+    idle = [name for name in options.given if name not in own] + ["raw"] * (raw is not None)
+    if not idle:
+        return []
+    return [f"it is compressed already, so these do not count: {', '.join(idle)}"]
 
 
 def _of_dump(plan: Plan, words: Words) -> Iterator[LayerWords]:

@@ -25,11 +25,8 @@ LENGTH, DBX_BITS, DBX, KEPT, BASE_BITS, IS_RUN, HAS_POSITION = range(7)
 
 # What does not change during a run: w, n and z; when to stop; what both producers together may
 # offer a cycle, 0 for no limit; whether a transmission's words are offered only behind its number
-# of words; whether the RTL's faults are wanted; the cycle that is the trace's first row.
-Setup = namedtuple(
-    "Setup",
-    "word_bits block_size burst_bits until credit_rate coupled quirks first_row",
-)
+# of words; whether the RTL's faults are wanted.
+Setup = namedtuple("Setup", "word_bits block_size burst_bits until credit_rate coupled quirks")
 
 # Registers. The test bench: numbers of what is next at each port, and of its transmission (of
 # those with BPC words, for these); whether it was `offered` and not accepted in the cycle before;
@@ -132,7 +129,7 @@ def decode(
         Receives what is put out, behind the words counted so far, with room for one more; of size
         0: nothing is kept.
     trace : ndarray of int64, shape (rows, columns), or None
-        Receives what holds in each cycle, as far as there are rows; `COLUMNS` names the columns.
+        Receives what holds in each cycle, a row a cycle; `COLUMNS` names the columns.
 
     Returns
     -------
@@ -140,22 +137,18 @@ def decode(
     """
     w, n = setup.word_bits, setup.block_size
     symbols = _symbols(w, n)
+    most = numbers.size - 1, znz_in.size - 1, bpc_in.size - 1
     u = units
     for c in range(gates[0].size):
-        if u.bench.number_at == numbers.size - 1 and setup.until != GATES_END:
+        if u.bench.number_at == most[0] and setup.until != GATES_END:
             if setup.until == ALL_ACCEPTED or u.control.running == 0:
                 break
         head = np.uint64(_head(u.symbol, u.unpacker))
         length = symbols[head, LENGTH]
-        offers = _offer(
-            u,
-            setup,
-            numbers.size - 1,
-            znz_in.size - 1,
-            bpc_in.size - 1,
-            bpc_ends[np.uint64(u.bench.bpc_transmission), 1],
-            (np.int64(gates[0][c]), np.int64(gates[1][c]), np.int64(gates[2][c])),
-        )
+        open_ = (np.int64(gates[0][c]), np.int64(gates[1][c]), np.int64(gates[2][c]))
+        stream = np.uint64(u.bench.bpc_transmission)
+        bpc_end, owner = bpc_ends[stream, 0], bpc_ends[stream, 1]
+        offers = _offer(u, setup, most, owner, open_)
         s = _look(
             u,
             setup,
@@ -165,7 +158,7 @@ def decode(
             np.int64(znz_in[np.uint64(u.bench.znz_at)]),
             np.int64(u.bench.znz_at + 1 == znz_ends[np.uint64(u.bench.znz_transmission)]),
             np.int64(bpc_in[np.uint64(u.bench.bpc_at)]),
-            np.int64(u.bench.bpc_at + 1 == bpc_ends[np.uint64(u.bench.bpc_transmission), 0]),
+            np.int64(u.bench.bpc_at + 1 == bpc_end),
             symbols[head, IS_RUN],
             length,
         )
@@ -176,17 +169,11 @@ def decode(
         dbx |= _ones(code, n) & -symbols[head, HAS_POSITION]
         plane = (u.symbol.previous ^ dbx) & symbols[head, KEPT]
         if trace is not None:
-            row = u.bench.cycle - setup.first_row
-            if (row >= 0) & (row < trace.shape[0]):
-                _write(trace, row, u, s, word, length, code)
+            _write(trace, c, u, s, word, length, code)
         if words.size > 0:
             words[np.uint64(u.bench.out_words)] = word
         profile[np.uint64(_profile(u, s))] += 1
-        if s.ends_block:
-            _count_block(counts, u.bench.cycle + 1 - u.symbol.began_in)
-        # Rare, but for words that the RTL swallows.
-        if s.finish | s.number_taken | s.znz_last | s.bpc_last | setup.quirks:
-            _count_ends(counts, u.bench.cycle + 1, s)
+        _count(counts, u, s, setup.quirks)
 
         # The clock edge.
         if s.loads:
@@ -199,9 +186,11 @@ def decode(
             _clock_znz(u.znz, s, setup),
             _clock_unpacker(u.unpacker, s, rest, w),
             _clock_symbol(u, s, symbols[head, IS_RUN], code, plane, w),
-            Collector((s.ends_block | (u.collector.full ^ s.loads)) & (s.clear ^ 1)),
+            Collector(s.ends_block | (u.collector.full ^ s.loads)),
             _clock_slice(u.slice, s),
         )
+        if s.finish:
+            u = _finish(u, s)
     return u
 
 
@@ -214,12 +203,14 @@ def _head(symbol, unpacker):
 
 
 @njit(cache=True, nogil=True)
-def _offer(u, setup, numbers, znz_words, bpc_words, bpc_owner, gates):
+def _offer(u, setup, most, bpc_owner, gates):
     """Find which producers offer, and what credit is left."""
     bench = u.bench
-    number = (bench.number_at < numbers) & (bench.number_offered | gates[0])
-    bpc = (bench.bpc_at < bpc_words) & (bench.bpc_offered | gates[1])
-    znz = (bench.znz_at < znz_words) & (bench.znz_offered | gates[2])
+    number = np.int64(0)
+    if bench.number_at < most[0]:
+        number = bench.number_offered | gates[0]
+    bpc = (bench.bpc_at < most[2]) & (bench.bpc_offered | gates[1])
+    znz = (bench.znz_at < most[1]) & (bench.znz_offered | gates[2])
     if setup.coupled:
         bpc = bpc & (bpc_owner < bench.number_at)
         znz = znz & (bench.znz_transmission < bench.number_at)
@@ -256,8 +247,7 @@ def _look(
     slice_ready = (block.full ^ 1) | pop | clear
     collector_ready = (collector.full ^ 1) | slice_ready
     enough = np.int64(unpacker.held >= length)
-    may_push = (symbol.number > 0) | collector_ready
-    pushes = (unpacker.held > 0) & enough & may_push
+    pushes = (unpacker.held > 0) & enough & ((symbol.number > 0) | collector_ready)
     # A run's symbol stays until its last plane.
     consumes = pushes & ((is_run ^ 1) | (symbol.run == 1))
     room = (unpacker.held < w) | (consumes & (unpacker.held - length < w))
@@ -288,7 +278,7 @@ def _look(
         pushes,
         consumes,
         pushes & (symbol.number > w),
-        enough & (may_push ^ 1),
+        collector.full & (pushes ^ 1),
         collector.full & slice_ready,
         pop,
         number_valid & number_ready,
@@ -377,8 +367,7 @@ def _clock_znz(znz, s, setup):
     run = znz.bits >> rest & ~(np.int64(-1) << z) if zero else znz.run - (s.given & runs)
     bits = znz.bits & ~(np.int64(-1) << rest)
     bits = bits << w | s.znz_data if s.znz_taken else bits
-    keep = -(s.finish ^ 1)
-    return Znz(run & keep, bits & keep, rest + w * s.znz_taken & keep)
+    return Znz(run, bits, rest + w * s.znz_taken)
 
 
 @njit(cache=True, nogil=True)
@@ -386,8 +375,7 @@ def _clock_unpacker(unpacker, s, rest, w):
     rest = rest if s.consumes else unpacker.held
     bits = unpacker.bits & ~(np.int64(-1) << rest)
     bits = bits << w | s.bpc_data if s.bpc_taken else bits
-    keep = -(s.clear ^ 1)
-    return Unpacker(bits & keep, rest + w * s.bpc_taken & keep)
+    return Unpacker(bits, rest + w * s.bpc_taken)
 
 
 @njit(cache=True, nogil=True)
@@ -397,7 +385,7 @@ def _clock_symbol(u, s, is_run, code, plane, w):
     field = code & (w - 1)
     run = symbol.run - 1 if symbol.run else (field + 1) & -is_run
     begins = s.pushes & (symbol.number == 0)
-    keep = -((s.ends_block | s.clear) ^ 1)
+    keep = -(s.ends_block ^ 1)
     return Symbol(
         symbol.number + s.pushes & keep,
         (run if s.pushes else symbol.run) & keep,
@@ -408,9 +396,20 @@ def _clock_symbol(u, s, is_run, code, plane, w):
 
 @njit(cache=True, nogil=True)
 def _clock_slice(block, s):
-    ends = s.pop | s.clear
     place = block.place + (s.given & s.flag)
-    return Slice(s.loads | (block.full & (ends ^ 1)), place & -((s.loads | ends) ^ 1))
+    return Slice(s.loads | (block.full ^ s.pop), place & -((s.loads | s.pop) ^ 1))
+
+
+@njit(cache=True, nogil=True)
+def _finish(u, s):
+    """Clear the ZNZ decoder, and the BPC side but for a block that the slice loads just now."""
+    no = np.int64(0)
+    znz = Znz(no, no, no)
+    if s.clear == 0:
+        return Units(u.bench, u.control, znz, u.unpacker, u.symbol, u.collector, u.slice)
+    symbol = Symbol(no, no, no, u.symbol.began_in)
+    unpacker, collector, block = Unpacker(no, no), Collector(no), Slice(s.loads, no)
+    return Units(u.bench, u.control, znz, unpacker, symbol, collector, block)
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -461,24 +460,20 @@ def _profile(u, s):
 
 
 @njit(cache=True, nogil=True)
-def _count_block(counts, cycles):
-    """Count a block that the symbol decoder is through with."""
-    if cycles > counts[WORST_BLOCK_CYCLES]:
-        counts[WORST_BLOCK_CYCLES] = cycles
-        counts[WORST_BLOCK] = counts[BLOCKS]
-    counts[BLOCKS] += 1
-
-
-@njit(cache=True, nogil=True)
-def _count_ends(counts, end, s):
-    if s.number_taken:
-        counts[NUMBER_END] = end
-    if s.znz_taken:
-        counts[ZNZ_END] = end
-    if s.bpc_taken:
-        counts[BPC_END] = end
-    if s.given:
-        counts[OUT_END] = end
+def _count(counts, u, s, quirks):
+    """Count a block that the symbol decoder is through with, and note last handshakes."""
+    end = u.bench.cycle + 1
+    if s.ends_block:
+        if end - u.symbol.began_in > counts[WORST_BLOCK_CYCLES]:
+            counts[WORST_BLOCK_CYCLES] = end - u.symbol.began_in
+            counts[WORST_BLOCK] = counts[BLOCKS]
+        counts[BLOCKS] += 1
+    # Rare, but for words that the RTL swallows.
+    if s.finish | s.number_taken | s.znz_last | s.bpc_last | quirks:
+        counts[NUMBER_END] = end if s.number_taken else counts[NUMBER_END]
+        counts[ZNZ_END] = end if s.znz_taken else counts[ZNZ_END]
+        counts[BPC_END] = end if s.bpc_taken else counts[BPC_END]
+        counts[OUT_END] = end if s.given else counts[OUT_END]
 
 
 @njit(cache=True, nogil=True)

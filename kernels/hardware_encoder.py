@@ -27,11 +27,8 @@ for _i in range(32):
 
 # What does not change during a run: w, n and z; when to stop; what both consumers together may take
 # a cycle, 0 for no limit; whether the producer waits for idle_o between transmissions; whether the
-# RTL's faults are wanted; the cycle that is the trace's first row.
-Setup = namedtuple(
-    "Setup",
-    "word_bits block_size burst_bits until credit_rate wait_idle quirks first_row",
-)
+# RTL's faults are wanted.
+Setup = namedtuple("Setup", "word_bits block_size burst_bits until credit_rate wait_idle quirks")
 
 # Registers. The test bench: numbers of the next word and of its transmission; whether it was
 # `offered` and not accepted in the cycle before; whether it is `held` until idle_o; what the
@@ -127,7 +124,7 @@ def encode(
         Receive what is put out, behind the words counted so far, with room for one more; of size
         0: nothing is kept.
     trace : ndarray of int64, shape (rows, columns), or None
-        Receives what holds in each cycle, as far as there are rows; `COLUMNS` names the columns.
+        Receives what holds in each cycle, a row a cycle; `COLUMNS` names the columns.
 
     Returns
     -------
@@ -151,9 +148,7 @@ def encode(
             u, setup, offers, np.int64(words[at]), last, znz_ready, bpc_ready, np.int64(length > 0)
         )
         if trace is not None:
-            row = u.bench.cycle - setup.first_row
-            if (row >= 0) & (row < trace.shape[0]):
-                _write(trace, row, u, signals, w, length, code)
+            _write(trace, c, u, signals, w, length, code)
         if znz_out.size > 0:
             znz_out[np.uint64(u.bench.znz_words)] = _oldest(u.znz.bits, u.znz.held, w)
             bpc_out[np.uint64(u.bench.bpc_words)] = u.buffer.word

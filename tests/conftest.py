@@ -22,7 +22,8 @@ ONCE = {
     *("test_bad_input", "test_packaging", "test_startup", "test_structure", "test_regressions"),
     *("test_folder", "test_hex", "test_onnx", "test_pytorch", "test_raw", "test_safetensors"),
     *("test_zarr", "test_writers", "test_hdf5", "test_npy_npz", "test_element_types_in_files"),
-    *("test_cli", "test_cli_text", "test_docs"),
+    *("test_cli", "test_cli_text", "test_docs", "test_patterns", "test_rtl_samples"),
+    *("test_simulation", "test_trace", "test_vectors_command", "test_waveform"),
 }
 
 _key = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "0").encode())

@@ -58,6 +58,14 @@ def at_width(name: str, width: int) -> str:
     return f"{rule}\n{stats}\n{rule}\n{listing}\n{rule}\n"
 
 
+def simulation_at_width(name: str, width: int) -> str:
+    """Render a simulation as on a terminal of that width."""
+    import fmcompress
+    from fmcompress.cli import render_simulation
+
+    return render_simulation.simulation_text(fmcompress.simulate(name), width, False) + "\n"
+
+
 def stats_piped() -> str:
     """Both of a dump and of its container; and without tables."""
     return "".join(
@@ -150,6 +158,22 @@ def errors() -> str:
     )
 
 
+def simulate() -> str:
+    """Ideal, with stalls, of one side; and what is refused."""
+    Path("gates.txt").write_text("1 1 0\n1 2\n", encoding="ascii")
+    return "".join(
+        (
+            run("simulate", "digits_int8.h5"),
+            run("simulate", "digits_int8.h5", "--layers", "st*/conv?", "--stall", "bpc=random:0.5"),
+            run("simulate", "digits_int8.h5", "--side", "encoder", "--layers", "head*", "--trace"),
+            run("simulate", "digits_int8.h5", "--stall", "bpc=file:gates.txt"),
+            run("simulate", "digits_int8.h5", "--stall", "axi=always"),
+            run("simulate", "digits_int8.h5", "--block-size", "4"),
+            run("simulate", "digits_f32.h5"),
+        )
+    )
+
+
 def odd_names() -> str:
     """Names that would break lines, tables or terminals."""
     layer: Any = np.arange(60, dtype=np.int16).reshape(3, 20)
@@ -159,17 +183,60 @@ def odd_names() -> str:
     return text + run("stats", "odd.npz", "--layers", "nope") + at_width("odd.npz", 80)
 
 
+def vectors() -> str:
+    """Written, refused, and a simulator's output that agrees, differs, is short and is no output."""
+    picked = ("--layers", "stem/*", "--chunks", "0:2", "--chunk-words", "300", "--max-words", "99")
+    text = run("vectors", "digits_int8.h5", "out", *picked)
+    text += run("vectors", "digits_int8.h5", "out", *picked)
+    text += run("vectors", "digits_int8.h5", "other", "--block-size", "16")
+    text += run("vectors", "digits_int8.h5", "other", "--layers", "labels")
+    text += run("vectors", "digits_uint8.npz", "other", "--chunks", "0,9")
+    text += run("vectors", "digits_uint8.npz", "other", "--chunks", "0", "--max-words", "8")
+    text += run("vectors", "--check", "out")
+    for port in ("znz", "bpc", "data"):
+        shutil.copy(f"out/stem_relu.{port}.hex", f"out/stem_relu.{port}.out.hex")
+    text += run("vectors", "--check", "out")
+    bpc, data = Path("out/stem_relu.bpc.out.hex"), Path("out/stem_relu.data.out.hex")
+    lines = bpc.read_text(encoding="ascii").splitlines(keepends=True)
+    lines[-1] = "xxx\n"
+    bpc.write_text("".join(lines), encoding="ascii")
+    lines = data.read_text(encoding="ascii").splitlines(keepends=True)
+    data.write_text("".join(lines[:-9]), encoding="ascii")
+    text += run("vectors", "--check", "out")
+    data.write_text("".join([*lines, "no word\n"]), encoding="ascii")
+    text += run("vectors", "--check", "out")
+    Path("out/stem_relu.znz.hex").write_text("000\n", encoding="ascii")
+    return text + run("vectors", "--check", "out")
+
+
 TEXTS: dict[str, Callable[[], str]] = {
     "stats-piped": stats_piped,
     "stats-carried": stats_carried,
     "stats-lossy": stats_lossy,
     "list": listing,
+    "vectors": vectors,
     "verify": verify,
     "errors": errors,
     "odd-names": odd_names,
+    "simulate": simulate,
+    "simulate-80": lambda: simulation_at_width("digits_int8.h5", 80),
     "width-80": lambda: at_width("digits_int8.h5", 80),
     "width-120": lambda: at_width("digits_int8.h5", 120),
 }
+
+
+def compile_hardware() -> None:
+    """Let every kernel of the hardware run once."""
+    from fmcompress.hardware import Decoder, Encoder, Parameters, Settings
+
+    for trace in (None, range(9)):
+        for stalls in ({}, Settings(stalls={"bpc": "random:0.5"}).stalls):
+            encoder = Encoder(Parameters(), stalls=stalls, trace=trace)
+            decoder = Decoder(Parameters(), stalls=stalls, trace=trace)
+            encoder.feed(np.arange(9, dtype=np.uint32))
+            decoder.feed_words(np.arange(9, dtype=np.uint32))
+            encoder.finish()
+            decoder.finish()
 
 
 @contextlib.contextmanager
@@ -178,6 +245,7 @@ def at_work() -> Iterator[None]:
     import fmcompress
 
     fmcompress.decode(fmcompress.encode(np.arange(9, dtype=np.int8)))
+    compile_hardware()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for name in SAMPLES:
             shutil.copy(ROOT / "samples" / name, name)

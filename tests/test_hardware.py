@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
+from harness import (
+    Transmission,
+    check_round_trip,
+    edge_words,
+    examples,
+    golden,
+    transmissions,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from vectors import Case, load_runs
+from vectors import Run as Recorded
 
+from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.errors import ParameterError
+from fmcompress.hardware import (
+    DeadlockError,
+    Decoder,
+    Encoder,
+    Parameters,
+    Pattern,
+    pattern,
+    session,
+)
+from fmcompress.hardware import decoder as decoder_module
+from fmcompress.hardware.patterns import Random
 from fmcompress.hardware.run import Run
+from fmcompress.kernels import hardware_done as done_kernel
 
-SHARED = Path(__file__).parents[2] / "shared" / "vectors" / "rtl_vectors.jsonl.gz"
+RUNS = load_runs()
+each_run = pytest.mark.parametrize(
+    ("case", "recorded"), RUNS, ids=[f"{run.id}-{run.side}-{run.mode}" for _, run in RUNS]
+)
+# What the RTL gets wrong (docs/HARDWARE.md, "Faults of the RTL"): blk_done_o never comes for the
+# transmission [0]; a last word stays in the output buffer.
+NO_DONE, LOST_WORD = "public-000", "public-033"
 
 
 def handshakes(trace: Any, port: str) -> list[int]:
@@ -34,3 +68,396 @@ def check_units(run: Run) -> None:
         parts = (unit.works, unit.waits_for_input, unit.waits_for_output)
         assert sum(parts) == run.cycles, unit
         assert min(parts) >= 0, unit
+
+
+def parameters_of(case: Case) -> Parameters:
+    return Parameters(case.word_bits, case.block_size, case.max_burst.bit_length() - 1)
+
+
+def stream_words(stream: bytes, word_bits: int) -> NDArray[np.uint32]:
+    return np.frombuffer(stream, f">u{word_bits // 8}").astype(np.uint32)
+
+
+def gates_of(recorded: Recorded) -> dict[str, Pattern]:
+    return {port: Random(threshold, seed) for port, (seed, threshold) in recorded.gates.items()}
+
+
+# --- Recorded runs ------------------------------------------------------------------------------
+
+
+def test_runs_are_there() -> None:
+    assert len(RUNS) == 61 * 6
+
+
+@each_run
+@pytest.mark.parametrize("quirks", [False, True], ids=["intended", "rtl"])
+def test_recorded_run(case: Case, recorded: Recorded, quirks: bool) -> None:
+    """Every handshake in its cycle, every word and last flag."""
+    check = check_encoder if recorded.side == "enc" else check_decoder
+    check(case, recorded, quirks)
+
+
+def check_encoder(case: Case, recorded: Recorded, quirks: bool) -> None:
+    encoder = Encoder(
+        parameters_of(case),
+        stalls=gates_of(recorded),
+        wait_idle=recorded.together,
+        rtl_quirks=quirks,
+        keep_streams=True,
+        trace=range(recorded.total + 40),
+    )
+    encoder.feed(*(np.array(words, np.uint32) for words in case.words))
+    run, output = encoder.finish()
+    trace = output.trace
+    assert trace is not None
+    check_units(run)
+    lost = case.id == LOST_WORD and recorded.mode == "ideal"
+    for port, streams in (("znz", case.znz), ("bpc", case.bpc)):
+        cycles = handshakes(trace, port)
+        words = np.concatenate([stream_words(stream, case.word_bits) for stream in streams])
+        ends = ends_of([8 * len(stream) // case.word_bits for stream in streams])
+        if lost and port == "bpc":
+            if quirks:  # the word stays, and none is last
+                assert cycles == recorded.handshakes[port]
+                assert output.streams[port].tolist() == words[:-1].tolist()
+                continue
+            assert cycles[:-1] == recorded.handshakes[port]
+        else:
+            assert cycles == recorded.handshakes[port]
+        assert output.streams[port].tolist() == words.tolist()
+        assert at_handshakes(trace, port, "data") == words.tolist()
+        assert np.flatnonzero(at_handshakes(trace, port, "last")).tolist() == ends
+        assert run.last_handshakes[port] == cycles[-1] if cycles else -1
+    assert handshakes(trace, "in") == recorded.handshakes["in"]
+    assert run.last_handshakes["in"] == recorded.handshakes["in"][-1]
+    check_idle_and_done(trace, case, recorded, quirks, lost)
+
+
+def check_idle_and_done(
+    trace: Any, case: Case, recorded: Recorded, quirks: bool, lost: bool
+) -> None:
+    """Check idle_o's edges, as far as was stepped, and the pulses of blk_done_o."""
+    idle = trace.column("idle")
+    edges = np.diff(idle, prepend=0)
+    found = [int((cycle + 1) * edges[cycle]) for cycle in np.flatnonzero(edges)]
+    expected = [edge for edge in recorded.idle if abs(edge) <= len(trace)]
+    assert found == expected or lost
+    assert len(recorded.idle) - len(expected) <= 1  # when all is out, it goes up
+    pulses = np.flatnonzero(trace.column("blk_done")).tolist()
+    if (case.id == NO_DONE or lost) and not quirks:
+        assert len(pulses) == len(case.words)
+    else:
+        assert pulses == recorded.done
+
+
+def check_decoder(case: Case, recorded: Recorded, quirks: bool) -> None:
+    decoder = Decoder(
+        parameters_of(case),
+        stalls=gates_of(recorded),
+        rtl_quirks=quirks,
+        keep_words=True,
+        trace=range(recorded.total + 40),
+    )
+    given = given_of(case.words, case.znz, case.bpc, case.word_bits)
+    if recorded.together:
+        decoder.feed(*given)
+        run, output = decoder.finish()
+    else:
+        run, output = decoder.run_uncoupled(*given, cycles=recorded.total + 40)
+    check_units(run)
+    assert output.trace is not None
+    for port, expected in recorded.handshakes.items():
+        assert handshakes(output.trace, port) == expected
+        assert run.last_handshakes[port] == (expected[-1] if expected else -1)
+    words = [word for transmission in case.words for word in transmission]
+    assert output.streams["out"].tolist() == words
+    lasts = at_handshakes(output.trace, "out", "last")
+    assert np.flatnonzero(lasts).tolist() == ends_of([len(words) for words in case.words])
+    assert (run.words, run.cycles) == (len(words), recorded.total)
+
+
+def given_of(
+    words: list[list[int]], znz: list[bytes], bpc: list[bytes], word_bits: int
+) -> list[decoder_module.Transmission]:
+    return [
+        decoder_module.Transmission(
+            len(part), stream_words(flags, word_bits), stream_words(planes, word_bits)
+        )
+        for part, flags, planes in zip(words, znz, bpc, strict=True)
+    ]
+
+
+# --- The codec's cases --------------------------------------------------------------------------
+
+
+class HardwarePath:
+    """The models, with stalls: what goes through comes out the same."""
+
+    def __init__(self, *seeds: int) -> None:
+        self._seeds = seeds
+
+    def _stalls(self, ports: Any) -> dict[str, Pattern]:
+        return {
+            port: Random(64 + seed % 193, seed)
+            for port, seed in zip(ports, self._seeds, strict=False)
+        }
+
+    def encode(
+        self, words: Any, word_bits: int, block_size: int, max_burst: int, difference: str
+    ) -> tuple[bytes, bytes]:
+        assert difference == "signed"
+        parameters = Parameters(word_bits, block_size, max_burst.bit_length() - 1)
+        stalls = self._stalls(("in", "znz", "bpc"))
+        encoder = Encoder(parameters, stalls=stalls, keep_streams=True)
+        encoder.feed(np.array(words, np.uint32))
+        run, output = encoder.finish()
+        check_units(run)
+        form = f">u{word_bits // 8}"
+        znz, bpc = (output.streams[port].astype(form).tobytes() for port in ("znz", "bpc"))
+        return znz, bpc
+
+    def decode(
+        self, znz: bytes, bpc: bytes, count: int, word_bits: int, block_size: int, max_burst: int
+    ) -> list[int]:
+        if count == 0:  # the hardware has no empty transmission
+            return []
+        parameters = Parameters(word_bits, block_size, max_burst.bit_length() - 1)
+        stalls = self._stalls(("out", "bpc", "znz", "number"))
+        decoder = Decoder(parameters, stalls=stalls, keep_words=True)
+        decoder.feed(
+            decoder_module.Transmission(
+                count, stream_words(znz, word_bits), stream_words(bpc, word_bits)
+            )
+        )
+        run, output = decoder.finish()
+        check_units(run)
+        return output.streams["out"].tolist()
+
+
+def fits(case: Transmission) -> bool:
+    return case.max_burst.bit_length() + 1 <= case.word_bits and case.block_size <= case.word_bits
+
+
+hardware_cases = transmissions((8, 16, 32), (8, 16, 32), differences=("signed",)).filter(fits)
+
+
+@pytest.mark.parametrize(("w", "n"), [(8, 8), (16, 8), (16, 16), (32, 32)])
+@pytest.mark.parametrize("burst", [2, 16, 64])
+def test_edges(w: int, n: int, burst: int) -> None:
+    for words in edge_words(w, n, burst).values():
+        check_round_trip(words, w, n, burst, path=HardwarePath())
+
+
+@pytest.mark.parametrize("number", range(71))
+def test_golden_with_stalls(number: int) -> None:
+    case, znz, bpc = golden()[number]
+    path = HardwarePath(number, number + 1, number + 2, number + 3)
+    assert path.encode(*case) == (znz, bpc)
+    assert path.decode(znz, bpc, len(case.words), *case[1:4]) == case.words
+
+
+@examples(150)
+@given(hardware_cases, st.lists(st.integers(0, 2**32 - 1), min_size=4, max_size=4))
+def test_stalls_change_cycles_and_never_bits(case: Transmission, seeds: list[int]) -> None:
+    check_round_trip(*case, path=HardwarePath(*seeds))
+
+
+# --- Chunk by chunk -----------------------------------------------------------------------------
+
+
+@examples(40)
+@given(
+    hardware_cases,
+    st.lists(st.integers(1, 9), max_size=3),
+    st.integers(0, 2**32 - 1),
+    st.booleans(),
+)
+def test_fed_one_by_one_or_together(
+    case: Transmission, cuts: list[int], seed: int, wait_idle: bool
+) -> None:
+    """Transmissions that come one after another take the same cycles as those known at once."""
+    places = [0, *(cut for cut in accumulate(cuts) if cut < len(case.words)), len(case.words)]
+    parts = [case.words[low:high] for low, high in pairwise(places) if high > low]
+    parameters = Parameters(case.word_bits, case.block_size, case.max_burst.bit_length() - 1)
+    codec = Ebpc(case.block_size, case.max_burst)
+    streams = [codec.encode(np.array(part, np.uint32), case.word_bits) for part in parts]
+    given_ = (
+        given_of(parts, *map(list, zip(*streams, strict=True)), case.word_bits) if parts else []
+    )
+    runs = []
+    for together in (True, False):
+        stalls = {port: Random(150, seed + at) for at, port in enumerate(("in", "znz", "bpc"))}
+        encoder = Encoder(parameters, stalls=stalls, wait_idle=wait_idle)
+        stalls = {"number": stalls["in"], "znz": stalls["znz"], "out": stalls["bpc"]}
+        decoder = Decoder(parameters, stalls=stalls)
+        arrays = [np.array(part, np.uint32) for part in parts]
+        for group in [arrays] if together else [[array] for array in arrays]:
+            encoder.feed(*group)
+        for one in [given_] if together else [[one] for one in given_]:
+            decoder.feed(*one)
+        runs.append((encoder.finish()[0], decoder.finish()[0]))
+    assert runs[0] == runs[1]
+
+
+# --- What the RTL gets wrong --------------------------------------------------------------------
+
+
+def decoded_uncoupled(words: list[list[int]], quirks: bool) -> list[int]:
+    codec = Ebpc()
+    streams = [codec.encode(np.array(part, np.uint32), 8) for part in words]
+    decoder = Decoder(Parameters(), rtl_quirks=quirks, keep_words=True)
+    given_ = given_of(words, *map(list, zip(*streams, strict=True)), 8)
+    return decoder.run_uncoupled(*given_, cycles=1000)[1].streams["out"].tolist()
+
+
+@pytest.mark.parametrize("words", [[[1, 2], [3]], [[0], [73]]], ids=["D1", "D2"])
+def test_words_that_come_too_early(words: list[list[int]]) -> None:
+    wanted = [word for part in words for word in part]
+    assert decoded_uncoupled(words, quirks=False) == wanted
+    assert decoded_uncoupled(words, quirks=True) != wanted
+
+
+@pytest.mark.parametrize("words", [[0], [9]], ids=["E2", "E3"])
+def test_done_that_never_comes(words: list[int]) -> None:
+    """E3 needs a ZNZ word that waits until the BPC side is through."""
+    for quirks in (False, True):
+        late = pattern("periodic:1/1:60")
+        encoder = Encoder(Parameters(), stalls={"znz": late}, rtl_quirks=quirks, trace=range(100))
+        encoder.feed(np.array(words, np.uint32))
+        trace = encoder.finish()[1].trace
+        assert trace is not None
+        assert trace.column("blk_done").sum() == (0 if quirks else 1)
+
+
+@pytest.mark.parametrize(
+    ("given_", "of_rtl"),
+    [([[0, 0]], 1), ([[0], [5, 6]], 1), ([[0], [0]], 1), ([[0], [0, 0], [7]], 2)],
+    ids=str,
+)
+def test_done_behind_one_that_never_came(given_: list[list[int]], of_rtl: int) -> None:
+    """What the RTL is left in by the transmission [0] shows in the next one (section A8)."""
+    for quirks in (False, True):
+        encoder = Encoder(Parameters(), rtl_quirks=quirks, wait_idle=True, trace=range(200))
+        encoder.feed(*(np.array(words, np.uint32) for words in given_))
+        trace = encoder.finish()[1].trace
+        assert trace is not None
+        assert trace.column("blk_done").sum() == (of_rtl if quirks else len(given_))
+
+
+def test_done_of_both_ends_at_once() -> None:
+    """Last words of both streams in one cycle, as section A8 has it: done, and back to I."""
+    ends = {"znz_gives", "znz_last", "bpc_gives", "bpc_last"}
+    row = np.array([[name in ends for name in done_kernel.COLUMNS]], np.int64)
+    both = session.zeros(done_kernel.Done)._replace(state=np.int64(done_kernel.BOTH))
+    pulses = np.zeros(1, np.int64)
+    after = done_kernel.blk_done(row, both, np.int64(1), pulses)
+    assert (after.state, pulses.tolist()) == (done_kernel.IDLE, [1])
+
+
+# --- Deadlocks and bad input --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("port", "who"),
+    [
+        ("in", "the control waits for the port in"),
+        ("znz", "the ZNZ coder, and that for the port znz"),
+        ("bpc", "output buffer, and that for the port bpc"),
+    ],
+)
+def test_encoder_deadlock(port: str, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "DEADLOCK_CYCLES", 1000)
+    monkeypatch.setattr(session, "GATE_CYCLES", 256)
+    encoder = Encoder(Parameters(), stalls={port: pattern("random:0")})
+    with pytest.raises(DeadlockError, match=who):
+        encoder.feed(np.arange(1, 200, dtype=np.uint32))
+
+
+class Until(NamedTuple):
+    """A gate that is open before a cycle, and never again."""
+
+    cycle: int
+
+    @classmethod
+    def parse(cls, text: str) -> Until:
+        raise NotImplementedError
+
+    def gates(self, first: int, count: int) -> NDArray[np.uint8]:
+        return (np.arange(first, first + count) < self.cycle).astype(np.uint8)
+
+
+def test_deadlock_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The BPC words would leave in the cycles 13, 20 and 21."""
+    monkeypatch.setattr(session, "DEADLOCK_CYCLES", 1000)
+    monkeypatch.setattr(session, "GATE_CYCLES", 256)
+    for last, who in ((21, "the output buffer waits"), (14, "the output buffer, and that")):
+        encoder = Encoder(Parameters(), stalls={"bpc": Until(last)})
+        encoder.feed(np.arange(1, 9, dtype=np.uint32))
+        with pytest.raises(DeadlockError, match=f"{who} for the port bpc"):
+            encoder.finish()
+
+
+@pytest.mark.parametrize(
+    ("port", "who"),
+    [
+        ("number", "the control waits for the port number"),
+        ("znz", "the ZNZ decoder, and that for the port znz"),
+        ("bpc", "the symbol decoder, and that for the port bpc"),
+        ("out", "the control waits for the port out"),
+    ],
+)
+def test_decoder_deadlock(port: str, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "DEADLOCK_CYCLES", 1000)
+    monkeypatch.setattr(session, "GATE_CYCLES", 256)
+    words = list(range(1, 200))
+    znz, bpc = Ebpc().encode(np.array(words, np.uint32), 8)
+    decoder = Decoder(Parameters(), stalls={port: pattern("periodic:0/3")})
+    decoder.feed(*given_of([words], [znz], [bpc], 8))
+    with pytest.raises(DeadlockError, match=who):
+        decoder.finish()
+
+
+def test_no_such_port() -> None:
+    with pytest.raises(ParameterError, match=r"no port 'out'.*in, znz, bpc"):
+        Encoder(Parameters(), stalls={"out": pattern("always")})
+
+
+def test_trace_too_long() -> None:
+    with pytest.raises(ParameterError, match="at most 1,048,576"):
+        Decoder(Parameters(), trace=range(1 << 21))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "why"),
+    [
+        ((4, 4, 2), "no words of 4 bits"),
+        ((12, 8, 4), "no words of 12 bits"),
+        ((8, 4, 4), "no blocks of 4 words"),
+        ((8, 16, 4), "no blocks of 16 words of 8 bits"),
+        ((8, 8, 7), "runs of up to 128 zeros"),
+        ((8, 8, 0), "runs of up to 1 zeros"),
+    ],
+)
+def test_hardware_that_cannot_be(numbers: tuple[int, int, int], why: str) -> None:
+    with pytest.raises(ParameterError, match=why):
+        Parameters(*numbers)
+
+
+# --- Credit -------------------------------------------------------------------------------------
+
+
+def test_rate_is_what_both_streams_take() -> None:
+    """With half a word a cycle, a run takes twice as many cycles as it has stream words."""
+    words = np.random.default_rng(1).integers(1, 256, 4000).astype(np.uint32)
+    encoder = Encoder(Parameters(), rate=0.5)
+    encoder.feed(words)
+    run, _ = encoder.finish()
+    streams = run.znz_words + run.bpc_words
+    assert run.cycles == pytest.approx(2 * streams, abs=40)
+    check_units(run)
+    znz, bpc = Ebpc().encode(words, 8)
+    decoder = Decoder(Parameters(), rate=0.5)
+    decoder.feed(decoder_module.Transmission(4000, stream_words(znz, 8), stream_words(bpc, 8)))
+    run, _ = decoder.finish()
+    assert run.cycles == pytest.approx(2 * streams, abs=80)
+    check_units(run)

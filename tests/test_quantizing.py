@@ -181,7 +181,8 @@ def test_errors_are_within_the_bound(target: str, rounding: str, source: str) ->
         assert how.vanished == np.count_nonzero(array) - np.count_nonzero(result)
         assert TARGETS[target].least <= result.min()
         assert result.max() <= TARGETS[target].full_scale
-        np.testing.assert_allclose(back, exact, rtol=1e-6)
+        # Below the normal floats, half a step is more than that share.
+        np.testing.assert_allclose(back, exact, rtol=1e-6, atol=2.0**-149)
         if rounding == "truncate":
             assert (np.abs(exact) <= np.abs(array.astype(np.float64)) * (1 + 1e-12)).all()
 

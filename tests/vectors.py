@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import string
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -23,6 +25,63 @@ class Case:
     words: list[list[int]]
     znz: list[bytes]
     bpc: list[bytes]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded run: of the encoder or of the decoder, with one set of gates.
+
+    `gates` are seed and threshold of each port, `handshakes` the cycles of each; of the encoder's
+    runs, `idle` are the edges of idle_o and `done` the cycles of blk_done_o.
+    """
+
+    id: str
+    side: str
+    mode: str
+    gates: dict[str, tuple[int, int]]
+    handshakes: dict[str, list[int]]
+    together: bool  # encoder: the producer waits for idle_o; decoder: coupled
+    total: int
+    idle: list[int]
+    done: list[int]
+
+
+def load_runs(path: Path = COMMITTED) -> list[tuple[Case, Run]]:
+    """Read all runs, each with its case."""
+    found = []
+    with gzip.open(path, "rt", encoding="ascii") as lines:
+        for fields in map(json.loads, lines):
+            case = _case(fields)
+            for side, switch in (("enc", "wait_idle"), ("dec", "coupled")):
+                for mode, run in fields[side].items():
+                    found.append((case, _run(case.id, side, mode, switch, run)))
+    return found
+
+
+def _run(id_: str, side: str, mode: str, switch: str, fields: dict[str, Any]) -> Run:
+    names = {"nw": "number"}
+    return Run(
+        id=id_,
+        side=side,
+        mode=mode,
+        gates={names.get(port, port): tuple(gate) for port, gate in fields["gates"].items()},
+        handshakes={names.get(port, port): _cycles(fields[port]) for port in fields["gates"]},
+        together=bool(fields[switch]),
+        total=fields["total"],
+        idle=fields.get("idle", []),
+        done=fields.get("done", []),
+    )
+
+
+_DIGITS = string.digits + string.ascii_letters
+
+
+def _cycles(text: str) -> list[int]:
+    """Read cycles: each is the one before and a digit of base 62, or a number in parentheses."""
+    parts = re.findall(r"[0-9a-zA-Z]|\(\d+\)", text)
+    assert "".join(parts) == text
+    values = [int(part[1:-1]) if part[0] == "(" else _DIGITS.index(part) for part in parts]
+    return list(accumulate(values))
 
 
 def load(path: Path = COMMITTED) -> list[Case]:

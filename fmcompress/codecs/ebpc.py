@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
-import logging
-import shutil
-import tempfile
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fmcompress.errors import ParameterError, StreamError, StreamFault
+from fmcompress.kernel_loading import kernel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +17,6 @@ MAX_BURSTS = (2, 4, 8, 16, 32, 64)
 # In the order of the kernels' constants SIGNED, UNSIGNED, MODULAR.
 DIFFERENCES = ("signed", "unsigned", "modular")
 MIN_WORD_BITS, MAX_WORD_BITS = 1, 32
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +89,7 @@ class Ebpc:
         most_bits = blocks * (word_bits + (word_bits + 1) * longest_symbol)
         znz = np.empty(words.size * (1 + self._run_bits) // 8 + 8, np.uint8)
         bpc = np.empty(most_bits // 8 + 8, np.uint8)
-        znz_bits, bpc_bits = _kernel("encode")(
+        znz_bits, bpc_bits = kernel("ebpc", "encode")(
             words,
             word_bits,
             self.block_size,
@@ -137,7 +130,7 @@ class Ebpc:
         # can hold is allocated, and one word over, at which decoding will fail.
         most = 8 * len(znz) // (1 + self._run_bits) * self.max_burst + 8 * len(znz)
         words = np.empty(min(count, most + 1), np.uint32)
-        status, word, bit = _kernel("decode")(
+        status, word, bit = kernel("ebpc", "decode")(
             np.frombuffer(znz, np.uint8),
             np.frombuffer(bpc, np.uint8),
             word_bits,
@@ -170,35 +163,3 @@ def _padded(stream: NDArray[np.uint8], bits: int, word_bits: int) -> bytes:
     unit = stream_unit_bits(word_bits)
     whole = stream[: (bits + 7) // 8].tobytes()
     return whole + bytes(-(-bits // unit) * unit // 8 - len(whole))
-
-
-@cache
-def _kernel(name: str) -> Any:
-    """Load a kernel; say so, once, where kernels must be compiled first."""
-    ebpc = _kernels()
-    kernel = getattr(ebpc, name)
-    folder = getattr(getattr(kernel, "stats", None), "cache_path", None)
-    if folder is not None and not any(Path(folder).glob(f"ebpc.{name}-*.nbi")):
-        _say_compiling(folder)
-    return kernel
-
-
-@cache
-def _kernels() -> Any:
-    """Import the kernels, also where Numba finds no folder to keep them in."""
-    try:
-        from fmcompress.kernels import ebpc
-    except RuntimeError:
-        import numba
-
-        folder = tempfile.mkdtemp(prefix="fmc-kernels-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 - untyped
-        _log.warning("compiled kernels cannot be kept: set NUMBA_CACHE_DIR to a writable folder")
-        from fmcompress.kernels import ebpc
-    return ebpc
-
-
-@cache
-def _say_compiling(folder: str) -> None:
-    _log.info("compiling the kernels, once; they are kept in %s", folder)

@@ -9,5 +9,18 @@ from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import Pattern, pattern
 from fmcompress.hardware.run import Run, Unit
 from fmcompress.hardware.session import DeadlockError
+from fmcompress.hardware.settings import Settings
+from fmcompress.hardware.trace_text import trace_lines
 
-__all__ = ["DeadlockError", "Decoder", "Encoder", "Parameters", "Pattern", "Run", "Unit", "pattern"]
+__all__ = [
+    "DeadlockError",
+    "Decoder",
+    "Encoder",
+    "Parameters",
+    "Pattern",
+    "Run",
+    "Settings",
+    "Unit",
+    "pattern",
+    "trace_lines",
+]

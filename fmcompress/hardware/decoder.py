@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from fmcompress.codecs.ebpc import MAX_BURSTS, Ebpc
+from fmcompress.errors import ParameterError
+from fmcompress.hardware.encoder import Encoder
 from fmcompress.hardware.parameters import Parameters
-from fmcompress.hardware.patterns import Pattern
+from fmcompress.hardware.patterns import ALWAYS, Pattern
 from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Tally, Unit
 from fmcompress.hardware.session import (
     CREDIT_UNIT,
@@ -20,10 +23,13 @@ from fmcompress.hardware.session import (
     port_patterns,
     zeros,
 )
-from fmcompress.kernels import hardware_decoder as kernel
+from fmcompress.hardware.timing import DecoderTiming, measure
+from fmcompress.kernel_loading import kernel, kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+module = kernels("hardware_decoder")
 
 PORTS = {
     "number": "number of words",
@@ -49,6 +55,19 @@ class Transmission(NamedTuple):
     words: int
     znz: NDArray[np.uint32]
     bpc: NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, words: NDArray[np.uint32], parameters: Parameters) -> Transmission:
+        """Encode words, as the hardware does."""
+        bits = parameters.word_bits
+        if parameters.max_burst not in MAX_BURSTS:  # the hardware's may be longer than the codec's
+            encoder = Encoder(parameters, keep_streams=True)
+            encoder.feed(words)
+            streams = encoder.finish()[1].streams
+            return cls(words.size, streams["znz"], streams["bpc"])
+        coded = Ebpc(parameters.block_size, parameters.max_burst).encode(words, bits)
+        znz, bpc = (np.frombuffer(stream, f">u{bits // 8}").astype(np.uint32) for stream in coded)
+        return cls(words.size, znz, bpc)
 
 
 class _Inputs(NamedTuple):
@@ -96,15 +115,16 @@ class Decoder:
     ) -> None:
         p = parameters
         self._parameters = p
-        self._gates = Gates(port_patterns(PORTS, stalls or {}))
+        patterns = port_patterns(PORTS, stalls or {})
+        self._gates = Gates(patterns)
         self._watch = Watch()
-        self._window = Window("decoder", kernel.COLUMNS, trace)
+        self._window = Window("decoder", module.COLUMNS, trace)
         self._rows = self._window.room() if trace is not None else None
         credit = max(round(rate * CREDIT_UNIT), int(rate > 0))
-        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, 1, rtl_quirks, 0)
-        self._setup = kernel.Setup(*map(np.int64, setup))
-        self._units = kernel.Units(*map(zeros, kernel.REGISTERS))
-        self._profile = np.zeros(1 << len(kernel.PROFILE), np.int64)
+        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, 1, rtl_quirks)
+        self._setup = module.Setup(*map(np.int64, setup))
+        self._units = module.Units(*map(zeros, module.REGISTERS))
+        self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
         self._counts = np.zeros(7, np.int64)
         self._planes = np.zeros(p.word_bits + 3, np.int64)
         self._block = np.zeros(p.block_size, np.int64)
@@ -113,6 +133,11 @@ class Decoder:
         self._next: list[Transmission] = []
         self._accepted = False  # the number of words of the next one
         self._streams = [0, 0]
+        self._mark = 0
+        stalled = rate > 0 or any(each != ALWAYS for each in patterns)
+        self._timing = (
+            None if stalled or keep_words or trace is not None else DecoderTiming(self._setup)
+        )
 
     def feed(self, *transmissions: Transmission) -> None:
         """Offer transmissions, and step until the last one's number of words is accepted.
@@ -125,11 +150,41 @@ class Decoder:
         DeadlockError
             If a port never goes.
         """
+        if self._timing is not None and self._timing.state.cycle:
+            raise ParameterError("streams behind words", hint="feed one kind")
+        self._timing = None
         self._next += transmissions
         if len(self._next) > 1:
-            self._step(self._next[:-1], self._next[-1].words, kernel.ALL_ACCEPTED)
+            self._step(self._next[:-1], self._next[-1].words, module.ALL_ACCEPTED)
             del self._next[:-1]
             self._accepted = True
+
+    @property
+    def cycle(self) -> int:
+        """Cycles up to the last number of words that was accepted."""
+        return int(self._units.bench.cycle) if self._timing is None else self._mark
+
+    def feed_words(self, *transmissions: NDArray[np.uint32]) -> None:
+        """Offer the streams of these words, as `feed` does.
+
+        Where no port ever stalls, they are not even made: time follows from the words.
+
+        Parameters
+        ----------
+        transmissions : ndarray of uint32, shape (count,)
+            Words as bit patterns. One without words is left out: the hardware cannot have it.
+        """
+        p = self._parameters
+        for words in transmissions:
+            if not words.size:
+                continue
+            if self._timing is None:
+                self.feed(Transmission.of(words, p))
+            else:
+                ends = np.array([words.size], np.int64)
+                before = int(self._timing.state.cycle)
+                self._mark = before + 1 if before else 0
+                self._timing.feed(measure(words, ends, p))
 
     def finish(self) -> tuple[Run, Output]:
         """Step until all is out.
@@ -139,8 +194,10 @@ class Decoder:
         DeadlockError
             If a port never goes.
         """
+        if self._timing is not None:
+            return self._timed_run(self._timing), Output()
         if self._next:
-            self._step(self._next, None, kernel.ALL_OUT)
+            self._step(self._next, None, module.ALL_OUT)
             self._next = []
         trace = self._window.trace(self._parameters)
         kept = [np.zeros(0, np.uint32), *self._kept]
@@ -151,8 +208,9 @@ class Decoder:
 
         Only then does the RTL show what it does wrong with words that come too early.
         """
+        self._timing = None
         self._setup = self._setup._replace(coupled=np.int64(0))
-        self._step(transmissions, None, kernel.ALL_OUT, cycles)
+        self._step(transmissions, None, module.ALL_OUT, cycles)
         return self.finish()
 
     def _step(
@@ -184,7 +242,7 @@ class Decoder:
             if rows is not None:
                 self._window.keep(first, rows[:steps])
             is_last = bench.number_at == len(numbers)
-            stops = is_last and (until == kernel.ALL_ACCEPTED or not self._units.control.running)
+            stops = is_last and (until == module.ALL_ACCEPTED or not self._units.control.running)
             if stops or bench.cycle == last_cycle:
                 break
             self._watch.look(int(bench.cycle), self._handshakes(), self._waits)
@@ -203,14 +261,14 @@ class Decoder:
         before = int(bench.out_words)
         if self._keep:  # the kernel writes behind the words counted so far
             bench = bench._replace(out_words=np.int64(0))
-        units = kernel.decode(
+        units = kernel("hardware_decoder", "decode")(
             inputs.numbers,
             inputs.znz,
             inputs.znz_ends,
             inputs.bpc,
             inputs.bpc_ends,
             gates,
-            self._setup._replace(until=np.int64(until), first_row=bench.cycle),
+            self._setup._replace(until=np.int64(until)),
             self._units._replace(bench=bench),
             self._profile,
             self._counts,
@@ -244,14 +302,25 @@ class Decoder:
         return "the control waits for the symbol decoder, and that for the port bpc"
 
     def _run(self) -> Run:
-        t = Tally(kernel.PROFILE, self._profile)
+        t = Tally(module.PROFILE, self._profile)
         return _run(
-            {name: t.where((name,)) for name in kernel.PROFILE},
+            {name: t.where((name,)) for name in module.PROFILE},
             t.where(("waits_word",), ("symbol_pushes", "symbol_blocked")),
             cycles=int(self._units.bench.cycle),
             words=int(self._units.bench.out_words),
             streams=(self._streams[0], self._streams[1]),
             counts=self._counts.tolist(),
+        )
+
+    def _timed_run(self, timing: DecoderTiming) -> Run:
+        state = timing.state
+        return _run(
+            dict(zip(module.PROFILE, timing.profile.tolist(), strict=True)),
+            0,
+            cycles=int(state.cycle),
+            words=int(state.out_words),
+            streams=(int(state.znz_at), int(state.bpc_at)),
+            counts=timing.counts.tolist(),
         )
 
 
@@ -317,13 +386,13 @@ def _run(
             unit("symbol decoder", t["symbol_pushes"], starved),
             unit("delta integrator", t["slice_gives"], cycles - t["slice_full"]),
         ),
-        blocks=counts[kernel.BLOCKS],
-        worst_block=counts[kernel.WORST_BLOCK],
-        worst_block_cycles=counts[kernel.WORST_BLOCK_CYCLES],
+        blocks=counts[module.BLOCKS],
+        worst_block=counts[module.WORST_BLOCK],
+        worst_block_cycles=counts[module.WORST_BLOCK_CYCLES],
         last_handshakes={
-            "number": counts[kernel.NUMBER_END] - 1,
-            "znz": counts[kernel.ZNZ_END] - 1,
-            "bpc": counts[kernel.BPC_END] - 1,
-            "out": counts[kernel.OUT_END] - 1,
+            "number": counts[module.NUMBER_END] - 1,
+            "znz": counts[module.ZNZ_END] - 1,
+            "bpc": counts[module.BPC_END] - 1,
+            "out": counts[module.OUT_END] - 1,
         },
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmcompress.hardware.parameters import Parameters
-from fmcompress.hardware.patterns import Pattern
+from fmcompress.hardware.patterns import ALWAYS, Pattern
 from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Tally, Unit
 from fmcompress.hardware.session import (
     CREDIT_UNIT,
@@ -20,11 +20,14 @@ from fmcompress.hardware.session import (
     port_patterns,
     zeros,
 )
-from fmcompress.kernels import hardware_done as done_kernel
-from fmcompress.kernels import hardware_encoder as kernel
+from fmcompress.hardware.timing import EncoderTiming, measure
+from fmcompress.kernel_loading import kernel, kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+module = kernels("hardware_encoder")
+done_module = kernels("hardware_done")
 
 PORTS = {"in": "words", "znz": "ZNZ stream", "bpc": "BPC stream"}
 
@@ -67,17 +70,18 @@ class Encoder:
     ) -> None:
         p = parameters
         self._parameters = p
-        self._gates = Gates(port_patterns(PORTS, stalls or {}))
+        patterns = port_patterns(PORTS, stalls or {})
+        self._gates = Gates(patterns)
         self._watch = Watch()
-        self._window = Window("encoder", kernel.COLUMNS, trace)
+        self._window = Window("encoder", module.COLUMNS, trace)
         self._rows = self._window.room() if trace is not None else None
-        self._done = zeros(done_kernel.Done)
+        self._done = zeros(done_module.Done)
         self._quirks = int(rtl_quirks)
         credit = max(round(rate * CREDIT_UNIT), int(rate > 0))
-        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, wait_idle, rtl_quirks, 0)
-        self._setup = kernel.Setup(*map(np.int64, setup))
-        self._units = kernel.Units(*map(zeros, kernel.REGISTERS))
-        self._profile = np.zeros(1 << len(kernel.PROFILE), np.int64)
+        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, wait_idle, rtl_quirks)
+        self._setup = module.Setup(*map(np.int64, setup))
+        self._units = module.Units(*map(zeros, module.REGISTERS))
+        self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
         self._counts = np.zeros(5, np.int64)
         self._differences = np.zeros(p.block_size + 1, np.int64)
         self._steps = np.zeros((2 * p.word_bits + 3, 2), np.int64)
@@ -85,6 +89,10 @@ class Encoder:
         self._keep = keep_streams
         self._kept: dict[str, list[NDArray[np.uint32]]] = {"znz": [], "bpc": []}
         self._words = self._last_in = 0
+        stalled = rate > 0 or any(each != ALWAYS for each in patterns)
+        self._timing = (
+            None if stalled or keep_streams or trace is not None else EncoderTiming(self._setup)
+        )
 
     def feed(self, *transmissions: NDArray[np.uint32]) -> None:
         """Offer transmissions, and step until all their words are accepted.
@@ -102,13 +110,22 @@ class Encoder:
         given = [words for words in transmissions if words.size]
         if not given:
             return
-        words = padded(np.concatenate(given, dtype=np.uint32, casting="same_kind"))
-        ends = padded(np.cumsum([part.size for part in given], dtype=np.int64))
+        words = np.concatenate(given, dtype=np.uint32, casting="same_kind")
+        ends = np.cumsum([part.size for part in given], dtype=np.int64)
+        self._words += words.size
+        if self._timing is not None:
+            self._timing.feed(measure(words, ends, self._parameters))
+            return
         bench = self._units.bench._replace(at=np.int64(0), transmission=np.int64(0))
         self._units = self._units._replace(bench=bench)
-        self._words += words.size - 1
-        self._step(words, ends, kernel.ALL_ACCEPTED)
+        self._step(padded(words), padded(ends), module.ALL_ACCEPTED)
         self._last_in = int(self._units.bench.cycle)
+
+    @property
+    def cycle(self) -> int:
+        """Cycles up to the last word that was fed."""
+        bench = self._units.bench
+        return int(bench.cycle if self._timing is None else self._timing.state.in_end)
 
     def finish(self) -> tuple[Run, Output]:
         """Step until all is out.
@@ -118,10 +135,12 @@ class Encoder:
         DeadlockError
             If a port never goes.
         """
+        if self._timing is not None:
+            return self._timed_run(self._timing), Output()
         bench = self._units.bench._replace(at=np.int64(0), transmission=np.int64(0))
         self._units = self._units._replace(bench=bench)
         nothing = np.zeros(1, np.uint32)
-        self._step(nothing, nothing.astype(np.int64), kernel.ALL_OUT)
+        self._step(nothing, nothing.astype(np.int64), module.ALL_OUT)
         streams = {
             port: np.concatenate([np.zeros(0, np.uint32), *parts])
             for port, parts in self._kept.items()
@@ -141,7 +160,7 @@ class Encoder:
             steps = int(bench.cycle) - first
             if rows is not None:
                 self._keep_rows(first, rows[:steps])
-            if steps < gates[0].size or (bench.at == count and until == kernel.ALL_ACCEPTED):
+            if steps < gates[0].size or (bench.at == count and until == module.ALL_ACCEPTED):
                 return
             handshakes = self._words - count + bench.at + bench.znz_words + bench.bpc_words
             self._watch.look(int(bench.cycle), int(handshakes), self._waits)
@@ -160,11 +179,11 @@ class Encoder:
         before = int(bench.znz_words), int(bench.bpc_words)
         if self._keep:  # the kernel writes behind the words counted so far
             bench = bench._replace(znz_words=np.int64(0), bpc_words=np.int64(0))
-        units = kernel.encode(
+        units = kernel("hardware_encoder", "encode")(
             words,
             ends,
             gates,
-            self._setup._replace(until=np.int64(until), first_row=self._units.bench.cycle),
+            self._setup._replace(until=np.int64(until)),
             self._units._replace(bench=bench),
             self._profile,
             self._counts,
@@ -186,9 +205,11 @@ class Encoder:
     def _keep_rows(self, first: int, rows: NDArray[np.int64]) -> None:
         pulses = np.zeros(len(rows), np.int64)
         looked = np.ascontiguousarray(
-            rows[:, [kernel.COLUMNS.index(name) for name in done_kernel.COLUMNS]]
+            rows[:, [module.COLUMNS.index(name) for name in done_module.COLUMNS]]
         )
-        self._done = done_kernel.blk_done(looked, self._done, np.int64(self._quirks), pulses)
+        self._done = kernel("hardware_done", "blk_done")(
+            looked, self._done, np.int64(self._quirks), pulses
+        )
         self._window.keep(first, np.column_stack([rows, pulses]))
 
     def _waits(self) -> str:
@@ -206,10 +227,10 @@ class Encoder:
         return "the control waits for the port in"
 
     def _run(self) -> Run:
-        t = Tally(kernel.PROFILE, self._profile)
+        t = Tally(module.PROFILE, self._profile)
         bench, counts = self._units.bench, self._counts.tolist()
         return _run(
-            {name: t.where((name,)) for name in kernel.PROFILE},
+            {name: t.where((name,)) for name in module.PROFILE},
             t.where(("waits_bpc", "packer_blocked")),
             t.where(("waits_end", "packer_blocked")),
             cycles=int(bench.cycle),
@@ -217,6 +238,20 @@ class Encoder:
             streams=(int(bench.znz_words), int(bench.bpc_words)),
             counts=counts,
             last_in=self._last_in - 1,
+            block_size=self._parameters.block_size,
+        )
+
+    def _timed_run(self, timing: EncoderTiming) -> Run:
+        state = timing.state
+        return _run(
+            dict(zip(module.PROFILE, timing.profile.tolist(), strict=True)),
+            0,
+            0,
+            cycles=int(state.cycle),
+            words=self._words,
+            streams=(int(state.znz_words), int(state.bpc_words)),
+            counts=timing.counts.tolist(),
+            last_in=int(state.in_end) - 1,
             block_size=self._parameters.block_size,
         )
 
@@ -252,7 +287,7 @@ def _run(
         "end": t["waits_end"] - end_at_port,
     }
     works = cycles - sum(waits.values())
-    blocks = counts[kernel.BLOCKS]
+    blocks = counts[module.BLOCKS]
 
     def unit(name: str, works: int, blocked: int) -> Unit:
         return Unit(name, works, cycles - works - blocked, blocked)
@@ -273,12 +308,12 @@ def _run(
             unit("output buffer", streams[1], t["buffer_blocked"]),
         ),
         blocks=blocks,
-        worst_block=counts[kernel.WORST_BLOCK],
-        worst_block_cycles=counts[kernel.WORST_BLOCK_CYCLES],
+        worst_block=counts[module.WORST_BLOCK],
+        worst_block_cycles=counts[module.WORST_BLOCK_CYCLES],
         last_handshakes={
             "in": last_in,
-            "znz": counts[kernel.ZNZ_END] - 1,
-            "bpc": counts[kernel.BPC_END] - 1,
+            "znz": counts[module.ZNZ_END] - 1,
+            "bpc": counts[module.BPC_END] - 1,
         },
         buffer_cycles=t["buffer_full"],
     )

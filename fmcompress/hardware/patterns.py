@@ -6,6 +6,7 @@ To add one, write a class with `parse` and `gates`, and a line in `PATTERNS`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIER, _INCREMENT = 1664525, 1013904223
+_STEPS = 1 << 14  # of the generator that are done at once
 MOST_FILE_CYCLES = 1 << 28
+_MOST_LINE_BYTES = 1 << 20
 
 
 class Pattern(Protocol):
@@ -86,17 +89,31 @@ class Random:
 
     def gates(self, first: int, count: int) -> NDArray[np.uint8]:
         """Step the generator once a cycle: the state's highest 8 bits are below the threshold."""
-        multiplier, increment = _jump(first + 1)
-        states = np.empty(max(count, 1), np.uint32)
-        states[0] = (self.seed * multiplier + increment) & _MASK
-        done = 1
-        while done < count:  # each time twice as many, from those that are there
-            more = min(done, count - done)
-            multiplier, increment = _jump(done)
-            states[done : done + more] = states[:more] * np.uint32(multiplier)
-            states[done : done + more] += np.uint32(increment)
-            done += more
-        return (states[:count] >> np.uint32(24) < self.threshold).astype(np.uint8)
+        if self.threshold > 255:
+            return np.ones(count, np.uint8)
+        opened = np.empty(count, np.uint8)
+        limit = np.uint32(self.threshold << 24)
+        multipliers, increments = _steps()
+        for at in range(0, count, _STEPS):
+            multiplier, increment = _jump(first + at)
+            state = np.uint32((self.seed * multiplier + increment) & _MASK)
+            part = opened[at : at + _STEPS]
+            states = multipliers[: part.size] * state
+            states += increments[: part.size]
+            np.less(states, limit, out=part.view(np.bool_))
+        return opened
+
+
+@cache
+def _steps() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Return multiplier and increment that do one step of the generator at once, two, three, …."""
+    multipliers, increments = np.empty(_STEPS, np.uint32), np.empty(_STEPS, np.uint32)
+    multiplier, increment = 1, 0
+    for step in range(_STEPS):
+        multiplier = multiplier * _MULTIPLIER & _MASK
+        increment = (increment * _MULTIPLIER + _INCREMENT) & _MASK
+        multipliers[step], increments[step] = multiplier, increment
+    return multipliers, increments
 
 
 def _jump(steps: int) -> tuple[int, int]:
@@ -190,8 +207,9 @@ class Listed:
         if not text:
             raise ValueError("the name of a file")
         found = bytearray()
+        number = 1
         with Path(text).open("rb") as file:
-            for number, line in enumerate(file, 1):
+            while line := file.readline(_MOST_LINE_BYTES):
                 digits = b"".join(line.partition(b"#")[0].split())
                 if digits.strip(b"01"):
                     raise DamagedError(
@@ -206,6 +224,7 @@ class Listed:
                         file=text,
                         hint="give a shorter list: it is repeated",
                     )
+                number += line.endswith(b"\n")
         if not found:
             raise DamagedError("has no cycle", file=text, hint="give 0 or 1 for each cycle")
         return cls(bytes(found))

@@ -47,7 +47,8 @@ class Gates:
         """Return gates from a cycle on, of so many cycles at most; cycles never go back."""
         if cycle >= self._end:
             self._first, self._end = cycle, cycle + GATE_CYCLES
-            self._blocks = tuple(p.gates(cycle, GATE_CYCLES) for p in self._patterns)
+            made = {p: p.gates(cycle, GATE_CYCLES) for p in set(self._patterns)}
+            self._blocks = tuple(made[p] for p in self._patterns)
         low = cycle - self._first
         return tuple(block[low : low + most] for block in self._blocks)
 
@@ -71,7 +72,7 @@ class Watch:
             self._seen, self._since = handshakes, cycle
         elif cycle - self._since >= DEADLOCK_CYCLES:
             raise DeadlockError(
-                f"no handshake since cycle {max(self._since - 1, 0):,}: {waits()}",
+                f"no handshake for {cycle - self._since:,} cycles: {waits()}",
                 hint="give a stall pattern that lets this port go",
             )
 

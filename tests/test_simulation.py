@@ -1,0 +1,281 @@
+"""Simulating a dump's layers: the same numbers as the models, samples, units, the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import fmcompress
+from fmcompress.cli.main import State, cli
+from fmcompress.errors import FmcError, ParameterError
+from fmcompress.hardware import DeadlockError, Decoder, Encoder, Parameters, Settings, pattern
+from fmcompress.hardware import session as session_module
+
+STALLED = {"in": "random:0.7:1", "znz": "random:0.6:2", "bpc": "random:0.5:3", "out": "random:0.8"}
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    """A layer of four chunks of 1,000 words, the last one shorter, in 4 frames of 8 channels."""
+    rng = np.random.default_rng(3)
+    maps = rng.integers(1, 100, (4, 8, 11, 11)).astype(np.uint8)
+    maps[rng.random(maps.shape) < 0.4] = 0
+    np.save(tmp_path / "maps.npy", maps)
+    return tmp_path / "maps.npy"
+
+
+def run(*arguments: Any) -> Any:
+    return CliRunner().invoke(cli, ["simulate", *map(str, arguments)], obj=State())
+
+
+@pytest.mark.parametrize("stalls", [{}, STALLED], ids=["free", "stalled"])
+def test_runs_are_those_of_the_models(dump: Path, stalls: dict[str, str]) -> None:
+    found = fmcompress.simulate(dump, settings=Settings(stalls=stalls), chunk_words=1000)
+    (layer,) = found.layers
+    words = np.load(dump).reshape(-1).astype(np.uint32)
+    chunks = [words[at : at + 1000] for at in range(0, words.size, 1000)]
+    patterns = {port: pattern(text) for port, text in stalls.items()}
+    of_encoder = {port: patterns[port] for port in ("in", "znz", "bpc") if port in patterns}
+    of_decoder = {port: patterns[port] for port in ("znz", "bpc", "out") if port in patterns}
+    encoder = Encoder(Parameters(), stalls=of_encoder, keep_streams=True)
+    decoder = Decoder(Parameters(), stalls=of_decoder, keep_words=True)
+    for chunk in chunks:
+        encoder.feed(chunk)
+        decoder.feed_words(chunk)
+    assert layer.sides["encoder"].run == encoder.finish()[0]
+    assert layer.sides["decoder"].run == decoder.finish()[0]
+    assert (layer.words, layer.chunks, layer.simulated_chunks) == (3872, 4, 4)
+    assert (layer.frames, layer.parameters) == (4, Parameters())
+    stats = fmcompress.stats(dump, chunk_words=1000, difference="signed").total
+    assert layer.sides["encoder"].stream_bits == stats.znz_bits + stats.bpc_bits
+    assert layer.sides["encoder"].word_bits == stats.word_bits
+
+
+def test_container_gives_what_its_dump_gives(dump: Path, tmp_path: Path) -> None:
+    """With the container's own chunks."""
+    fmcompress.compress(dump, tmp_path / "maps.fmc", chunk_words=1000)
+    of_dump = fmcompress.simulate(dump, chunk_words=1000)
+    of_container = fmcompress.simulate(tmp_path / "maps.fmc")
+    assert of_container.layers == of_dump.layers
+
+
+def test_sample_is_near_and_says_how_near(dump: Path) -> None:
+    whole = fmcompress.simulate(dump, chunk_words=50).layers[0]
+    part = fmcompress.simulate(dump, chunk_words=50, settings=Settings(sample=0.3)).layers[0]
+    assert (part.chunks, part.simulated_chunks) == (78, 24)
+    for side, result in part.sides.items():
+        exact = whole.sides[side]
+        assert result.cycles_error > 0
+        assert exact.cycles_error == 0
+        # The interval holds 95 % of what samples give; twice as wide, nearly all.
+        assert abs(result.cycles - exact.cycles) < 2 * result.cycles_error
+        assert result.words == exact.words
+        assert result.stream_bits == pytest.approx(exact.stream_bits, rel=0.05)
+    again = fmcompress.simulate(dump, chunk_words=50, settings=Settings(sample=0.3)).layers[0]
+    other = fmcompress.simulate(dump, chunk_words=50, settings=Settings(sample=0.3, seed=1))
+    assert again == part
+    assert other.layers[0] != part
+
+
+def test_units_share_channels(dump: Path) -> None:
+    """Three units take every third channel of eight; the slowest decides."""
+    settings = Settings(units=3, sides=["encoder"])
+    found = fmcompress.simulate(dump, settings=settings).layers[0].sides["encoder"]
+    maps = np.load(dump).astype(np.uint32)
+    runs = []
+    for unit in range(3):
+        encoder = Encoder(Parameters())
+        encoder.feed(maps[:, unit::3].reshape(-1))
+        runs.append(encoder.finish()[0])
+    assert found.run == max(runs, key=lambda run: run.cycles)
+    assert found.words == maps.size
+    assert found.znz_words == sum(run.znz_words for run in runs)
+    settings = Settings(units=11, channel_axis=-1, sides=["encoder"])
+    found = fmcompress.simulate(dump, settings=settings, order="0,2,1,3").layers[0].sides["encoder"]
+    assert found.run.words == maps.size // 11
+    with pytest.raises(ParameterError, match="no axis 4"):
+        fmcompress.simulate(dump, settings=Settings(units=2, channel_axis=4))
+
+
+def test_more_units_than_channels(dump: Path) -> None:
+    """Some have nothing to do."""
+    found = fmcompress.simulate(dump, settings=Settings(units=9))
+    assert found.layers[0].sides["decoder"].run.words == 4 * 121
+
+
+def test_memory_is_shared(dump: Path) -> None:
+    """600 MHz and 150 MB/s: a stream word every fourth cycle, over both units."""
+    one = fmcompress.simulate(dump, settings=Settings(dram_mb_per_s=150)).layers[0]
+    for result in one.sides.values():
+        streams = result.znz_words + result.bpc_words
+        assert result.cycles == pytest.approx(4 * streams, rel=0.01)
+        assert result.mb_per_s(600)[1] == pytest.approx(150, rel=0.01)
+    two = fmcompress.simulate(dump, settings=Settings(dram_mb_per_s=150, units=2)).layers[0]
+    assert two.sides["encoder"].cycles == pytest.approx(one.sides["encoder"].cycles, rel=0.03)
+
+
+def test_total_adds_up(samples: Path) -> None:
+    found = fmcompress.simulate(samples / "digits_int8.h5")
+    for side in ("encoder", "decoder"):
+        total = found.total(side)
+        assert total is not None
+        runs = [layer.sides[side].run for layer in found.layers]
+        assert total.cycles == sum(run.cycles for run in runs) == total.run.cycles
+        assert total.words == sum(layer.words for layer in found.layers)
+        assert total.run.works + sum(total.run.waits.values()) == total.run.cycles
+        for unit in total.run.units:
+            parts = (unit.works, unit.waits_for_input, unit.waits_for_output)
+            assert sum(parts) == total.run.cycles
+        worst = max(run.worst_block_cycles for run in runs)
+        assert total.run.worst_block_cycles == worst
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"sides": []}, "sides is"),
+        ({"sides": ["coder"]}, "encoder or decoder"),
+        ({"clock_mhz": 0}, "clock_mhz is 0"),
+        ({"clock_mhz": float("nan")}, "clock_mhz is nan"),
+        ({"dram_mb_per_s": -1}, "dram_mb_per_s is -1"),
+        ({"sample": 0}, "sample is 0"),
+        ({"sample": 1.5}, "a share of up to 1"),
+        ({"units": 0}, "units is 0"),
+        ({"stalls": {"axi": "always"}}, "no port 'axi'"),
+        ({"stalls": {"encoder.out": "always"}}, "no port 'encoder.out'"),
+        ({"stalls": {"in": "never"}}, "no stall pattern 'never'"),
+    ],
+)
+def test_settings_that_cannot_be(arguments: dict[str, Any], why: str) -> None:
+    with pytest.raises(ParameterError, match=why):
+        Settings(**arguments)
+
+
+def test_stalls_of_one_side() -> None:
+    settings = Settings(stalls={"znz": "random:0.5", "decoder.znz": "periodic:1/2"})
+    assert settings.stalls_of("encoder") == {"znz": pattern("random:0.5")}
+    assert settings.stalls_of("decoder") == {"znz": pattern("periodic:1/2")}
+
+
+# --- What cannot be simulated -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("coding", "why"),
+    [
+        ({"block_size": 4}, "no blocks of 4 words; its blocks have 8, 16 or 32"),
+        ({"block_size": 16}, "no blocks of 16 words of 8 bits"),
+        ({"word_bits": 5}, "no words of 5 bits"),
+    ],
+)
+def test_hardware_that_cannot_be(dump: Path, coding: dict[str, Any], why: str) -> None:
+    with pytest.raises(ParameterError, match=f"nothing can be simulated: .*{why}"):
+        fmcompress.simulate(dump, **coding)
+    with pytest.raises(ParameterError, match=f"maps.npy: layer 'arr_0': .*{why}"):
+        fmcompress.simulate(dump, layers="arr_0", **coding)
+
+
+def test_layers_without_words_are_named(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "maps.npz",
+        a=np.ones((4, 4), np.uint8),
+        b=np.ones(3, np.complex128),
+        c=np.zeros((0, 3), np.uint8),
+    )
+    found = fmcompress.simulate(tmp_path / "maps.npz")
+    assert [layer.name for layer in found.layers] == ["a"]
+    assert any("'b' is left out" in note for note in found.notes)
+    assert any("'c' is left out: scalar or empty" in note for note in found.notes)
+    with pytest.raises(ParameterError, match="nothing can be simulated"):
+        fmcompress.simulate(tmp_path / "maps.npz", layers="b")
+
+
+def test_deadlock_names_the_layer(dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "DEADLOCK_CYCLES", 5000)
+    with pytest.raises(DeadlockError, match=r"maps\.npy: layer 'arr_0': no handshake for"):
+        fmcompress.simulate(dump, settings=Settings(stalls={"bpc": "periodic:0/2"}))
+
+
+# --- The command --------------------------------------------------------------------------------
+
+
+def test_command(samples: Path) -> None:
+    result = run("--layers", "stage1/relu2", samples / "digits_int8.h5")
+    assert result.exit_code == 0
+    assert "stage1/relu2  16x16x16x16" in result.stdout
+    assert "encoder, 1 layer: 65,536 words in " in result.stdout
+    assert "decoder, 1 layer: 65,536 words in " in result.stdout
+    assert "waits for plane coder" in result.stdout
+
+
+def test_command_in_json(samples: Path) -> None:
+    path = samples / "digits_int8.h5"
+    result = run("--json", "--side", "decoder", "--clock", 100, path)
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    found = fmcompress.simulate(path, settings=Settings(sides=["decoder"], clock_mhz=100))
+    assert document == json.loads(json.dumps(found.to_json()))
+    assert document["schema"] == "fmcompress.simulation/1"
+    total = document["total"]["decoder"]
+    assert total["seconds"] == pytest.approx(total["cycles"] / 1e8)
+
+
+def test_command_verbose_shows_every_layer(samples: Path) -> None:
+    result = run("-v", "--side", "encoder", samples / "digits_int8.h5")
+    assert "encoder, stage1/relu2: 65,536 words" in result.stdout
+
+
+def test_command_of_a_sample(dump: Path) -> None:
+    result = run("--sample", 0.3, "--chunk-words", 50, dump)
+    assert result.exit_code == 0
+    assert " ± " in result.stdout
+
+
+def test_command_of_units(dump: Path) -> None:
+    result = run("--units", 3, dump)
+    assert "of 3 units, the slowest:" in result.stdout
+
+
+def test_vcd(dump: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.vcd"
+    result = run("--vcd", target, "--cycles", "10:60", dump)
+    assert result.exit_code == 0
+    assert target.read_text().startswith("$")
+    assert "exists" in str(run("--vcd", target, dump).exception)
+    assert run("--vcd", target, "-f", "--cycles", ":60", dump).exit_code == 0
+
+
+def test_no_vcd_of_nothing(dump: Path, tmp_path: Path) -> None:
+    found = fmcompress.simulate(dump)
+    with pytest.raises(FmcError, match="there is no trace"):
+        found.write_vcd(tmp_path / "out.vcd")
+    assert not (tmp_path / "out.vcd").exists()
+
+
+def test_trace(dump: Path) -> None:
+    result = run("--trace", "--cycles", "0:20", dump)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("encoder, cycles 0 to 19\n")
+    assert "decoder, cycles 0 to 19" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--stall", "bpc"], "no PORT=PATTERN"),
+        (["--cycles", "5"], "no A:B"),
+        (["--cycles", "5:5"], "has no cycle"),
+        (["--cycles", "0:5"], "--cycles is for --vcd or --trace"),
+        (["--units", "0"], "not in the range"),
+        (["--side", "left"], "not one of"),
+    ],
+)
+def test_command_refuses(dump: Path, arguments: list[str], why: str) -> None:
+    result = run(*arguments, dump)
+    assert result.exit_code == 2
+    assert why in result.stderr
