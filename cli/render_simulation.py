@@ -154,6 +154,9 @@ def print_traces(traces: Sequence[Trace], window: range, width: int | None) -> N
     from fmcompress.hardware import trace_lines
 
     for trace in traces:
+        if not len(trace):
+            click.echo(f"{trace.side}: the run was over before cycle {trace.first_cycle:,}")
+            continue
         click.echo(f"{trace.side}, cycles {trace.first_cycle:,} to {trace.cycles.stop - 1:,}")
         lines = (line for line in trace_lines(trace) if line.cycle in window)
         print_trace(lines, sys.stdout, width)

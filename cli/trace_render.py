@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ LEGEND = {
 CYCLE, UNIT, STATE = 6, 15, 8
 NARROW = 72
 TICKS = 10
+# Cycles of which there is one chart, in pieces as wide as the terminal.
+PIECE = 1000
 
 
 def print_trace(
@@ -40,7 +42,7 @@ def print_trace(
     Parameters
     ----------
     lines : iterable of TraceLine
-        Of some tens or hundreds of cycles.
+        Of some tens of cycles, or of many: a piece of them is kept at a time.
     file : text file
     width : int or None
         Of the terminal; None: lines are not folded.
@@ -49,12 +51,16 @@ def print_trace(
     """
     from rich.console import Console
 
-    cycles = [list(group) for _, group in groupby(lines, key=lambda line: line.cycle)]
+    cycles = (list(group) for _, group in groupby(lines, key=lambda line: line.cycle))
     console = Console(
         file=file, width=width or 10_000, highlight=False, emoji=False, soft_wrap=True
     )
-    for text in (*chart(cycles, width), *_details(cycles, width, idle)):
-        console.print(text, soft_wrap=True)
+    begins = True
+    while piece := list(islice(cycles, PIECE)):
+        above = (*chart(piece, width), *(_legend() if begins else ()))
+        for text in (*above, *_details(piece, width, idle)):
+            console.print(text, soft_wrap=True)
+        begins = False
 
 
 def chart(cycles: list[list[TraceLine]], width: int | None) -> Iterator[Text]:
@@ -89,6 +95,12 @@ def chart(cycles: list[list[TraceLine]], width: int | None) -> Iterator[Text]:
                 row.append(mark, style=style)
             yield row
         yield Text()
+
+
+def _legend() -> Iterator[Text]:
+    """Say what the marks mean."""
+    from rich.text import Text
+
     legend = Text()
     for kind, meaning in LEGEND.items():
         legend.append(f" {KINDS[kind][0]} ", style=KINDS[kind][2])

@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 from harness import examples
 from hypothesis import given
-from traces import SIDES, Session, dense, sessions
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from traces import PARAMETERS, SIDES, Session, dense, sessions
 from vcd.reader import TokenKind, tokenize
 
 from fmcompress.errors import ParameterError
-from fmcompress.hardware import waveform
+from fmcompress.hardware import Decoder, Parameters, waveform
+from fmcompress.hardware.decoder import Transmission
 from fmcompress.hardware.scopes import scopes_of
 from fmcompress.hardware.trace import Trace
+from fmcompress.hardware.trace_text import trace_lines
 from fmcompress.hardware.waveform import clock_period, write_vcd
 
 # The RTL's names of ports (ebpc_encoder.sv, ebpc_decoder.sv), by the trace's columns.
@@ -168,7 +172,7 @@ def test_clock_and_reset() -> None:
     assert clock[::2] == [(cycle * 1667, 1) for cycle in range(cycles + 1)]
     assert clock[1::2] == [(cycle * 1667 + 833, 0) for cycle in range(cycles)]
     assert read.changes["encoder.rst_ni"] == [(0, 0), (833, 1)]
-    assert (read.header["timescale"].magnitude, read.header["timescale"].unit.value) == (1, "ps")
+    assert "$timescale 1 ps $end" in written(trace)
     # All else changes with the clock's rising edge.
     edges = {time for time, value in clock if value}
     for name, changes in read.changes.items():
@@ -234,6 +238,30 @@ def test_a_window_without_cycles() -> None:
     with pytest.raises(ParameterError, match="was over before cycle 500"):
         write_vcd(trace, file)
     assert file.getvalue() == ""
+
+
+@examples(15)
+@given(st.data())
+def test_a_decoder_of_noise_with_the_faults_of_the_rtl(data: st.DataObject) -> None:
+    """Whatever the registers hold, they have their widths, and it is put into words."""
+    w, n, z = data.draw(st.sampled_from(PARAMETERS))
+    stream = hnp.arrays(np.uint32, st.integers(1, 40), elements=st.integers(0, (1 << w) - 1))
+    decoder = Decoder(Parameters(w, n, z), rtl_quirks=True, trace=range(150))
+    words = data.draw(st.lists(st.integers(1, 60), min_size=1, max_size=3))
+    given_words = [Transmission(count, data.draw(stream), data.draw(stream)) for count in words]
+    trace = decoder.run_uncoupled(*given_words, cycles=150)[1].trace
+    assert trace is not None
+    check(trace)
+    assert {line.cycle for line in trace_lines(trace)} == set(trace.cycles)
+
+
+def test_more_words_than_the_hardware_can_have() -> None:
+    words = 1 << 26
+    streams = np.full(8, 255, np.uint32)
+    decoder = Decoder(Parameters(), trace=range(20))
+    trace = decoder.run_uncoupled(Transmission(words, streams, streams), cycles=20)[1].trace
+    assert trace is not None
+    assert check(trace).sizes["decoder.control.left"] == 26
 
 
 @pytest.mark.parametrize(

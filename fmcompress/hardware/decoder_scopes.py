@@ -60,11 +60,17 @@ def _numbers(trace: Trace) -> Scope:
         (
             Signal("num_words_vld_i", 1, valid),
             Signal("num_words_rdy_o", 1, ready),
-            Signal("num_words_i", NUMBER_BITS, (c("number_data") - 1) * valid),
+            _number("num_words_i", (c("number_data") - 1) * valid),
             *handshakes(valid & ready),
         ),
         is_port=True,
     )
+
+
+def _number(name: str, values: NDArray[np.int64]) -> Signal:
+    """Return a number of words; a model may be given more than the hardware can have."""
+    most = int(values.max(initial=0))
+    return Signal(name, max(NUMBER_BITS, most.bit_length()), values)
 
 
 def _control(trace: Trace) -> Scope:
@@ -73,7 +79,7 @@ def _control(trace: Trace) -> Scope:
         "control",
         (
             state(("IDLE", "RUN"), c("control.running")),
-            Signal("left", NUMBER_BITS, c("control.left")),
+            _number("left", c("control.left")),
             Signal("block_bpc", 1, c("control.bpc_ended")),
             Signal("block_znz", 1, c("control.znz_ended")),
             Signal("finish", 1, c("finish")),

@@ -99,11 +99,9 @@ class EncoderText:
         return f"{word}: {', '.join([*given, *waits])}", WAITS if missing else WORKS
 
     def _flush(self, r: Row) -> Said:
-        if r["pads"]:
+        if r["pads"]:  # the difference block takes it: only a full block can wait for the slice
             place = f"word {r['difference.taken'] + 1} of {self.trace.block_size}"
-            if r["difference_takes"]:
-                return f"fills up the block: a zero as {place}", WORKS
-            return f"waits for the difference block with a zero as {place}", WAITS
+            return f"fills up the block: a zero as {place}", WORKS
         if r["bpc_idle"]:
             return f"the BPC side is empty{self._end(r)}", WORKS
         return "waits until the BPC side is empty", WAITS
