@@ -13,7 +13,7 @@ from numba import literal_unroll, njit
 # accepted (that of a transmission whose words follow); or when the gates end.
 ALL_OUT, ALL_ACCEPTED, GATES_END = range(3)
 # Of the memory behind both producers: what a word costs, and the most that can be saved up.
-CREDIT_UNIT = 1 << 16
+CREDIT_UNIT = 1 << 32
 MOST_CREDIT = 16 * CREDIT_UNIT
 
 # Symbols are told by their first five bits; behind these 32, what stands before a block's symbols.

@@ -16,7 +16,7 @@ from numba import literal_unroll, njit
 # could be offered; or when the gates end.
 ALL_OUT, ALL_ACCEPTED, GATES_END = range(3)
 # Of the memory behind both consumers: what a word costs, and the most that can be saved up.
-CREDIT_UNIT = 1 << 16
+CREDIT_UNIT = 1 << 32
 MOST_CREDIT = 16 * CREDIT_UNIT
 # Place of the only one in a power of two, found with a de Bruijn sequence.
 _SEQUENCE = 0x077CB531

@@ -461,3 +461,20 @@ def test_rate_is_what_both_streams_take() -> None:
     run, _ = decoder.finish()
     assert run.cycles == pytest.approx(2 * streams, abs=80)
     check_units(run)
+
+
+def test_small_rates_are_exact() -> None:
+    """A word in 30,000 cycles, not in 32,768."""
+    encoder = Encoder(Parameters(), rate=1 / 30_000)
+    encoder.feed(np.array([1, 2, 3, 4, 5, 6, 7, 8] * 4, np.uint32))
+    run, _ = encoder.finish()
+    assert run.cycles == pytest.approx(30_000 * (run.znz_words + run.bpc_words), abs=40)
+
+
+@pytest.mark.parametrize("rate", [16.0, 1e300, float("inf")])
+def test_large_rates_stall_nothing(rate: float) -> None:
+    words = np.random.default_rng(1).integers(0, 9, 400).astype(np.uint32)
+    free, limited = Encoder(Parameters()), Encoder(Parameters(), rate=rate)
+    free.feed(words)
+    limited.feed(words)
+    assert free.finish()[0] == limited.finish()[0]

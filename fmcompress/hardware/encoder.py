@@ -11,11 +11,11 @@ from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import ALWAYS, Pattern
 from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Tally, Unit
 from fmcompress.hardware.session import (
-    CREDIT_UNIT,
     GATE_CYCLES,
     Gates,
     Watch,
     Window,
+    credit_of,
     padded,
     port_patterns,
     zeros,
@@ -77,8 +77,7 @@ class Encoder:
         self._rows = self._window.room() if trace is not None else None
         self._done = zeros(done_module.Done)
         self._quirks = int(rtl_quirks)
-        credit = max(round(rate * CREDIT_UNIT), int(rate > 0))
-        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, wait_idle, rtl_quirks)
+        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit_of(rate), wait_idle, rtl_quirks)
         self._setup = module.Setup(*map(np.int64, setup))
         self._units = module.Units(*map(zeros, module.REGISTERS))
         self._profile = np.zeros(1 << len(module.PROFILE), np.int64)

@@ -22,7 +22,8 @@ TRACE_CYCLES = 1 << 12
 # Without any handshake in so many cycles, none will come.
 DEADLOCK_CYCLES = 1 << 21
 MOST_TRACE_CYCLES = 1 << 20
-CREDIT_UNIT = 1 << 16
+CREDIT_UNIT = 1 << 32
+MOST_CREDIT_WORDS = 16
 
 
 class DeadlockError(FmcError):
@@ -73,7 +74,7 @@ class Watch:
         elif cycle - self._since >= DEADLOCK_CYCLES:
             raise DeadlockError(
                 f"no handshake for {cycle - self._since:,} cycles: {waits()}",
-                hint="give a stall pattern that lets this port go",
+                hint="give a stall pattern, or a memory, that lets this port go",
             )
 
 
@@ -98,6 +99,17 @@ def port_patterns(ports: Mapping[str, str], stalls: Mapping[str, Pattern]) -> tu
                 f"there is no port {name!r}", hint=f"choose from {', '.join(ports)}"
             )
     return tuple(stalls.get(name, ALWAYS) for name in ports)
+
+
+def credit_of(rate: float) -> int:
+    """Return the credit that a memory gains in a cycle; 0 for one that never limits.
+
+    Parameters
+    ----------
+    rate : float
+        Words that it moves in a cycle. More than the credit may ever be count as that.
+    """
+    return max(round(min(rate, MOST_CREDIT_WORDS) * CREDIT_UNIT), int(rate > 0))
 
 
 def zeros(kind: Any) -> Any:
@@ -128,9 +140,11 @@ class Window:
     """
 
     def __init__(self, side: str, columns: tuple[str, ...], cycles: range | None) -> None:
-        if cycles is not None and len(cycles) > MOST_TRACE_CYCLES:
+        # Not its `len`, which is none beyond 2^63.
+        count = cycles.stop - cycles.start if cycles is not None else 0
+        if count > MOST_TRACE_CYCLES:
             raise ParameterError(
-                f"a trace of {len(cycles):,} cycles", hint=f"give at most {MOST_TRACE_CYCLES:,}"
+                f"a trace of {count:,} cycles", hint=f"give at most {MOST_TRACE_CYCLES:,}"
             )
         self._side = side
         self._columns = columns
