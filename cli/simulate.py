@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -124,6 +125,7 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
     """
     import fmcompress
     from fmcompress.cli import render, render_simulation
+    from fmcompress.files import replacing
     from fmcompress.hardware import Settings
 
     side, vcd, trace, window = (given.pop(name) for name in ("side", "vcd", "trace", "cycles"))
@@ -145,16 +147,22 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
     )
     if window is not None and settings.trace is None:
         raise click.UsageError("--cycles is for --vcd or --trace.")
-    with ProgressBar(state) as progress:
-        found = fmcompress.simulate(
-            options.sources(in_),
-            layers=layers,
-            settings=settings,
-            progress=progress,
-            **options.coding_arguments(given),
-        )
-    if vcd:
-        found.write_vcd(vcd, overwrite=force)
+    if vcd == "-":
+        raise click.UsageError("--vcd needs the name of a file: the table goes to stdout.")
+    if trace and as_json:
+        raise click.UsageError("--trace is text for a terminal: leave it or --json out.")
+    # Whether the waveform can be written shows before anything is simulated.
+    with replacing(vcd, overwrite=force) if vcd else nullcontext() as place:
+        with ProgressBar(state) as progress:
+            found = fmcompress.simulate(
+                options.sources(in_),
+                layers=layers,
+                settings=settings,
+                progress=progress,
+                **options.coding_arguments(given),
+            )
+        if place is not None:
+            found.write_vcd(place)
     if not state.quiet and not as_json:
         render.print_remarks(found)
     if as_json:

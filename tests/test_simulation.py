@@ -242,13 +242,25 @@ def test_command_of_units(dump: Path) -> None:
     assert "of 3 units, the slowest:" in result.stdout
 
 
-def test_vcd(dump: Path, tmp_path: Path) -> None:
+def test_vcd(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "out.vcd"
     result = run("--vcd", target, "--cycles", "10:60", dump)
     assert result.exit_code == 0
     assert target.read_text().startswith("$")
-    assert "exists" in str(run("--vcd", target, dump).exception)
+    # Nothing is simulated for a waveform that cannot be written.
+    for other, why in ((target, "exists"), (tmp_path / "none" / "out.vcd", "No such file")):
+        monkeypatch.setattr(fmcompress, "simulate", None)
+        assert why in str(run("--vcd", other, dump).exception)
+        monkeypatch.undo()
     assert run("--vcd", target, "-f", "--cycles", ":60", dump).exit_code == 0
+
+
+def test_no_window_is_too_far(dump: Path, tmp_path: Path) -> None:
+    """Beyond the numbers that the machine counts in, too."""
+    result = run("--vcd", tmp_path / "out.vcd", "--cycles", f"0:{10**25}", dump)
+    assert "a trace of 10,000,000,000,000,000,000,000,000 cycles" in str(result.exception)
+    result = run("--trace", "--cycles", f"{10**25}:{10**25 + 9}", dump)
+    assert "encoder: the run was over before cycle 10,000,000,000," in result.stdout
 
 
 def test_no_vcd_of_nothing(dump: Path, tmp_path: Path) -> None:
@@ -272,6 +284,8 @@ def test_trace(dump: Path) -> None:
         (["--cycles", "5"], "no A:B"),
         (["--cycles", "5:5"], "has no cycle"),
         (["--cycles", "0:5"], "--cycles is for --vcd or --trace"),
+        (["--vcd", "-"], "--vcd needs the name of a file"),
+        (["--trace", "--json"], "leave it or --json out"),
         (["--units", "0"], "not in the range"),
         (["--side", "left"], "not one of"),
     ],
