@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from fmcompress.hardware.trace import Trace
 
-# Of a normal distribution's values, 95 % are within so many standard deviations.
+# Student's t: 95 % of means are within so many standard errors, by degrees of freedom from 1 on.
+_FEW_DEVIATIONS = (12.706, 4.303, 3.182, 2.776)
+# The same of a normal distribution.
 _DEVIATIONS = 1.96
 
 
@@ -160,6 +162,15 @@ def _sampled(chunks: int, settings: Settings) -> set[int]:
     return set(random.Random(settings.seed).sample(range(chunks), count))
 
 
+def _deviations(count: int) -> float:
+    """Return in how many standard errors 95 % of the means of so many chunks lie, two at least."""
+    freedom = count - 1
+    if freedom <= len(_FEW_DEVIATIONS):
+        return _FEW_DEVIATIONS[freedom - 1]
+    z = _DEVIATIONS
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
 class _Split:
     """Deals words out to units, by channels in turn."""
 
@@ -285,7 +296,7 @@ class _Unit:
         error = 0.0
         if count > 1:
             spread = np.sum((taken - rate * sizes) ** 2) * (1 - share) / (count * (count - 1))
-            error = _DEVIATIONS * math.sqrt(spread) / sizes.mean() * words
+            error = _deviations(count) * math.sqrt(spread) / sizes.mean() * words
         return self._result(run, words, words / sizes.sum(), rate * words, error)
 
     def _result(
