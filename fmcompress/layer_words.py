@@ -12,7 +12,7 @@ from fmcompress.chunks import LayerDecoder
 from fmcompress.coding import Options
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import open_sources
-from fmcompress.errors import error_context
+from fmcompress.errors import ParameterError, error_context
 from fmcompress.files import Sources, name_of, source_paths
 from fmcompress.picking import pick
 from fmcompress.planning import Plan
@@ -71,6 +71,21 @@ class Words:
     def layers(self) -> Iterator[LayerWords]:
         """Yield the picked layers that have words, in file order; once."""
         return self._layers(self)
+
+
+def check_difference(options: Options) -> None:
+    """Refuse differences that the hardware's encoder does not form.
+
+    Raises
+    ------
+    ParameterError
+        If others than signed ones are asked for.
+    """
+    if options.difference not in (None, "signed"):
+        raise ParameterError(
+            f"difference is {options.difference!r}, but the hardware's encoder forms signed ones",
+            hint="leave --difference out",
+        )
 
 
 @contextmanager

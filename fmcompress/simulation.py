@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
@@ -13,7 +14,7 @@ from fmcompress.files import Sources, Target, replacing, writing
 from fmcompress.hardware import Parameters
 from fmcompress.hardware.settings import Settings
 from fmcompress.layer_simulation import LayerResult, SideResult, simulate_layer
-from fmcompress.layer_words import open_words
+from fmcompress.layer_words import check_difference, open_words
 from fmcompress.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -183,7 +184,9 @@ def simulate(
     """
     settings = settings or Settings()
     options = Options(**coding)
+    check_difference(options)
     left_out: dict[str, ParameterError] = {}
+    others: Counter[str] = Counter()
     with open_words(source, layers, raw, options) as words:
         found = Simulation(words.file, settings, warnings=words.warnings, notes=words.notes)
         for layer in words.layers():
@@ -201,6 +204,8 @@ def simulate(
                 traces = None if found.layers else found.traces
                 result = simulate_layer(layer, parameters, settings, traces, progress)
                 found.layers.append(result)
+            if layer.difference != "signed":
+                others[layer.difference] += 1
         reasons = {name: error.cause for name, error in left_out.items()} | words.left_out
         if not found.layers:
             first = next(iter(left_out.values()), None)
@@ -212,4 +217,9 @@ def simulate(
             )
         for name, why in reasons.items():
             found.notes.append(f"layer {name!r} is left out: {why}")
+        for difference, count in others.items():
+            found.notes.append(
+                f"differences are signed, as in the RTL, where compress forms {difference} ones: "
+                f"in {count} of {len(found.layers)} layers"
+            )
     return found

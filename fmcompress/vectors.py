@@ -18,7 +18,7 @@ from fmcompress.coding import Coding, Options
 from fmcompress.errors import FmcError, ParameterError, error_context
 from fmcompress.files import Sources, inside, listed_sources, name_of, replacing, same_file
 from fmcompress.hardware.parameters import WORD_BITS, Parameters
-from fmcompress.layer_words import LayerWords, Words, open_words
+from fmcompress.layer_words import LayerWords, Words, check_difference, open_words
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.vector_cases import Case, case_line, words_of
 from fmcompress.vector_files import BITS, HEX, bit_lines, hex_lines
@@ -147,11 +147,7 @@ def _names(source: Sources) -> list[str]:
 def _check_options(options: Options) -> None:
     """Refuse what no layer's hardware can have."""
     Parameters(WORD_BITS[-1], options.block_size, _burst_bits(options))
-    if options.difference not in (None, "signed"):
-        raise ParameterError(
-            f"difference is {options.difference!r}, but the hardware's encoder forms signed ones",
-            hint="leave --difference out",
-        )
+    check_difference(options)
 
 
 def _burst_bits(options: Options) -> int:

@@ -196,6 +196,14 @@ def test_hardware_that_cannot_be(dump: Path, coding: dict[str, Any], why: str) -
         fmcompress.simulate(dump, layers="arr_0", **coding)
 
 
+def test_differences_are_the_hardwares(dump: Path) -> None:
+    """Signed ones; others are refused, and named where `compress` would form them."""
+    with pytest.raises(ParameterError, match="the hardware's encoder forms signed ones"):
+        fmcompress.simulate(dump, difference="modular")
+    notes = fmcompress.simulate(dump).notes
+    assert any("compress forms unsigned ones: in 1 of 1 layers" in note for note in notes)
+
+
 def test_layers_without_words_are_named(tmp_path: Path) -> None:
     np.savez(
         tmp_path / "maps.npz",
