@@ -13,6 +13,7 @@ from fmcompress.hardware.encoder import PORTS as ENCODER_PORTS
 from fmcompress.hardware.patterns import Pattern, pattern
 
 SIDES = ("encoder", "decoder")
+MOST_UNITS = 4096
 PORTS: dict[str, Mapping[str, str]] = {"encoder": ENCODER_PORTS, "decoder": DECODER_PORTS}
 
 
@@ -78,8 +79,8 @@ class Settings:
                 "a sample says nothing of units that get none of its words",
                 hint="give sample or units, not both",
             )
-        if self.units < 1:
-            raise ParameterError(f"units is {self.units!r}", hint="give 1 or more")
+        if not 1 <= self.units <= MOST_UNITS:
+            raise ParameterError(f"units is {self.units!r}", hint=f"give 1 to {MOST_UNITS}")
         stalls = {
             port: pattern(given) if isinstance(given, str) else given
             for port, given in self.stalls.items()
