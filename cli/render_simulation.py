@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Words per cycle from which on a coder keeps up.
 KEEPS_UP = 0.99
+# Below this, a layer's time is left out; that of all stands below the table.
+NO_TIMES = 76
 
 
 def simulation_text(found: Simulation, width: int | None, verbose: bool) -> str:
@@ -61,6 +63,8 @@ def _layer_table(found: Simulation, width: int | None) -> str:
             [f"{row[0]}\n{row[1]}".strip() if single else row[0] or row[1], *row[2:7], *row[8:]]
             for row in rows
         ]
+        if width is not None and width < NO_TIMES:
+            columns, rows = columns[:-2], [row[:-2] for row in rows]
     elif width is None:
         columns = [(title.replace("\n", " "), align) for title, align in columns]
     return table(columns, rows, width)
@@ -131,10 +135,12 @@ def _side_text(title: str, result: SideResult, found: Simulation) -> str:
     ]
     lines.append(table(columns, rows, None))
     coder = "plane coder" if run.side == "encoder" else "symbol decoder"
-    last = (
-        f"  longest block in the {coder}: number {run.worst_block:,} of {run.blocks:,}, "
-        f"{run.worst_block_cycles:,} cycles"
-    )
+    last = f"  no block in the {coder}"
+    if run.blocks:
+        last = (
+            f"  longest block in the {coder}: number {run.worst_block:,} of {run.blocks:,}, "
+            f"{run.worst_block_cycles:,} cycles"
+        )
     if run.side == "encoder":
         last += f"\n  output buffer full in {_share(run.buffer_cycles, run.cycles)} of the cycles"
     return "\n".join([*lines, last])

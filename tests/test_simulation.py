@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import fmcompress
+from fmcompress.cli import render_simulation
 from fmcompress.cli.main import State, cli
 from fmcompress.errors import FmcError, ParameterError
 from fmcompress.hardware import DeadlockError, Decoder, Encoder, Parameters, Settings, pattern
@@ -161,6 +162,7 @@ def test_total_adds_up(samples: Path) -> None:
         ({"sample": 0}, "sample is 0"),
         ({"sample": 1.5}, "a share of up to 1"),
         ({"units": 0}, "units is 0"),
+        ({"units": 10**6}, "give 1 to 4096"),
         ({"units": 2, "sample": 0.5}, "sample or units, not both"),
         ({"stalls": {"axi": "always"}}, "no port 'axi'"),
         ({"stalls": {"encoder.out": "always"}}, "no port 'encoder.out'"),
@@ -252,6 +254,23 @@ def test_command_in_json(samples: Path) -> None:
 def test_command_verbose_shows_every_layer(samples: Path) -> None:
     result = run("-v", "--side", "encoder", samples / "digits_int8.h5")
     assert "encoder, stage1/relu2: 65,536 words" in result.stdout
+
+
+@pytest.mark.parametrize("width", [60, 70, 80, 120])
+def test_sides_are_never_broken(samples: Path, width: int) -> None:
+    text = render_simulation.simulation_text(
+        fmcompress.simulate(samples / "digits_int8.h5"), width, verbose=False
+    )
+    table = text.split("\n\n")[0]
+    assert table.count("encoder") == table.replace("symbol decoder", "").count("decoder") == 8
+    assert all(len(line) <= width for line in table.splitlines())
+
+
+def test_command_of_zeros_only(tmp_path: Path) -> None:
+    np.save(tmp_path / "zeros.npy", np.zeros(20, np.uint8))
+    result = run(tmp_path / "zeros.npy")
+    assert "no block in the plane coder" in result.stdout
+    assert "no block in the symbol decoder" in result.stdout
 
 
 def test_command_of_a_sample(dump: Path) -> None:
