@@ -79,7 +79,8 @@ PROFILE = (
 )
 # Places in `counts`: the cycles behind the last handshakes of transmissions; blocks that the symbol
 # decoder is through with, the one that took it longest, and how long.
-NUMBER_END, ZNZ_END, BPC_END, OUT_END, BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(7)
+COUNTS = 7
+NUMBER_END, ZNZ_END, BPC_END, OUT_END, BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(COUNTS)
 
 
 @njit(cache=True, nogil=True)
@@ -119,7 +120,7 @@ def decode(
         All 0 after reset.
     profile : ndarray of int64, shape (2**10,)
         Counts cycles by what holds in them; added to.
-    counts : ndarray of int64, shape (7,)
+    counts : ndarray of int64, shape (COUNTS,)
         All 0 after reset.
     planes : ndarray of int64, shape (w + 3,)
         The collector's: base, delta bit-planes, and a place for what it does not take.

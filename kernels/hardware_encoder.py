@@ -76,7 +76,8 @@ PROFILE = (
 )
 # Places in `counts`: the cycles behind the last handshakes of transmissions; blocks that the plane
 # coder is through with, the one that it had longest, and how long.
-ZNZ_END, BPC_END, BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(5)
+COUNTS = 5
+ZNZ_END, BPC_END, BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(COUNTS)
 
 
 @njit(cache=True, nogil=True)
@@ -111,7 +112,7 @@ def encode(
         All 0 after reset.
     profile : ndarray of int64, shape (2**12,)
         Counts cycles by what holds in them; added to.
-    counts : ndarray of int64, shape (5,)
+    counts : ndarray of int64, shape (COUNTS,)
         All 0 after reset.
     differences : ndarray of int64, shape (n + 1,)
         The difference block's shift register, and a place for what it does not take.

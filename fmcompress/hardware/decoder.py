@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,32 +11,18 @@ from fmcompress.codecs.ebpc import MAX_BURSTS, Ebpc
 from fmcompress.errors import ParameterError
 from fmcompress.hardware.encoder import Encoder
 from fmcompress.hardware.parameters import Parameters
-from fmcompress.hardware.patterns import ALWAYS, Pattern
+from fmcompress.hardware.patterns import Pattern
 from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Tally, Unit
-from fmcompress.hardware.session import (
-    GATE_CYCLES,
-    Gates,
-    Watch,
-    Window,
-    credit_of,
-    padded,
-    port_patterns,
-    zeros,
-)
+from fmcompress.hardware.session import Session, padded
 from fmcompress.hardware.timing import DecoderTiming, measure
-from fmcompress.kernel_loading import kernel, kernels
+from fmcompress.kernel_loading import kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 module = kernels("hardware_decoder")
 
-PORTS = {
-    "number": "number of words",
-    "bpc": "BPC stream",
-    "znz": "ZNZ stream",
-    "out": "words",
-}
+PORTS = ("number", "bpc", "znz", "out")
 # Transmissions are numbered from 0; none has this number.
 _NONE = 1 << 62
 
@@ -70,17 +56,7 @@ class Transmission(NamedTuple):
         return cls(words.size, znz, bpc)
 
 
-class _Inputs(NamedTuple):
-    """Transmissions as the kernel takes them."""
-
-    numbers: NDArray[np.int64]
-    znz: NDArray[np.uint32]
-    znz_ends: NDArray[np.int64]
-    bpc: NDArray[np.uint32]
-    bpc_ends: NDArray[np.int64]
-
-
-class Decoder:
+class Decoder(Session):
     """The decoder and its test bench, from reset on.
 
     Parameters
@@ -113,30 +89,27 @@ class Decoder:
         keep_words: bool = False,
         trace: range | None = None,
     ) -> None:
-        p = parameters
-        self._parameters = p
-        patterns = port_patterns(PORTS, stalls or {})
-        self._gates = Gates(patterns)
-        self._watch = Watch()
-        self._window = Window("decoder", module.COLUMNS, trace)
-        self._rows = self._window.room() if trace is not None else None
-        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit_of(rate), 1, rtl_quirks)
-        self._setup = module.Setup(*map(np.int64, setup))
-        self._units = module.Units(*map(zeros, module.REGISTERS))
-        self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
-        self._counts = np.zeros(7, np.int64)
-        self._planes = np.zeros(p.word_bits + 3, np.int64)
-        self._block = np.zeros(p.block_size, np.int64)
-        self._keep = keep_words
-        self._kept: list[NDArray[np.uint32]] = []
+        super().__init__(
+            "decoder",
+            parameters,
+            ports=PORTS,
+            stalls=stalls,
+            rate=rate,
+            switch=True,
+            rtl_quirks=rtl_quirks,
+            scratch=(
+                np.zeros(parameters.word_bits + 3, np.int64),
+                np.zeros(parameters.block_size, np.int64),
+            ),
+            outputs={"out": "out_words"},
+            keep=keep_words,
+            trace=trace,
+        )
         self._next: list[Transmission] = []
         self._accepted = False  # the number of words of the next one
         self._streams = [0, 0]
         self._mark = 0
-        stalled = rate > 0 or any(each != ALWAYS for each in patterns)
-        self._timing = (
-            None if stalled or keep_words or trace is not None else DecoderTiming(self._setup)
-        )
+        self._timing = DecoderTiming(self._setup) if self._is_timed else None
 
     def feed(self, *transmissions: Transmission) -> None:
         """Offer transmissions, and step until the last one's number of words is accepted.
@@ -154,7 +127,7 @@ class Decoder:
         self._timing = None
         self._next += transmissions
         if len(self._next) > 1:
-            self._step(self._next[:-1], self._next[-1].words, module.ALL_ACCEPTED)
+            self._offer(self._next[:-1], self._next[-1].words)
             del self._next[:-1]
             self._accepted = True
 
@@ -196,11 +169,9 @@ class Decoder:
         if self._timing is not None:
             return self._timed_run(self._timing), Output()
         if self._next:
-            self._step(self._next, None, module.ALL_OUT)
+            self._offer(self._next, None)
             self._next = []
-        trace = self._window.trace(self._parameters)
-        kept = [np.zeros(0, np.uint32), *self._kept]
-        return self._run(), Output({"out": np.concatenate(kept)} if self._keep else {}, trace)
+        return self._run(), self._output()
 
     def run_uncoupled(self, *transmissions: Transmission, cycles: int) -> tuple[Run, Output]:
         """Offer everything from the first cycle on, for so many cycles at most.
@@ -209,78 +180,24 @@ class Decoder:
         """
         self._timing = None
         self._setup = self._setup._replace(coupled=np.int64(0))
-        self._step(transmissions, None, module.ALL_OUT, cycles)
+        self._offer(transmissions, None, cycles)
         return self.finish()
 
-    def _step(
-        self,
-        given: Sequence[Transmission],
-        following: int | None,
-        until: int,
-        last_cycle: int = 1 << 62,
+    def _offer(
+        self, given: Sequence[Transmission], following: int | None, last_cycle: int = 1 << 62
     ) -> None:
-        """Step until the kernel stops by itself, or for so many cycles."""
+        """Offer transmissions, and step until the number of words that follows is accepted.
+
+        Without one, until all is out.
+        """
         numbers = [part.words for part in given] + ([] if following is None else [following])
-        inputs = _inputs(numbers, given)
-        bench = self._units.bench._replace(
-            number_at=np.int64(self._accepted),
-            znz_at=np.int64(0),
-            znz_transmission=np.int64(0),
-            bpc_at=np.int64(0),
-            bpc_transmission=np.int64(0),
-        )
-        self._units = self._units._replace(bench=bench)
-        while True:
-            first = int(self._units.bench.cycle)
-            rows = self._rows if self._window.open_at(first) else None
-            most = GATE_CYCLES if rows is None else len(rows)
-            gates = self._gates.at(first, min(most, last_cycle - first))
-            self._call(inputs, gates, until, rows)
-            bench = self._units.bench
-            steps = int(bench.cycle) - first
-            if rows is not None:
-                self._window.keep(first, rows[:steps])
-            is_last = bench.number_at == len(numbers)
-            stops = is_last and (until == module.ALL_ACCEPTED or not self._units.control.running)
-            if stops or bench.cycle == last_cycle:
-                break
-            self._watch.look(int(bench.cycle), self._handshakes(), self._waits)
+        places = {"number_at": int(self._accepted), "znz_at": 0, "bpc_at": 0}
+        places |= {"znz_transmission": 0, "bpc_transmission": 0}
+        until = module.ALL_OUT if following is None else module.ALL_ACCEPTED
+        self._step(_inputs(numbers, given), until, places, last_cycle)
+        bench = self._units.bench
         self._streams[0] += int(bench.znz_at)
         self._streams[1] += int(bench.bpc_at)
-
-    def _call(
-        self,
-        inputs: _Inputs,
-        gates: tuple[NDArray[np.uint8], ...],
-        until: int,
-        rows: NDArray[np.int64] | None,
-    ) -> None:
-        bench = self._units.bench
-        out = np.zeros(gates[0].size + 1 if self._keep else 0, np.uint32)
-        before = int(bench.out_words)
-        if self._keep:  # the kernel writes behind the words counted so far
-            bench = bench._replace(out_words=np.int64(0))
-        units = kernel("hardware_decoder", "decode")(
-            inputs.numbers,
-            inputs.znz,
-            inputs.znz_ends,
-            inputs.bpc,
-            inputs.bpc_ends,
-            gates,
-            self._setup._replace(until=np.int64(until)),
-            self._units._replace(bench=bench),
-            self._profile,
-            self._counts,
-            self._planes,
-            self._block,
-            out,
-            rows,
-        )
-        if self._keep:
-            self._kept.append(out[: units.bench.out_words])
-            total = np.int64(before + units.bench.out_words)
-            units = units._replace(bench=units.bench._replace(out_words=total))
-        self._units = units
 
     def _handshakes(self) -> int:
         bench = self._units.bench
@@ -289,7 +206,6 @@ class Decoder:
         )
 
     def _waits(self) -> str:
-        """Say who waits for whom."""
         u, z = self._units, int(self._setup.burst_bits)
         if not u.control.running:
             return "the control waits for the port number"
@@ -323,7 +239,7 @@ class Decoder:
         )
 
 
-def _inputs(numbers: Sequence[int], given: Sequence[Transmission]) -> _Inputs:
+def _inputs(numbers: Sequence[int], given: Sequence[Transmission]) -> tuple[NDArray[Any], ...]:
     """Put transmissions one behind the other, as the kernel takes them."""
     znz = np.concatenate([np.zeros(0, np.uint32), *(part.znz for part in given)])
     bpc = np.concatenate([np.zeros(0, np.uint32), *(part.bpc for part in given)])
@@ -331,7 +247,7 @@ def _inputs(numbers: Sequence[int], given: Sequence[Transmission]) -> _Inputs:
     bpc_ends = np.cumsum([part.bpc.size for part in given], dtype=np.int64)
     coded = [number for number, part in enumerate(given) if part.bpc.size]
     owned = [[bpc_ends[number], number] for number in coded] + [[0, _NONE]]
-    return _Inputs(
+    return (
         padded(np.array(numbers, np.int64)),
         padded(znz.astype(np.uint32)),
         padded(znz_ends),

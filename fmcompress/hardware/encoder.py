@@ -8,18 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmcompress.hardware.parameters import Parameters
-from fmcompress.hardware.patterns import ALWAYS, Pattern
+from fmcompress.hardware.patterns import Pattern
 from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Tally, Unit
-from fmcompress.hardware.session import (
-    GATE_CYCLES,
-    Gates,
-    Watch,
-    Window,
-    credit_of,
-    padded,
-    port_patterns,
-    zeros,
-)
+from fmcompress.hardware.session import Session, padded, zeros
 from fmcompress.hardware.timing import EncoderTiming, measure
 from fmcompress.kernel_loading import kernel, kernels
 
@@ -29,10 +20,12 @@ if TYPE_CHECKING:
 module = kernels("hardware_encoder")
 done_module = kernels("hardware_done")
 
-PORTS = {"in": "words", "znz": "ZNZ stream", "bpc": "BPC stream"}
+# Where the test bench is before the first of the transmissions that it is given.
+_START = {"at": 0, "transmission": 0}
+PORTS = ("in", "znz", "bpc")
 
 
-class Encoder:
+class Encoder(Session):
     """The encoder and its test bench, from reset on.
 
     Parameters
@@ -68,30 +61,27 @@ class Encoder:
         keep_streams: bool = False,
         trace: range | None = None,
     ) -> None:
-        p = parameters
-        self._parameters = p
-        patterns = port_patterns(PORTS, stalls or {})
-        self._gates = Gates(patterns)
-        self._watch = Watch()
-        self._window = Window("encoder", module.COLUMNS, trace)
-        self._rows = self._window.room() if trace is not None else None
-        self._done = zeros(done_module.Done)
-        self._quirks = int(rtl_quirks)
-        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit_of(rate), wait_idle, rtl_quirks)
-        self._setup = module.Setup(*map(np.int64, setup))
-        self._units = module.Units(*map(zeros, module.REGISTERS))
-        self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
-        self._counts = np.zeros(5, np.int64)
-        self._differences = np.zeros(p.block_size + 1, np.int64)
-        self._steps = np.zeros((2 * p.word_bits + 3, 2), np.int64)
-        self._planes = np.zeros(p.word_bits + 1, np.int64)
-        self._keep = keep_streams
-        self._kept: dict[str, list[NDArray[np.uint32]]] = {"znz": [], "bpc": []}
-        self._words = self._last_in = 0
-        stalled = rate > 0 or any(each != ALWAYS for each in patterns)
-        self._timing = (
-            None if stalled or keep_streams or trace is not None else EncoderTiming(self._setup)
+        w, n = parameters.word_bits, parameters.block_size
+        super().__init__(
+            "encoder",
+            parameters,
+            ports=PORTS,
+            stalls=stalls,
+            rate=rate,
+            switch=wait_idle,
+            rtl_quirks=rtl_quirks,
+            scratch=(
+                np.zeros(n + 1, np.int64),
+                np.zeros((2 * w + 3, 2), np.int64),
+                np.zeros(w + 1, np.int64),
+            ),
+            outputs={"znz": "znz_words", "bpc": "bpc_words"},
+            keep=keep_streams,
+            trace=trace,
         )
+        self._done = zeros(done_module.Done)
+        self._words = self._last_in = 0
+        self._timing = EncoderTiming(self._setup) if self._is_timed else None
 
     def feed(self, *transmissions: NDArray[np.uint32]) -> None:
         """Offer transmissions, and step until all their words are accepted.
@@ -111,14 +101,12 @@ class Encoder:
             return
         words = np.concatenate(given, dtype=np.uint32, casting="same_kind")
         ends = np.cumsum([part.size for part in given], dtype=np.int64)
-        self._words += words.size
         if self._timing is not None:
             self._timing.feed(measure(words, ends, self._parameters))
-            return
-        bench = self._units.bench._replace(at=np.int64(0), transmission=np.int64(0))
-        self._units = self._units._replace(bench=bench)
-        self._step(padded(words), padded(ends), module.ALL_ACCEPTED)
-        self._last_in = int(self._units.bench.cycle)
+        else:
+            self._step((padded(words), padded(ends)), module.ALL_ACCEPTED, _START)
+            self._last_in = int(self._units.bench.cycle)
+        self._words += words.size
 
     @property
     def cycle(self) -> int:
@@ -136,70 +124,9 @@ class Encoder:
         """
         if self._timing is not None:
             return self._timed_run(self._timing), Output()
-        bench = self._units.bench._replace(at=np.int64(0), transmission=np.int64(0))
-        self._units = self._units._replace(bench=bench)
         nothing = np.zeros(1, np.uint32)
-        self._step(nothing, nothing.astype(np.int64), module.ALL_OUT)
-        streams = {
-            port: np.concatenate([np.zeros(0, np.uint32), *parts])
-            for port, parts in self._kept.items()
-        }
-        trace = self._window.trace(self._parameters, ("blk_done",))
-        return self._run(), Output(streams if self._keep else {}, trace)
-
-    def _step(self, words: NDArray[np.uint32], ends: NDArray[np.int64], until: int) -> None:
-        """Step until the kernel stops by itself."""
-        count = words.size - 1
-        while True:
-            first = int(self._units.bench.cycle)
-            rows = self._rows if self._window.open_at(first) else None
-            gates = self._gates.at(first, GATE_CYCLES if rows is None else len(rows))
-            self._call(words, ends, gates, until, rows)
-            bench = self._units.bench
-            steps = int(bench.cycle) - first
-            if rows is not None:
-                self._keep_rows(first, rows[:steps])
-            if steps < gates[0].size or (bench.at == count and until == module.ALL_ACCEPTED):
-                return
-            handshakes = self._words - count + bench.at + bench.znz_words + bench.bpc_words
-            self._watch.look(int(bench.cycle), int(handshakes), self._waits)
-
-    def _call(
-        self,
-        words: NDArray[np.uint32],
-        ends: NDArray[np.int64],
-        gates: tuple[NDArray[np.uint8], ...],
-        until: int,
-        rows: NDArray[np.int64] | None,
-    ) -> None:
-        bench = self._units.bench
-        room = gates[0].size + 1 if self._keep else 0
-        znz, bpc = np.zeros(room, np.uint32), np.zeros(room, np.uint32)
-        before = int(bench.znz_words), int(bench.bpc_words)
-        if self._keep:  # the kernel writes behind the words counted so far
-            bench = bench._replace(znz_words=np.int64(0), bpc_words=np.int64(0))
-        units = kernel("hardware_encoder", "encode")(
-            words,
-            ends,
-            gates,
-            self._setup._replace(until=np.int64(until)),
-            self._units._replace(bench=bench),
-            self._profile,
-            self._counts,
-            self._differences,
-            self._steps,
-            self._planes,
-            znz,
-            bpc,
-            rows,
-        )
-        if self._keep:
-            bench = units.bench
-            self._kept["znz"].append(znz[: bench.znz_words])
-            self._kept["bpc"].append(bpc[: bench.bpc_words])
-            totals = np.int64(before[0] + bench.znz_words), np.int64(before[1] + bench.bpc_words)
-            units = units._replace(bench=bench._replace(znz_words=totals[0], bpc_words=totals[1]))
-        self._units = units
+        self._step((nothing, nothing.astype(np.int64)), module.ALL_OUT, _START)
+        return self._run(), self._output(("blk_done",))
 
     def _keep_rows(self, first: int, rows: NDArray[np.int64]) -> None:
         pulses = np.zeros(len(rows), np.int64)
@@ -207,12 +134,15 @@ class Encoder:
             rows[:, [module.COLUMNS.index(name) for name in done_module.COLUMNS]]
         )
         self._done = kernel("hardware_done", "blk_done")(
-            looked, self._done, np.int64(self._quirks), pulses
+            looked, self._done, self._setup.quirks, pulses
         )
-        self._window.keep(first, np.column_stack([rows, pulses]))
+        super()._keep_rows(first, np.column_stack([rows, pulses]))
+
+    def _handshakes(self) -> int:
+        bench = self._units.bench
+        return int(self._words + bench.at + bench.znz_words + bench.bpc_words)
 
     def _waits(self) -> str:
-        """Say who waits for whom."""
         u = self._units
         if u.znz.valid:
             return "the control waits for the ZNZ coder, and that for the port znz"

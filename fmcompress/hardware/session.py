@@ -1,15 +1,17 @@
-"""What encoder and decoder have in common: gates, the watch for a deadlock, and the trace."""
+"""What encoder and decoder have in common: gates, stepping, the watch for deadlocks, the trace."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fmcompress.errors import FmcError, ParameterError
 from fmcompress.hardware.patterns import ALWAYS, Pattern
+from fmcompress.hardware.run import Output
 from fmcompress.hardware.trace import Trace
+from fmcompress.kernel_loading import kernel, kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +24,6 @@ TRACE_CYCLES = 1 << 12
 # Without any handshake in so many cycles, none will come.
 DEADLOCK_CYCLES = 1 << 21
 MOST_TRACE_CYCLES = 1 << 20
-CREDIT_UNIT = 1 << 32
-MOST_CREDIT_WORDS = 16
 
 
 class DeadlockError(FmcError):
@@ -78,13 +78,12 @@ class Watch:
             )
 
 
-def port_patterns(ports: Mapping[str, str], stalls: Mapping[str, Pattern]) -> tuple[Pattern, ...]:
+def port_patterns(ports: Sequence[str], stalls: Mapping[str, Pattern]) -> tuple[Pattern, ...]:
     """Return the patterns of ports in their order; those not named are always open.
 
     Parameters
     ----------
-    ports : mapping
-        What each port is, by name.
+    ports : sequence of str
     stalls : mapping
         Patterns by port.
 
@@ -109,7 +108,10 @@ def credit_of(rate: float) -> int:
     rate : float
         Words that it moves in a cycle. More than the credit may ever be count as that.
     """
-    return max(round(min(rate, MOST_CREDIT_WORDS) * CREDIT_UNIT), int(rate > 0))
+    module = kernels("hardware_encoder")
+    unit: int = module.CREDIT_UNIT
+    most: int = module.MOST_CREDIT
+    return max(round(min(rate, most // unit) * unit), int(rate > 0))
 
 
 def zeros(kind: Any) -> Any:
@@ -189,3 +191,154 @@ class Window:
             columns=columns,
             rows=np.concatenate([empty, *self._kept]),
         )
+
+
+class Session:
+    """One side and its test bench, from reset on, stepped by its kernel.
+
+    Parameters
+    ----------
+    side : str
+        ``"encoder"`` or ``"decoder"``, whose kernel is ``encode`` or ``decode``.
+    parameters : Parameters
+    ports : sequence of str
+        In the kernel's order.
+    stalls : mapping or None
+        Patterns by port.
+    rate : float
+        Words of both streams together that a memory moves in a cycle; 0 for no limit.
+    switch : bool
+        The kernel's own one: `wait_idle` or `coupled`.
+    rtl_quirks : bool
+    scratch : sequence of ndarray
+        The kernel's registers that are arrays.
+    outputs : mapping
+        The counter of the words that leave, by port.
+    keep : bool
+        Whether these words are wanted.
+    trace : range or None
+        Cycles of which a trace is wanted.
+    """
+
+    def __init__(
+        self,
+        side: str,
+        parameters: Parameters,
+        *,
+        ports: Sequence[str],
+        stalls: Mapping[str, Pattern] | None,
+        rate: float,
+        switch: bool,
+        rtl_quirks: bool,
+        scratch: Sequence[NDArray[np.int64]],
+        outputs: Mapping[str, str],
+        keep: bool,
+        trace: range | None,
+    ) -> None:
+        p, module = parameters, kernels(f"hardware_{side}")
+        patterns = port_patterns(ports, stalls or {})
+        self._parameters = p
+        self._kernel = (f"hardware_{side}", side.removesuffix("r"))
+        self._gates = Gates(patterns)
+        self._watch = Watch()
+        self._window = Window(side, module.COLUMNS, trace)
+        self._rows = self._window.room() if trace is not None else None
+        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit_of(rate), switch, rtl_quirks)
+        self._setup = module.Setup(*map(np.int64, setup))
+        self._units = module.Units(*map(zeros, module.REGISTERS))
+        self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
+        self._counts = np.zeros(module.COUNTS, np.int64)
+        self._scratch = scratch
+        self._outputs = outputs
+        self._keep = keep
+        self._kept: dict[str, list[NDArray[np.uint32]]] = {port: [] for port in outputs}
+        # Nothing is looked at but totals, and no port ever stalls: it need not be stepped.
+        stalled = rate > 0 or any(each != ALWAYS for each in patterns)
+        self._is_timed = not (stalled or keep or trace is not None)
+
+    def _step(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        until: int,
+        places: Mapping[str, int],
+        last_cycle: int = 1 << 62,
+    ) -> None:
+        """Step until the kernel stops by itself, or for so many cycles.
+
+        Parameters
+        ----------
+        inputs : sequence of ndarray
+            What the producers offer.
+        until : int
+            When the kernel stops.
+        places : mapping
+            Registers of the test bench that say where in the inputs it is.
+        """
+        self._place(places)
+        while True:
+            first = int(self._units.bench.cycle)
+            rows = self._rows if self._window.open_at(first) else None
+            most = GATE_CYCLES if rows is None else len(rows)
+            gates = self._gates.at(first, min(most, last_cycle - first))
+            self._call(inputs, gates, until, rows)
+            now = int(self._units.bench.cycle)
+            if rows is not None:
+                self._keep_rows(first, rows[: now - first])
+            if now - first < gates[0].size or now == last_cycle:
+                return
+            self._watch.look(now, self._handshakes(), self._waits)
+
+    def _place(self, registers: Mapping[str, int]) -> None:
+        """Set registers of the test bench."""
+        values = {name: np.int64(value) for name, value in registers.items()}
+        self._units = self._units._replace(bench=self._units.bench._replace(**values))
+
+    def _call(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        gates: tuple[NDArray[np.uint8], ...],
+        until: int,
+        rows: NDArray[np.int64] | None,
+    ) -> None:
+        room = gates[0].size + 1 if self._keep else 0
+        left = {port: np.zeros(room, np.uint32) for port in self._outputs}
+        before = {name: getattr(self._units.bench, name) for name in self._outputs.values()}
+        if self._keep:  # the kernel writes behind the words counted so far
+            self._place(dict.fromkeys(before, 0))
+        self._units = kernel(*self._kernel)(
+            *inputs,
+            gates,
+            self._setup._replace(until=np.int64(until)),
+            self._units,
+            self._profile,
+            self._counts,
+            *self._scratch,
+            *left.values(),
+            rows,
+        )
+        if self._keep:
+            counted = {port: getattr(self._units.bench, n) for port, n in self._outputs.items()}
+            for port, count in counted.items():
+                self._kept[port].append(left[port][:count])
+            self._place({n: before[n] + counted[port] for port, n in self._outputs.items()})
+
+    def _keep_rows(self, first: int, rows: NDArray[np.int64]) -> None:
+        """Keep the rows of a block of cycles."""
+        self._window.keep(first, rows)
+
+    def _handshakes(self) -> int:
+        """Return how many handshakes there were."""
+        raise NotImplementedError
+
+    def _waits(self) -> str:
+        """Say who waits for whom."""
+        raise NotImplementedError
+
+    def _output(self, more_columns: tuple[str, ...] = ()) -> Output:
+        """Return what came out, where it was wanted."""
+        streams = {
+            port: np.concatenate([np.zeros(0, np.uint32), *parts])
+            for port, parts in self._kept.items()
+        }
+        trace = self._window.trace(self._parameters, more_columns)
+        return Output(streams if self._keep else {}, trace)

@@ -14,7 +14,7 @@ from fmcompress.hardware.patterns import Pattern, pattern
 
 SIDES = ("encoder", "decoder")
 MOST_UNITS = 4096
-PORTS: dict[str, Mapping[str, str]] = {"encoder": ENCODER_PORTS, "decoder": DECODER_PORTS}
+PORTS: dict[str, Sequence[str]] = {"encoder": ENCODER_PORTS, "decoder": DECODER_PORTS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,18 +49,19 @@ def measure(words: NDArray[np.uint32], ends: NDArray[np.int64], parameters: Para
 class _Timing:
     """Cycles of transmissions one after another."""
 
-    def __init__(self, setup: Any, state: Any, names: int, counts: int) -> None:
+    def __init__(self, setup: Any, state: Any, side: str) -> None:
+        module = kernels(f"hardware_{side}")
         self._setup = setup
         self.state = zeros(state)
-        self.profile = np.zeros(names, np.int64)
-        self.counts = np.zeros(counts, np.int64)
+        self.profile = np.zeros(len(module.PROFILE), np.int64)
+        self.counts = np.zeros(module.COUNTS, np.int64)
 
 
 class EncoderTiming(_Timing):
     """Of the encoder, with a producer that always offers and consumers that are always ready."""
 
     def __init__(self, setup: Any) -> None:
-        super().__init__(setup, _module.Encoder, len(kernels("hardware_encoder").PROFILE), 5)
+        super().__init__(setup, _module.Encoder, "encoder")
 
     def feed(self, measured: Measured) -> None:
         """Add transmissions."""
@@ -73,7 +74,7 @@ class DecoderTiming(_Timing):
     """Of the decoder, whose words are offered behind their transmission's number of words."""
 
     def __init__(self, setup: Any) -> None:
-        super().__init__(setup, _module.Decoder, len(kernels("hardware_decoder").PROFILE), 7)
+        super().__init__(setup, _module.Decoder, "decoder")
 
     def feed(self, measured: Measured) -> None:
         """Add transmissions."""
