@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fmcompress.hardware.scopes import scopes_of
 from fmcompress.hardware.symbols import plane_of, plane_symbol, zero_run
-from fmcompress.hardware.trace import Trace
 from fmcompress.hardware.trace_line import (
     HANDSHAKE,
     IDLE,
     WAITS,
     WORKS,
+    Row,
     Said,
     TraceLine,
+    TraceText,
     bits_count,
     port_line,
 )
 
-Row = dict[str, int]
 
-
-class DecoderText:
+class DecoderText(TraceText):
     """Puts the rows of a decoder's trace into words.
 
     Parameters
@@ -29,14 +27,9 @@ class DecoderText:
     trace : Trace
     """
 
-    def __init__(self, trace: Trace) -> None:
-        self.trace = trace
-        self.scopes = scopes_of(trace)
-        self.digits = trace.word_bits // 4
-
     def lines(self, row: int) -> Iterator[TraceLine]:
         """Give the lines of a row."""
-        r = dict(zip(self.trace.columns, self.trace.rows[row].tolist(), strict=True))
+        r = self._row(row)
         cycle = self.trace.cycles[row]
         for name, state, (action, kind) in (
             ("num_words", "", self._number(r)),
@@ -52,13 +45,6 @@ class DecoderText:
             ("output", "", port_line(r, "out", self._number_of("output", row), self.digits, False)),
         ):
             yield TraceLine(cycle, name, state, action, kind)
-
-    def _number_of(self, port: str, row: int) -> int | None:
-        """Return the number of a port's word, where the window has all that went before."""
-        return None if self.trace.first_cycle else int(self.scopes[port]["words"].values[row])
-
-    def _state(self, unit: str, row: int) -> str:
-        return self.scopes[unit]["state"].text(row)
 
     # --- Units ------------------------------------------------------------------------------
 
@@ -173,7 +159,7 @@ class DecoderText:
     def _integrator(self, r: Row) -> Said:
         place = f"word {r['slice.place'] + 1} of {self.trace.block_size}"
         if r["given"] and r["flag"]:
-            return f"{place}: {r['out_data']:0{self.digits}x}", WORKS
+            return f"{place}: {self._hex(r['out_data'])}", WORKS
         if not r["slice.full"]:
             return "no block", IDLE
         return f"{place} is ready", IDLE

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 
-from fmcompress.hardware.scopes import scopes_of
 from fmcompress.hardware.symbols import plane_symbol, zero_run
 from fmcompress.hardware.trace import UNKNOWN, Trace
 from fmcompress.hardware.trace_line import (
@@ -15,16 +14,16 @@ from fmcompress.hardware.trace_line import (
     IDLE,
     WAITS,
     WORKS,
+    Row,
     Said,
     TraceLine,
+    TraceText,
     bits_count,
     port_line,
 )
 
-Row = dict[str, int]
 
-
-class EncoderText:
+class EncoderText(TraceText):
     """Puts the rows of an encoder's trace into words, in their order.
 
     Parameters
@@ -33,9 +32,7 @@ class EncoderText:
     """
 
     def __init__(self, trace: Trace) -> None:
-        self.trace = trace
-        self.scopes = scopes_of(trace)
-        self.digits = trace.word_bits // 4
+        super().__init__(trace)
         # Words that the difference block took, as far back as the window goes.
         self.taken: deque[int] = deque(maxlen=trace.block_size)
         # DBP and DBX of the block in the slice, if all of its words are known.
@@ -44,7 +41,7 @@ class EncoderText:
 
     def lines(self, row: int) -> Iterator[TraceLine]:
         """Give the lines of a row; the next call is for the row behind it."""
-        r = dict(zip(self.trace.columns, self.trace.rows[row].tolist(), strict=True))
+        r = self._row(row)
         cycle = self.trace.cycles[row]
         # Said first: in its last cycle with a block, the slice takes the next one.
         plane_coder = self._plane_coder(r, row)
@@ -63,16 +60,6 @@ class EncoderText:
             yield TraceLine(cycle, name, state, action, kind)
         if r["blk_done"]:
             yield TraceLine(cycle, "blk_done_o", "", "the transmission is out", HANDSHAKE)
-
-    def _number_of(self, port: str, row: int) -> int | None:
-        """Return the number of a port's word, where the window has all that went before."""
-        return None if self.trace.first_cycle else int(self.scopes[port]["words"].values[row])
-
-    def _state(self, unit: str, row: int) -> str:
-        return self.scopes[unit]["state"].text(row)
-
-    def _hex(self, word: int) -> str:
-        return f"{word:0{self.digits}x}"
 
     def _signed(self, word: int) -> int:
         return word - (word >> self.trace.word_bits - 1 << self.trace.word_bits)

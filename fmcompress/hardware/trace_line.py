@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fmcompress.hardware.scopes import scopes_of
+from fmcompress.hardware.trace import Trace
+
 # A word passes a port; a unit does something; it could, but another unit does not let it; it keeps
 # something on purpose; it has nothing to do.
 HANDSHAKE, WORKS, WAITS, HOLDS, IDLE = KINDS = ("handshake", "works", "waits", "holds", "idle")
 Said = tuple[str, str]
+Row = dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,40 @@ class TraceLine:
         return " ".join(filter(None, (f"c{self.cycle}", self.unit, self.state, self.action)))
 
 
+class TraceText:
+    """Puts the rows of a trace into words: what both sides need for that.
+
+    Parameters
+    ----------
+    trace : Trace
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.scopes = scopes_of(trace)
+        self.digits = trace.word_bits // 4
+
+    def _row(self, row: int) -> Row:
+        """Return a row by column."""
+        return dict(zip(self.trace.columns, self.trace.rows[row].tolist(), strict=True))
+
+    def _number_of(self, port: str, row: int) -> int | None:
+        """Return the number of a port's word, where the window has all that went before."""
+        return None if self.trace.first_cycle else int(self.scopes[port]["words"].values[row])
+
+    def _state(self, unit: str, row: int) -> str:
+        return self.scopes[unit]["state"].text(row)
+
+    def _hex(self, word: int) -> str:
+        return f"{word:0{self.digits}x}"
+
+
 def bits_count(bits: int) -> str:
     """Say how many bits."""
     return "1 bit" if bits == 1 else f"{bits} bits"
 
 
-def port_line(
-    row: dict[str, int], column: str, number: int | None, digits: int, comes: bool
-) -> Said:
+def port_line(row: Row, column: str, number: int | None, digits: int, comes: bool) -> Said:
     """Say what a port does.
 
     Parameters
