@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmcompress.errors import DamagedError
+from fmcompress.stream_words import stream_of, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,23 +125,6 @@ def read_cases(path: Path) -> Iterator[Case]:
                 raise DamagedError(f"line {number}: {error.cause}", file=str(path)) from error
             except (ValueError, RecursionError) as error:
                 raise DamagedError(f"line {number}: is no JSON", file=str(path)) from error
-
-
-def words_of(stream: bytes, word_bits: int) -> NDArray[np.uint32]:
-    """Return the words of a stream, which come most significant byte first.
-
-    Parameters
-    ----------
-    stream : bytes
-        Whole words.
-    word_bits : {8, 16, 32}
-    """
-    return np.frombuffer(stream, f">u{word_bits // 8}").astype(np.uint32)
-
-
-def stream_of(words: NDArray[np.uint32], word_bits: int) -> bytes:
-    """Undo `words_of`."""
-    return words.astype(f">u{word_bits // 8}").tobytes()
 
 
 # --- Handshake cycles -----------------------------------------------------------------------------

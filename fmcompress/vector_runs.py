@@ -11,7 +11,8 @@ import numpy as np
 from fmcompress.hardware import Decoder, Encoder, Parameters
 from fmcompress.hardware.decoder import Transmission
 from fmcompress.hardware.patterns import Random
-from fmcompress.vector_cases import Case, delta_string, words_of
+from fmcompress.stream_words import words_of
+from fmcompress.vector_cases import Case, delta_string
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,8 @@ from fmcompress.files import Sources, inside, listed_sources, name_of, replacing
 from fmcompress.hardware.parameters import WORD_BITS, Parameters
 from fmcompress.layer_words import LayerWords, Words, check_difference, open_words
 from fmcompress.progress import Progress, Step, silent
-from fmcompress.vector_cases import Case, case_line, words_of
+from fmcompress.stream_words import words_of
+from fmcompress.vector_cases import Case, case_line
 from fmcompress.vector_files import BITS, HEX, bit_lines, hex_lines
 from fmcompress.vector_picking import Cut
 from fmcompress.vector_runs import MOST_CYCLES, record

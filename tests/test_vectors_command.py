@@ -28,14 +28,13 @@ from vectors import COMMITTED, load
 import fmcompress
 from fmcompress.cli.main import main
 from fmcompress.errors import DamagedError, FmcError, ParameterError, UnsupportedError
+from fmcompress.stream_words import stream_of, words_of
 from fmcompress.vector_cases import (
     Case,
     case_line,
     delta_cycles,
     delta_string,
     read_cases,
-    stream_of,
-    words_of,
 )
 from fmcompress.vector_check import VectorCheck
 from fmcompress.vector_files import BITS, HEX, bit_lines, hex_lines, read_port

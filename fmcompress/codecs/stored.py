@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fmcompress.errors import DamagedError
+from fmcompress.stream_words import stream_of, words_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,7 @@ class Stored:
         import numpy as np
 
         if word_bits in (8, 16, 32):
-            return b"", words.astype(f">u{word_bits // 8}").tobytes()
+            return b"", stream_of(words, word_bits)
         octets = words.astype(">u4")[:, None].view(np.uint8)
         bits = np.unpackbits(octets, axis=1)[:, 32 - word_bits :]
         return b"", np.packbits(bits).tobytes()
@@ -51,7 +52,7 @@ class Stored:
         if znz or len(bpc) != stored_bytes(count, word_bits):
             raise DamagedError(f"{count} stored words do not take {len(znz) + len(bpc)} bytes")
         if word_bits in (8, 16, 32):
-            return np.frombuffer(bpc, f">u{word_bits // 8}").astype(np.uint32)
+            return words_of(bpc, word_bits)
         bits = np.unpackbits(np.frombuffer(bpc, np.uint8))
         if bits[count * word_bits :].any():
             raise DamagedError("a padding bit of stored words is not 0")

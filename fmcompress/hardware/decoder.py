@@ -16,6 +16,7 @@ from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Tally, Unit
 from fmcompress.hardware.session import Session, padded
 from fmcompress.hardware.timing import DecoderTiming, measure
 from fmcompress.kernel_loading import kernels
+from fmcompress.stream_words import words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,8 +53,7 @@ class Transmission(NamedTuple):
             streams = encoder.finish()[1].streams
             return cls(words.size, streams["znz"], streams["bpc"])
         coded = Ebpc(parameters.block_size, parameters.max_burst).encode(words, bits)
-        znz, bpc = (np.frombuffer(stream, f">u{bits // 8}").astype(np.uint32) for stream in coded)
-        return cls(words.size, znz, bpc)
+        return cls(words.size, *(words_of(stream, bits) for stream in coded))
 
 
 class Decoder(Session):
