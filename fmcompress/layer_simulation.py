@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -231,17 +231,9 @@ class _Side:
             unit.finish(words, share) for unit, words in zip(self._units, unit_words, strict=True)
         ]
         slowest = max(results, key=lambda result: result.cycles)
-        total = SideResult(
-            slowest.run,
-            sum(result.words for result in results),
-            sum(result.znz_words for result in results),
-            sum(result.bpc_words for result in results),
-            sum(result.word_bits for result in results),
-            sum(result.stream_bits for result in results),
-            slowest.cycles,
-            slowest.cycles_error,
-        )
-        return total, self._units[0].trace
+        names = ("words", "znz_words", "bpc_words", "word_bits", "stream_bits")
+        sums = {name: sum(getattr(result, name) for result in results) for name in names}
+        return replace(slowest, **sums), self._units[0].trace
 
 
 class _Unit:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
 
@@ -116,11 +115,6 @@ class Run:
             buffer_cycles=self.buffer_cycles + other.buffer_cycles,
         )
 
-    @staticmethod
-    def total(runs: Sequence[Run]) -> Run:
-        """Add runs up, at least one."""
-        return reduce(add, runs)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
@@ -151,10 +145,6 @@ class Tally:
         self._names = names
         self._rows = np.flatnonzero(profile)
         self._cycles = profile[self._rows]
-
-    def __getitem__(self, name: str) -> int:
-        """Return the cycles in which something held."""
-        return self.where((name,))
 
     def where(self, held: Sequence[str], not_held: Sequence[str] = ()) -> int:
         """Return the cycles in which these all held, and none of those."""
