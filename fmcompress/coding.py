@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import index
 from typing import Any, TypedDict
@@ -183,6 +183,22 @@ class Options:
         return [
             f.name for f in fields(self) if not _same(getattr(self, f.name), getattr(plain, f.name))
         ]
+
+    def idle(self, raw: Mapping[str, Any] | None, counting: Collection[str] = ()) -> list[str]:
+        """Warn of options that mean nothing to what is compressed already.
+
+        Parameters
+        ----------
+        raw : mapping, optional
+            What is known of a raw file: of a container, nothing.
+        counting : collection of str
+            Names of options that do count.
+        """
+        names = [name for name in self.given if name not in counting]
+        names += ["raw"] * (raw is not None)
+        if not names:
+            return []
+        return [f"it is compressed already, so these do not count: {', '.join(names)}"]
 
     @property
     def wishes(self) -> Wishes:

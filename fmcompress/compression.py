@@ -119,14 +119,7 @@ def stats(
         if len(paths) == 1 and is_container(paths[0]):
             with File(paths[0]) as file:
                 picked = pick([info.name for info in file.contents.layers], layers)
-                idle = [
-                    name for name in (*options.given, "raw") if name != "raw" or raw is not None
-                ]
-                warnings = (
-                    [f"it is compressed already, so these do not count: {', '.join(idle)}"]
-                    if idle
-                    else []
-                )
+                warnings = options.idle(raw)
                 return stats_of_contents(file.contents, name_of(source), picked, warnings)
         with dumps.open_sources(paths, raw) as dump:
             plan = Plan(dump, layers, options)

@@ -36,16 +36,18 @@ class LayerWords:
         The layer's description, as it stands in a container.
     word_bits : int
         w.
-    difference : str
-        How the layer's encoder forms differences.
     chunks : callable
         Returns an iterator over the words, an array of uint32 for each chunk, in order.
     """
 
     info: LayerInfo
     word_bits: int
-    difference: str
     chunks: Callable[[], Iterator[NDArray[np.uint32]]]
+
+    @property
+    def difference(self) -> str:
+        """How `compress` forms the layer's differences."""
+        return str(self.info.codec["difference"])
 
 
 @dataclass(slots=True)
@@ -88,6 +90,11 @@ def check_difference(options: Options) -> None:
         )
 
 
+def difference_note(difference: str, where: str) -> str:
+    """Say where differences are not as `compress` forms them."""
+    return f"differences are signed, as in the RTL, where compress forms {difference} ones: {where}"
+
+
 @contextmanager
 def open_words(
     source: Sources,
@@ -118,7 +125,7 @@ def open_words(
             with File(paths[0]) as file:
                 picked = pick([info.name for info in file.contents.layers], layers)
                 words = Words(name_of(source), lambda words: _of_container(file, picked, words))
-                words.warnings += _idle(options, raw)
+                words.warnings += options.idle(raw, counting=("block_size", "max_burst"))
                 yield words
         else:
             with open_sources(paths, raw) as dump:
@@ -126,15 +133,6 @@ def open_words(
                 words = Words(name_of(source), lambda words: _of_dump(plan, words))
                 words.warnings, words.notes = plan.warnings, plan.notes
                 yield words
-
-
-def _idle(options: Options, raw: Mapping[str, Any] | None) -> list[str]:
-    """Say which options do not count, as the words are made already."""
-    own = ("block_size", "max_burst")
-    idle = [name for name in options.given if name not in own] + ["raw"] * (raw is not None)
-    if not idle:
-        return []
-    return [f"it is compressed already, so these do not count: {', '.join(idle)}"]
 
 
 def _of_dump(plan: Plan, words: Words) -> Iterator[LayerWords]:
@@ -145,7 +143,6 @@ def _of_dump(plan: Plan, words: Words) -> Iterator[LayerWords]:
                 yield LayerWords(
                     info,
                     format_.bits,
-                    info.codec["difference"],
                     partial(_of_blocks, layer, format_, info, blocks),
                 )
             elif picked:
@@ -174,7 +171,6 @@ def _of_container(file: File, picked: Sequence[bool], words: Words) -> Iterator[
         yield LayerWords(
             info,
             decoder.words.bits,
-            info.codec["difference"],
             partial(_decoded, file, number, decoder),
         )
 

@@ -14,7 +14,7 @@ from fmcompress.files import Sources, Target, replacing, writing
 from fmcompress.hardware import Parameters
 from fmcompress.hardware.settings import Settings
 from fmcompress.layer_simulation import LayerResult, SideResult, simulate_layer
-from fmcompress.layer_words import check_difference, open_words
+from fmcompress.layer_words import check_difference, difference_note, open_words
 from fmcompress.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ class Simulation:
         if not self.traces:
             raise ParameterError("there is no trace", hint="give the settings a trace")
         with replacing(target, overwrite=overwrite) as place, writing(place) as file:
-            text = io.TextIOWrapper(file, encoding="ascii", newline="\n", write_through=True)
+            text = io.TextIOWrapper(file, encoding="ascii", newline="\n")
             write_vcd(self.traces[0], text, self.settings.clock_mhz)
-            text.detach()
+            text.detach()  # flushed, and the file stays open
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``fmc simulate --json`` prints (docs/JSON.md)."""
@@ -191,9 +191,7 @@ def simulate(
         found = Simulation(words.file, settings, warnings=words.warnings, notes=words.notes)
         for layer in words.layers():
             try:
-                parameters = Parameters(
-                    layer.word_bits, options.block_size, options.max_burst.bit_length() - 1
-                )
+                parameters = Parameters.of(layer.word_bits, options.block_size, options.max_burst)
             except ParameterError as error:
                 if layers:
                     error.layer = layer.info.name
@@ -218,8 +216,6 @@ def simulate(
         for name, why in reasons.items():
             found.notes.append(f"layer {name!r} is left out: {why}")
         for difference, count in others.items():
-            found.notes.append(
-                f"differences are signed, as in the RTL, where compress forms {difference} ones: "
-                f"in {count} of {len(found.layers)} layers"
-            )
+            where = f"in {count} of {len(found.layers)} layers"
+            found.notes.append(difference_note(difference, where))
     return found

@@ -18,7 +18,7 @@ from fmcompress.coding import Coding, Options
 from fmcompress.errors import FmcError, ParameterError, error_context
 from fmcompress.files import Sources, inside, listed_sources, name_of, replacing, same_file
 from fmcompress.hardware.parameters import WORD_BITS, Parameters
-from fmcompress.layer_words import LayerWords, Words, check_difference, open_words
+from fmcompress.layer_words import LayerWords, Words, check_difference, difference_note, open_words
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.stream_words import words_of
 from fmcompress.vector_cases import Case, case_line
@@ -147,12 +147,8 @@ def _names(source: Sources) -> list[str]:
 
 def _check_options(options: Options) -> None:
     """Refuse what no layer's hardware can have."""
-    Parameters(WORD_BITS[-1], options.block_size, _burst_bits(options))
+    Parameters.of(WORD_BITS[-1], options.block_size, options.max_burst)
     check_difference(options)
-
-
-def _burst_bits(options: Options) -> int:
-    return options.max_burst.bit_length() - 1
 
 
 class _Writing:
@@ -169,7 +165,6 @@ class _Writing:
         self._folder = folder
         self._made = made
         self._codec = Ebpc(options.block_size, options.max_burst, "signed")
-        self._burst_bits = _burst_bits(options)
         self._cut = cut
         self._progress = progress
         self._done = 0
@@ -203,7 +198,7 @@ class _Writing:
         info, codec = layer.info, self._codec
         numbers = self._cut.numbers(info.name, info.chunks)
         try:
-            Parameters(layer.word_bits, codec.block_size, self._burst_bits)
+            parameters = Parameters.of(layer.word_bits, codec.block_size, codec.max_burst)
             if not numbers:
                 raise ParameterError("it has none of these chunks", hint="see fmc stats")
         except ParameterError as error:
@@ -215,7 +210,7 @@ class _Writing:
         case = Case(
             layer_id(info.name, taken),
             "dump",
-            *(layer.word_bits, codec.block_size, self._burst_bits),
+            *(parameters.word_bits, parameters.block_size, parameters.burst_bits),
             *([], [], []),
             note=f"{self._made.source}, layer {info.name}, chunks {','.join(map(str, numbers))}",
         )
@@ -344,10 +339,7 @@ def _remarks(made: VectorSet) -> list[str]:
     others = [layer for layer in made.layers if layer.own_difference != "signed"]
     for difference in dict.fromkeys(layer.own_difference for layer in others):
         names = [layer.name for layer in others if layer.own_difference == difference]
-        remarks.append(
-            f"differences are signed, as in the RTL, where compress forms {difference} ones: "
-            f"{_listed(names)}"
-        )
+        remarks.append(difference_note(difference, _listed(names)))
     return remarks
 
 

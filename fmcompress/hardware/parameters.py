@@ -56,6 +56,11 @@ class Parameters:
                 hint="the field of a run and two bits more fit into a word",
             )
 
+    @classmethod
+    def of(cls, word_bits: int, block_size: int, max_burst: int) -> Parameters:
+        """Return those of a codec, whose longest run of zeros is a power of two."""
+        return cls(word_bits, block_size, max_burst.bit_length() - 1)
+
     @property
     def max_burst(self) -> int:
         """R, the longest run of zeros in one ZNZ symbol."""
