@@ -80,16 +80,12 @@ _CODING = (
     click.option(
         "--block-size",
         type=click.Choice(["4", "8", "16", "32"]),
-        default="8",
-        show_default=True,
-        help="Non-zero words per BPC block.",
+        help="Non-zero words per BPC block.  [default: 8]",
     ),
     click.option(
         "--max-burst",
         type=click.Choice(["2", "4", "8", "16", "32", "64"]),
-        default="16",
-        show_default=True,
-        help="Longest zero run in one ZNZ symbol.",
+        help="Longest zero run in one ZNZ symbol.  [default: 16]",
     ),
     click.option(
         "--difference",
@@ -186,14 +182,13 @@ def coding(command: F) -> F:
 
 def coding_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Turn what `coding` and `raw` collected into keyword arguments of the library."""
-    arguments = {
-        **options,
-        "block_size": int(options["block_size"]),
-        "max_burst": int(options["max_burst"]),
-        "raw": raw_arguments(options),
-    }
+    arguments = {**options, "raw": raw_arguments(options)}
     for name in ("shape", "endian"):
         del arguments[name]
+    for name in ("block_size", "max_burst"):
+        given = arguments.pop(name)
+        if given is not None:
+            arguments[name] = int(given)
     if arguments["raw"] is not None and not options["packed"]:
         arguments["dtype"] = None
     return arguments

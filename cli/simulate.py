@@ -119,8 +119,8 @@ class _Cycles(click.ParamType[Any]):
 def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
     """Simulate the hardware on IN, cycle by cycle: time, throughput, stalls.
 
-    IN is a dump, or several, or a compressed file. Each layer is run from reset on, and each of
-    its chunks is a transmission. Where no port ever stalls, blocks are timed instead of cycles
+    IN is a dump, or several, or a compressed file, whose own block size and longest burst are the
+    default. Each layer is run from reset on, and each of its chunks is a transmission. Where no port ever stalls, blocks are timed instead of cycles
     stepped, which gives the same numbers.
     """
     import fmcompress

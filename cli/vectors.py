@@ -67,7 +67,8 @@ def command(
 
     Each chunk of a layer is a transmission: input words, expected ZNZ and BPC words with last
     flags, and the number of words, as hex for $readmemh, as plain bits, and as JSON Lines.
-    IN is a dump, several, or a compressed file. docs/VECTORS.md tells more.
+    IN is a dump, several, or a compressed file, whose own block size and longest burst are the
+    default. docs/VECTORS.md tells more.
 
     With --check, the outputs ID.znz.out.hex, ID.bpc.out.hex and ID.data.out.hex are compared word
     by word; the exit code is 3 where one differs.

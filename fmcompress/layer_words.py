@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fmcompress.chunks import LayerDecoder
-from fmcompress.coding import Options
+from fmcompress.coding import Coding, Options
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import open_sources
 from fmcompress.errors import ParameterError, error_context
 from fmcompress.files import Sources, name_of, source_paths
+from fmcompress.hardware.parameters import Parameters
 from fmcompress.picking import pick
 from fmcompress.planning import Plan
 from fmcompress.reader import File, is_container
@@ -34,20 +35,26 @@ class LayerWords:
     ----------
     info : LayerInfo
         The layer's description, as it stands in a container.
-    word_bits : int
-        w.
+    word_bits, block_size, max_burst : int
+        Of words, and of the hardware that is to code them.
     chunks : callable
         Returns an iterator over the words, an array of uint32 for each chunk, in order.
     """
 
     info: LayerInfo
     word_bits: int
+    block_size: int
+    max_burst: int
     chunks: Callable[[], Iterator[NDArray[np.uint32]]]
 
     @property
     def difference(self) -> str:
         """How `compress` forms the layer's differences."""
         return str(self.info.codec["difference"])
+
+    def parameters(self) -> Parameters:
+        """Return those of the hardware; ParameterError says what it cannot have."""
+        return Parameters.of(self.word_bits, self.block_size, self.max_burst)
 
 
 @dataclass(slots=True)
@@ -75,14 +82,8 @@ class Words:
         return self._layers(self)
 
 
-def check_difference(options: Options) -> None:
-    """Refuse differences that the hardware's encoder does not form.
-
-    Raises
-    ------
-    ParameterError
-        If others than signed ones are asked for.
-    """
+def _check_difference(options: Options) -> None:
+    """Refuse differences that the hardware's encoder does not form."""
     if options.difference not in (None, "signed"):
         raise ParameterError(
             f"difference is {options.difference!r}, but the hardware's encoder forms signed ones",
@@ -100,7 +101,7 @@ def open_words(
     source: Sources,
     layers: Sequence[str] | str | None,
     raw: Mapping[str, Any] | None,
-    options: Options,
+    coding: Coding,
 ) -> Iterator[Words]:
     """Open a dump, or a container, for its words.
 
@@ -111,20 +112,26 @@ def open_words(
         Layers to pick.
     raw : mapping, optional
         As `compress`.
-    options : Options
-        How the words are made of a dump's elements; a container's are as they are, and its block
-        size and burst length, too, are those of `options`.
+    coding : Coding
+        How the words are made of a dump's elements, and the block size and longest burst of the
+        hardware. A container's words are as they are; block size and burst, too, unless they are
+        given.
 
     Raises
     ------
     ParameterError, DamagedError, UnsupportedError, OSError
-        As `compress`.
+        As `compress`; ParameterError also where differences are asked for that the hardware's
+        encoder does not form.
     """
+    options = Options(**coding)
+    _check_difference(options)
     with error_context(file=name_of(source)), source_paths(source) as paths:
         if len(paths) == 1 and is_container(paths[0]):
             with File(paths[0]) as file:
                 picked = pick([info.name for info in file.contents.layers], layers)
-                words = Words(name_of(source), lambda words: _of_container(file, picked, words))
+                words = Words(
+                    name_of(source), lambda words: _of_container(file, picked, coding, words)
+                )
                 words.warnings += options.idle(raw, counting=("block_size", "max_burst"))
                 yield words
         else:
@@ -143,6 +150,8 @@ def _of_dump(plan: Plan, words: Words) -> Iterator[LayerWords]:
                 yield LayerWords(
                     info,
                     format_.bits,
+                    plan.options.block_size,
+                    plan.options.max_burst,
                     partial(_of_blocks, layer, format_, info, blocks),
                 )
             elif picked:
@@ -160,7 +169,9 @@ def _of_blocks(
         yield from layer.words(blocks(), format_, info)
 
 
-def _of_container(file: File, picked: Sequence[bool], words: Words) -> Iterator[LayerWords]:
+def _of_container(
+    file: File, picked: Sequence[bool], coding: Coding, words: Words
+) -> Iterator[LayerWords]:
     for number, (info, pick_) in enumerate(zip(file.contents.layers, picked, strict=True)):
         if not pick_:
             continue
@@ -171,6 +182,8 @@ def _of_container(file: File, picked: Sequence[bool], words: Words) -> Iterator[
         yield LayerWords(
             info,
             decoder.words.bits,
+            coding.get("block_size", info.codec["block_size"]),
+            coding.get("max_burst", info.codec["max_burst"]),
             partial(_decoded, file, number, decoder),
         )
 

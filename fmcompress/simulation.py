@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
-from fmcompress.coding import Coding, Options
+from fmcompress.coding import Coding
 from fmcompress.errors import ParameterError, error_context
 from fmcompress.files import Sources, Target, replacing, writing
-from fmcompress.hardware import Parameters
 from fmcompress.hardware.settings import Settings
 from fmcompress.layer_simulation import LayerResult, SideResult, simulate_layer
-from fmcompress.layer_words import check_difference, difference_note, open_words
+from fmcompress.layer_words import difference_note, open_words
 from fmcompress.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -166,8 +165,8 @@ def simulate(
     progress : callable
         Called with a `Step` now and then.
     **coding
-        How words are made, and the hardware's block size and longest burst:
-        `fmcompress.coding.Coding`.
+        How words are made, and the hardware's block size and longest burst, by default a
+        container's own: `fmcompress.coding.Coding`.
 
     Returns
     -------
@@ -183,15 +182,13 @@ def simulate(
         As `compress`.
     """
     settings = settings or Settings()
-    options = Options(**coding)
-    check_difference(options)
     left_out: dict[str, ParameterError] = {}
     others: Counter[str] = Counter()
-    with open_words(source, layers, raw, options) as words:
+    with open_words(source, layers, raw, coding) as words:
         found = Simulation(words.file, settings, warnings=words.warnings, notes=words.notes)
         for layer in words.layers():
             try:
-                parameters = Parameters.of(layer.word_bits, options.block_size, options.max_burst)
+                parameters = layer.parameters()
             except ParameterError as error:
                 if layers:
                     error.layer = layer.info.name

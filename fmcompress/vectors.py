@@ -18,7 +18,7 @@ from fmcompress.coding import Coding, Options
 from fmcompress.errors import FmcError, ParameterError, error_context
 from fmcompress.files import Sources, inside, listed_sources, name_of, replacing, same_file
 from fmcompress.hardware.parameters import WORD_BITS, Parameters
-from fmcompress.layer_words import LayerWords, Words, check_difference, difference_note, open_words
+from fmcompress.layer_words import LayerWords, Words, difference_note, open_words
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.stream_words import words_of
 from fmcompress.vector_cases import Case, case_line
@@ -92,7 +92,8 @@ def write_vectors(
         Called with a `Step` now and then.
     **coding
         How words are made: `fmcompress.coding.Coding` lists the arguments. Differences are formed
-        as by the RTL's encoder, ``signed``, whatever the layer's own are.
+        as by the RTL's encoder, ``signed``, whatever the layer's own are; block size and longest
+        burst are by default a container's own.
 
     Returns
     -------
@@ -111,7 +112,7 @@ def write_vectors(
     """
     options = Options(**coding)
     cut = Cut(chunks, max_words, seed)
-    _check_options(options)
+    Parameters.of(WORD_BITS[-1], options.block_size, options.max_burst)  # any layer's
     for each in listed_sources(source):
         if same_file(each, folder):
             raise FmcError("is both input and output", file=name_of(each), hint="name a new folder")
@@ -122,7 +123,7 @@ def write_vectors(
     names = [layers] if isinstance(layers, str) else layers or []
     with (
         error_context(file=name_of(source)),
-        open_words(source, layers, raw, options) as words,
+        open_words(source, layers, raw, coding) as words,
         replacing(folder, overwrite=overwrite, folder=True) as place,
     ):
         assert isinstance(place, Path)
@@ -134,7 +135,7 @@ def write_vectors(
             seed=cut.seed,
             rtl_quirks=bool(rtl_quirks),
         )
-        _Writing(place, made, options, cut, progress).run(words, names)
+        _Writing(place, made, cut, progress).run(words, names)
         made.warnings += words.warnings
         made.notes += [*words.notes, *_remarks(made)]
         write_manifest(place, made)
@@ -145,12 +146,6 @@ def _names(source: Sources) -> list[str]:
     return [name_of(each) for each in listed_sources(source)]
 
 
-def _check_options(options: Options) -> None:
-    """Refuse what no layer's hardware can have."""
-    Parameters.of(WORD_BITS[-1], options.block_size, options.max_burst)
-    check_difference(options)
-
-
 class _Writing:
     """The files of a set, growing."""
 
@@ -158,13 +153,11 @@ class _Writing:
         self,
         folder: Path,
         made: VectorSet,
-        options: Options,
         cut: Cut,
         progress: Progress,
     ) -> None:
         self._folder = folder
         self._made = made
-        self._codec = Ebpc(options.block_size, options.max_burst, "signed")
         self._cut = cut
         self._progress = progress
         self._done = 0
@@ -195,10 +188,10 @@ class _Writing:
 
     def _layer(self, layer: LayerWords, cases: DigestedFile, named: bool) -> None:
         """Write one layer, or say why not."""
-        info, codec = layer.info, self._codec
+        info = layer.info
         numbers = self._cut.numbers(info.name, info.chunks)
         try:
-            parameters = Parameters.of(layer.word_bits, codec.block_size, codec.max_burst)
+            parameters = layer.parameters()
             if not numbers:
                 raise ParameterError("it has none of these chunks", hint="see fmc stats")
         except ParameterError as error:
@@ -236,6 +229,7 @@ class _Writing:
     ) -> None:
         """Write the words of a layer, file by file of each port, and keep them for its case."""
         w = case.word_bits
+        codec = Ebpc(layer.block_size, layer.max_burst, "signed")
         with _Ports(self, found) as ports:
             picked = set(numbers)
             for chunk, words in enumerate(islice(layer.chunks(), numbers[-1] + 1)):
@@ -243,7 +237,7 @@ class _Writing:
                     continue
                 start, end = self._cut.window(found.name, chunk, words.size)
                 words = np.ascontiguousarray(words[start:end])
-                znz, bpc = self._codec.encode(words, w)
+                znz, bpc = codec.encode(words, w)
                 streams = {DATA: words, ZNZ: words_of(znz, w), BPC: words_of(bpc, w)}
                 found.transmissions.append(
                     VectorTransmission(chunk, start, *(part.size for part in streams.values()))

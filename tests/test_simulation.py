@@ -65,6 +65,21 @@ def test_container_gives_what_its_dump_gives(dump: Path, tmp_path: Path) -> None
     assert of_container.layers == of_dump.layers
 
 
+def test_container_brings_its_block_size(dump: Path, tmp_path: Path) -> None:
+    """And its longest burst; what is given outright counts more, also where it is the default."""
+    maps = np.load(dump).astype(np.uint16)
+    np.save(tmp_path / "wide.npy", maps)
+    path = tmp_path / "wide.fmc"
+    fmcompress.compress(tmp_path / "wide.npy", path, block_size=16, max_burst=32)
+    assert fmcompress.simulate(path).layers[0].parameters == Parameters(16, 16, 5)
+    given = fmcompress.simulate(path, block_size=8)
+    assert given.layers[0].parameters == Parameters(16, 8, 5)
+    assert not given.warnings
+    for arguments, n in (((), 16), (("--block-size", 8), 8)):
+        document = json.loads(run("--json", *arguments, path).stdout)
+        assert document["layers"][0]["parameters"]["block_size"] == n
+
+
 def test_sample_is_near_and_says_how_near(dump: Path) -> None:
     whole = fmcompress.simulate(dump, chunk_words=50).layers[0]
     part = fmcompress.simulate(dump, chunk_words=50, settings=Settings(sample=0.3)).layers[0]

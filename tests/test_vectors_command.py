@@ -102,10 +102,9 @@ def dump(maps: dict[str, NDArray[Any]], tmp_path: Path) -> Path:
 
 def layer_words(source: Path, layer: str, **coding: Any) -> tuple[list[list[int]], int]:
     """Words of a layer, chunk by chunk, by another way: those of the container."""
-    from fmcompress.coding import Options
     from fmcompress.layer_words import open_words
 
-    with open_words(source, None, None, Options(**coding)) as words:
+    with open_words(source, None, None, coding) as words:
         for one in words.layers():
             if one.info.name == layer:
                 return [chunk.tolist() for chunk in one.chunks()], one.word_bits
@@ -115,6 +114,16 @@ def layer_words(source: Path, layer: str, **coding: Any) -> tuple[list[list[int]
 def lines_of(path: Path) -> list[str]:
     """Lines of a file that are no comments."""
     return [line for line in path.read_text("ascii").splitlines() if not line.startswith("//")]
+
+
+def test_container_brings_its_block_size(maps: dict[str, NDArray[Any]], tmp_path: Path) -> None:
+    np.save(tmp_path / "wide.npy", maps["wide"])
+    path = tmp_path / "wide.fmc"
+    fmcompress.compress(tmp_path / "wide.npy", path, block_size=16, max_burst=32)
+    (own,) = fmcompress.write_vectors(path, tmp_path / "own").layers
+    (given,) = fmcompress.write_vectors(path, tmp_path / "given", block_size=8).layers
+    assert (own.block_size, own.burst_bits) == (16, 5)
+    assert (given.block_size, given.burst_bits) == (8, 5)
 
 
 # --- What is written ------------------------------------------------------------------------------
