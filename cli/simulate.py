@@ -125,8 +125,8 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
     """
     import fmcompress
     from fmcompress.cli import render, render_simulation
-    from fmcompress.files import replacing
     from fmcompress.hardware import Settings
+    from fmcompress.targets import replacing
 
     side, vcd, trace, window = (given.pop(name) for name in ("side", "vcd", "trace", "cycles"))
     as_json, layers, force = (given.pop(name) for name in ("as_json", "layers", "force"))

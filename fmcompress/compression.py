@@ -13,22 +13,13 @@ from fmcompress.coding import Coding, Options
 from fmcompress.contents import Contents, LayerInfo
 from fmcompress.dumps import template_pieces
 from fmcompress.errors import FmcError, error_context
-from fmcompress.files import (
-    Sources,
-    Target,
-    inside,
-    listed_sources,
-    name_of,
-    replacing,
-    same_file,
-    source_paths,
-    writing,
-)
+from fmcompress.files import Sources, Target, keep_apart, listed_sources, name_of, source_paths
 from fmcompress.picking import pick
 from fmcompress.planning import Plan
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.reader import File, is_container
 from fmcompress.statistics import Stats, stats_of_contents
+from fmcompress.targets import replacing, writing
 
 
 def compress(
@@ -77,13 +68,7 @@ def compress(
         If reading or writing fails.
     """
     options = Options(**coding)
-    for each in listed_sources(source):
-        if same_file(each, target):
-            raise FmcError(
-                "is both input and output", file=name_of(each), hint="name another output"
-            )
-        if inside(each, target):
-            raise FmcError("lies in the input", file=name_of(target), hint="name another output")
+    keep_apart(source, target)
     _keep_dumps(source, target)
     with (
         error_context(file=name_of(source)),

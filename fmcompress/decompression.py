@@ -11,22 +11,13 @@ from fmcompress.chunks import LayerDecoder, check_description, chunk_context, du
 from fmcompress.container import Assembly, Scanner, peek
 from fmcompress.conversion import convert
 from fmcompress.dumps import FORMATS, Format, Layout, Restorer, format_for_name, format_named
-from fmcompress.errors import DamagedError, FmcError, ParameterError, error_context
-from fmcompress.files import (
-    Source,
-    Target,
-    inside,
-    name_of,
-    open_source,
-    replacing,
-    same_file,
-    size_of,
-    writing_anywhere,
-)
+from fmcompress.errors import DamagedError, ParameterError, error_context
+from fmcompress.files import Source, Target, keep_apart, name_of, open_source, size_of
 from fmcompress.picking import matches, pick
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.records import Kind, Record, parse_chunk, parse_template
 from fmcompress.statistics import Stats, stats_of_contents
+from fmcompress.targets import replacing, writing_anywhere
 
 if TYPE_CHECKING:
     from fmcompress.ordering import Push
@@ -82,15 +73,13 @@ def decompress(
     OSError
         If reading or writing fails.
     """
-    if same_file(source, target):
-        raise FmcError("is both input and output", file=name_of(source), hint="name another output")
+    keep_apart(source, target)
     with error_context(file=name_of(source)), open_source(source) as stream:
         description, file = peek(stream)
         own = format_named(description["format"])
         wanted = _wanted(own, target, to)
         new = wanted is not own or dequantize or bool(description.get("quantized"))
-        if wanted.folder and inside(target, source):
-            raise FmcError("holds the input", file=name_of(target), hint="name another output")
+        keep_apart(source, target, folder=wanted.folder)
         with (
             replacing(target, overwrite=overwrite, folder=wanted.folder) as place,
             writing_anywhere(place) as path,

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from fmcompress.coding import Coding
 from fmcompress.errors import ParameterError, error_context
-from fmcompress.files import Sources, Target, replacing, writing
+from fmcompress.files import Sources, Target
 from fmcompress.hardware.settings import Settings
 from fmcompress.layer_simulation import LayerResult, SideResult, simulate_layer
 from fmcompress.layer_words import difference_note, open_words
 from fmcompress.progress import Progress, silent
+from fmcompress.targets import replacing, writing
 
 if TYPE_CHECKING:
     from fmcompress.hardware.trace import Trace

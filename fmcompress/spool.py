@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fmcompress.files import check_room
+from fmcompress.targets import check_room
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,12 +15,13 @@ import numpy as np
 import fmcompress
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.coding import Coding, Options
-from fmcompress.errors import FmcError, ParameterError, error_context
-from fmcompress.files import Sources, inside, listed_sources, name_of, replacing, same_file
+from fmcompress.errors import ParameterError, error_context
+from fmcompress.files import Sources, keep_apart, listed_sources, name_of
 from fmcompress.hardware.parameters import WORD_BITS, Parameters
 from fmcompress.layer_words import LayerWords, Words, difference_note, open_words
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.stream_words import words_of
+from fmcompress.targets import replacing
 from fmcompress.vector_cases import Case, case_line
 from fmcompress.vector_files import BITS, HEX, bit_lines, hex_lines
 from fmcompress.vector_picking import Cut
@@ -113,13 +114,7 @@ def write_vectors(
     options = Options(**coding)
     cut = Cut(chunks, max_words, seed)
     Parameters.of(WORD_BITS[-1], options.block_size, options.max_burst)  # any layer's
-    for each in listed_sources(source):
-        if same_file(each, folder):
-            raise FmcError("is both input and output", file=name_of(each), hint="name a new folder")
-        if inside(each, folder):
-            raise FmcError("lies in the input", file=name_of(folder), hint="name another output")
-        if inside(folder, each):
-            raise FmcError("holds the input", file=name_of(folder), hint="name another output")
+    keep_apart(source, folder, folder=True)
     names = [layers] if isinstance(layers, str) else layers or []
     with (
         error_context(file=name_of(source)),

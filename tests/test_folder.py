@@ -39,9 +39,9 @@ from fmcompress import dumps
 from fmcompress.dumps import file_list
 from fmcompress.dumps.file_list import MAX_FILES, MAX_PARTS, MAX_PATH_CHARACTERS, FileList
 from fmcompress.errors import DamagedError, FmcError, ParameterError, UnsupportedError
-from fmcompress.files import replacing
 from fmcompress.listing import list_layers
 from fmcompress.picking import matches
+from fmcompress.targets import replacing
 
 RANDOM = np.random.default_rng(11)
 

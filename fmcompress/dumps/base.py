@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps.losses import Losses
 from fmcompress.errors import DamagedError
-from fmcompress.files import reserve
 from fmcompress.records import Piece
+from fmcompress.targets import reserve
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.file_dtypes import TYPE_ATTRIBUTES
 from fmcompress.dumps.hdf5_types import file_type
 from fmcompress.errors import UnsupportedError
-from fmcompress.files import reserve
+from fmcompress.targets import reserve
 
 _MAX_AXES = 32
 # Since 1.8 (2008), HDF5 keeps attributes of more than 64 kB; newer files than that serve nothing.

@@ -19,7 +19,8 @@ from fmcompress.dumps.single import SingleWriter
 from fmcompress.dumps.stored_array import ArrayHeader, StoredArray
 from fmcompress.element_types import is_held
 from fmcompress.errors import DamagedError, UnsupportedError
-from fmcompress.files import open_source, reserve
+from fmcompress.files import open_source
+from fmcompress.targets import reserve
 
 __all__ = ["Restorer", "Writer", "new_header", "open", "read_header"]
 

@@ -16,7 +16,7 @@ from fmcompress.dumps.base import GroupAttributes, TensorSpec
 from fmcompress.dumps.base import Writer as BaseWriter
 from fmcompress.dumps.npy import new_header, note_held_type
 from fmcompress.errors import UnsupportedError
-from fmcompress.files import reserve
+from fmcompress.targets import reserve
 
 # Attributes without which quantised values mean nothing: they become arrays of their own.
 _KEPT = ("scale", "zero_point")

@@ -29,7 +29,8 @@ from fmcompress.dumps.safetensors_header import (
 )
 from fmcompress.dumps.stored_array import ArrayHeader, StoredArray, read_stretch
 from fmcompress.errors import DamagedError, UnsupportedError
-from fmcompress.files import open_source, reserve
+from fmcompress.files import open_source
+from fmcompress.targets import reserve
 
 # Longer text of an attribute is not taken for JSON, and not written.
 _MAX_ATTRIBUTE_BYTES = 1 << 20

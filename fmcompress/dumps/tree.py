@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 
 from fmcompress.dumps.file_list import MAX_FILES, FileList, path_problem
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
-from fmcompress.files import check_room
 from fmcompress.records import Piece
+from fmcompress.targets import check_room
 from fmcompress.views import View
 
 # A folder that holds one of these is a Zarr array or group; where there are two, the first counts.

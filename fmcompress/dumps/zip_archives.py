@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
-from fmcompress.files import DISK_FULL
+from fmcompress.targets import DISK_FULL
 
 # What zipfile and its decompressors raise on damaged archives.
 _BROKEN = (
