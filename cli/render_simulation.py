@@ -13,7 +13,7 @@ from fmcompress.cli.render import NARROW, layers_count, printable, shape_text, t
 if TYPE_CHECKING:
     from fmcompress.hardware import Run
     from fmcompress.hardware.trace import Trace
-    from fmcompress.layer_simulation import SideResult
+    from fmcompress.layer_simulation import LayerResult, SideResult
     from fmcompress.simulation import Simulation
 
 # Words per cycle from which on a coder keeps up.
@@ -36,10 +36,12 @@ def simulation_text(found: Simulation, width: int | None, verbose: bool) -> str:
     for side in found.settings.sides:
         if verbose:
             for layer in found.layers:
-                parts.append(_side_text(f"{side}, {layer.name}", layer.sides[side], found))
-        total = found.total(side)
-        if total is not None:
-            parts.append(_side_text(f"{side}, {layers_count(len(found.layers))}", total, found))
+                result = layer.sides[side]
+                parts.append(_side_text(f"{side}, {layer.name}", result, found, layer))
+        total, worst = found.total(side), found.worst_layer(side)
+        if total is not None and worst is not None:
+            title = f"{side}, {layers_count(len(found.layers))}"
+            parts.append(_side_text(title, total, found, worst))
     return "\n\n".join(parts)
 
 
@@ -102,13 +104,13 @@ def _worst_wait(run: Run) -> str:
     return f"{reason} {_share(cycles, run.cycles)}" if cycles else "-"
 
 
-def _side_text(title: str, result: SideResult, found: Simulation) -> str:
-    """Say what one side took, and who waited for whom."""
+def _side_text(title: str, result: SideResult, found: Simulation, worst: LayerResult) -> str:
+    """Say what one side took, and who waited for whom; `worst` has the block that took longest."""
     run, clock = result.run, found.settings.clock_mhz
     raw, compressed = result.mb_per_s(clock)
     error = f" ± {result.cycles_error:,.0f}" if result.cycles_error else ""
     head = (
-        f"{printable(title)}: {result.words:,} words in {result.cycles:,.0f}{error} cycles, "
+        f"{printable(title)}: {_words(result.words)} in {result.cycles:,.0f}{error} cycles, "
         f"{_number(result.words_per_cycle, 3)} words per cycle\n"
         f"  at {clock:g} MHz: {1e3 * result.seconds(clock):.3f} ms, {_number(raw, 0)} MB/s of words, "
         f"{_number(compressed, 0)} MB/s of streams"
@@ -137,13 +139,18 @@ def _side_text(title: str, result: SideResult, found: Simulation) -> str:
     coder = "plane coder" if run.side == "encoder" else "symbol decoder"
     last = f"  no block in the {coder}"
     if run.blocks:
+        own = worst.sides[run.side].run
         last = (
-            f"  longest block in the {coder}: number {run.worst_block:,} of {run.blocks:,}, "
-            f"{run.worst_block_cycles:,} cycles"
+            f"  longest block in the {coder}: {own.worst_block_cycles:,} cycles, "
+            f"number {own.worst_block:,} of {own.blocks:,} in {printable(worst.name)}"
         )
     if run.side == "encoder":
         last += f"\n  output buffer full in {_share(run.buffer_cycles, run.cycles)} of the cycles"
     return "\n".join([*lines, last])
+
+
+def _words(count: int) -> str:
+    return f"{count:,} word{'s' * (count != 1)}"
 
 
 def _share(part: int, whole: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -47,6 +48,14 @@ class _Cycles(click.ParamType[Any]):
         if int(first or 0) >= int(end):
             self.fail(f"{value!r} has no cycle: the second number is the larger", param, ctx)
         return range(int(first or 0), int(end))
+
+
+def _by_port(stalls: Sequence[tuple[str, str]]) -> dict[str, str]:
+    found = dict(stalls)
+    if len(found) < len(stalls):
+        twice = next(port for port in found if [port_ for port_, _ in stalls].count(port) > 1)
+        raise click.UsageError(f"--stall {twice} is given twice.")
+    return found
 
 
 @click.command(
@@ -125,6 +134,7 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
     """
     import fmcompress
     from fmcompress.cli import render, render_simulation
+    from fmcompress.files import keep_apart
     from fmcompress.hardware import Settings
     from fmcompress.targets import replacing
 
@@ -135,7 +145,7 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
     settings = Settings(
         sides=("encoder", "decoder") if side == "both" else (side,),
         clock_mhz=given.pop("clock"),
-        stalls=dict(given.pop("stalls")),
+        stalls=_by_port(given.pop("stalls")),
         dram_mb_per_s=given.pop("dram"),
         units=given.pop("units"),
         channel_axis=given.pop("channel_axis"),
@@ -144,6 +154,7 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
         rtl_quirks=given.pop("rtl_quirks"),
         wait_idle=given.pop("wait_idle"),
         trace=window if vcd or trace else None,
+        trace_only=trace,
     )
     if window is not None and settings.trace is None:
         raise click.UsageError("--cycles is for --vcd or --trace.")
@@ -151,11 +162,14 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
         raise click.UsageError("--vcd needs the name of a file: the table goes to stdout.")
     if trace and as_json:
         raise click.UsageError("--trace is text for a terminal: leave it or --json out.")
+    sources = options.sources(in_)
+    if vcd:
+        keep_apart(sources, vcd)
     # Whether the waveform can be written shows before anything is simulated.
     with replacing(vcd, overwrite=force) if vcd else nullcontext() as place:
         with ProgressBar(state) as progress:
             found = fmcompress.simulate(
-                options.sources(in_),
+                sources,
                 layers=layers,
                 settings=settings,
                 progress=progress,

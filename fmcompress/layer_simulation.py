@@ -136,6 +136,8 @@ def simulate_layer(
                 side.feed(parts)
         done += chunk.size
         progress(Step(info.name, done, info.word_count))
+        if settings.trace_only and all(side.is_traced for side in sides.values()):
+            break
     results = {}
     for name, side in sides.items():
         results[name], trace = side.finish(unit_words.tolist(), len(picked) / info.chunks)
@@ -206,6 +208,7 @@ class _Side:
     def __init__(
         self, side: str, parameters: Parameters, settings: Settings, window: range | None
     ) -> None:
+        self._window = window
         self._units = [
             _Unit(side, parameters, settings, window if number == 0 else None)
             for number in range(settings.units)
@@ -216,6 +219,11 @@ class _Side:
         for unit, words in zip(self._units, parts, strict=True):
             if words.size:
                 unit.feed(words)
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether all cycles of which a trace is wanted are over."""
+        return self._units[0].cycle >= self._window.stop if self._window else True
 
     def finish(self, unit_words: Sequence[int], share: float) -> tuple[SideResult, Trace | None]:
         """Step until all is out.
@@ -272,6 +280,11 @@ class _Unit:
             self._model.feed_words(words)
         self._marks.append(self._model.cycle)
         self._words.append(words.size)
+
+    @property
+    def cycle(self) -> int:
+        """Cycles up to the last word that was fed."""
+        return self._model.cycle
 
     def finish(self, words: int, share: float) -> SideResult:
         """Step until all is out; estimate for all words where they are a sample."""

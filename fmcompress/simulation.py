@@ -31,7 +31,7 @@ class Simulation:
     settings : Settings
     layers : list of LayerResult
     traces : list of Trace
-        Of the first layer, one for each side, where wanted.
+        Of the first layer, one for each side, where wanted; of its first unit.
     warnings, notes : list of str
         What a reader of the numbers should know; what was decided on the way.
     """
@@ -48,8 +48,13 @@ class Simulation:
         results = [layer.sides[side] for layer in self.layers]
         return sum(results[1:], results[0]) if results else None
 
+    def worst_layer(self, side: str) -> LayerResult | None:
+        """Return the layer with the block that took longest; None without layers."""
+        worst = lambda layer: layer.sides[side].run.worst_block_cycles
+        return max(self.layers, key=worst, default=None)
+
     def write_vcd(self, target: Target, *, overwrite: bool = True) -> None:
-        """Write the waveform of the first trace: the encoder's, unless only the decoder ran.
+        """Write the waveform of the traces.
 
         Parameters
         ----------
@@ -70,19 +75,25 @@ class Simulation:
             raise ParameterError("there is no trace", hint="give the settings a trace")
         with replacing(target, overwrite=overwrite) as place, writing(place) as file:
             text = io.TextIOWrapper(file, encoding="ascii", newline="\n")
-            write_vcd(self.traces[0], text, self.settings.clock_mhz)
+            write_vcd(self.traces, text, self.settings.clock_mhz)
             text.detach()  # flushed, and the file stays open
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``fmc simulate --json`` prints (docs/JSON.md)."""
-        clock = self.settings.clock_mhz
+        settings = self.settings
+        clock = settings.clock_mhz
         return {
             "schema": "fmcompress.simulation/1",
             "file": self.file,
             "clock_mhz": clock,
-            "units": self.settings.units,
-            "dram_mb_per_s": self.settings.dram_mb_per_s,
-            "sample": self.settings.sample,
+            "stalls": {port: str(pattern) for port, pattern in settings.stalls.items()},
+            "dram_mb_per_s": settings.dram_mb_per_s,
+            "units": settings.units,
+            "channel_axis": settings.channel_axis,
+            "sample": settings.sample,
+            "seed": settings.seed,
+            "rtl_quirks": settings.rtl_quirks,
+            "wait_idle": settings.wait_idle,
             "layers": [
                 {
                     "name": layer.name,
@@ -100,9 +111,9 @@ class Simulation:
                 for layer in self.layers
             ],
             "total": {
-                side: side_to_json(result, clock)
-                for side in self.settings.sides
-                if (result := self.total(side)) is not None
+                side: side_to_json(result, clock) | {"worst_layer": worst.name}
+                for side in settings.sides
+                if (result := self.total(side)) and (worst := self.worst_layer(side))
             },
             "warnings": self.warnings,
             "notes": self.notes,
@@ -187,6 +198,7 @@ def simulate(
     others: Counter[str] = Counter()
     with open_words(source, layers, raw, coding) as words:
         found = Simulation(words.file, settings, warnings=words.warnings, notes=words.notes)
+        found.warnings += settings.idle
         for layer in words.layers():
             try:
                 parameters = layer.parameters()
@@ -199,6 +211,8 @@ def simulate(
             with error_context(layer=layer.info.name):
                 traces = None if found.layers else found.traces
                 result = simulate_layer(layer, parameters, settings, traces, progress)
+                if settings.trace_only:
+                    return found
                 found.layers.append(result)
             if layer.difference != "signed":
                 others[layer.difference] += 1

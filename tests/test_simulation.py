@@ -166,6 +166,44 @@ def test_total_adds_up(samples: Path) -> None:
         assert total.run.worst_block_cycles == worst
 
 
+def test_worst_block_is_in_a_layer(samples: Path) -> None:
+    found = fmcompress.simulate(samples / "digits_int8.h5")
+    for side in ("encoder", "decoder"):
+        worst = found.worst_layer(side)
+        total = found.total(side)
+        assert worst is not None
+        assert total is not None
+        assert worst.sides[side].run.worst_block_cycles == total.run.worst_block_cycles
+        assert found.to_json()["total"][side]["worst_layer"] == worst.name
+    result = run(samples / "digits_int8.h5", "--side", "encoder")
+    worst = found.worst_layer("encoder")
+    assert worst is not None
+    own = worst.sides["encoder"].run
+    place = f"number {own.worst_block:,} of {own.blocks:,} in {worst.name}\n"
+    assert f"{own.worst_block_cycles} cycles, {place}" in result.stdout
+
+
+def test_what_does_not_count_is_named(dump: Path) -> None:
+    settings = Settings(
+        sides=["decoder"],
+        stalls={"in": "random:0.5", "encoder.znz": "always", "znz": "always", "out": "always"},
+        wait_idle=True,
+        channel_axis=2,
+        seed=3,
+    )
+    (warning,) = fmcompress.simulate(dump, settings=settings).warnings
+    assert warning == (
+        "these do not count: the stall pattern of in (only the decoder is simulated), the stall "
+        "pattern of encoder.znz (only the decoder is simulated), wait_idle (it is the encoder's), "
+        "channel_axis (there is one unit), seed (all chunks are simulated)"
+    )
+    settings = Settings(
+        stalls={"in": "always", "out": "always"}, wait_idle=True, sample=0.5, seed=3
+    )
+    assert fmcompress.simulate(dump, settings=settings, chunk_words=500).warnings == []
+    assert Settings(units=2, channel_axis=2).idle == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -256,10 +294,15 @@ def test_command(samples: Path) -> None:
 
 def test_command_in_json(samples: Path) -> None:
     path = samples / "digits_int8.h5"
-    result = run("--json", "--side", "decoder", "--clock", 100, path)
+    result = run(
+        *("--json", "--side", "decoder", "--clock", 100, "--stall", "out=periodic:3/4"), path
+    )
     assert result.exit_code == 0
     document = json.loads(result.stdout)
-    found = fmcompress.simulate(path, settings=Settings(sides=["decoder"], clock_mhz=100))
+    settings = Settings(sides=["decoder"], clock_mhz=100, stalls={"out": "periodic:3/4"})
+    found = fmcompress.simulate(path, settings=settings)
+    assert document["stalls"] == {"out": str(pattern("periodic:3/4"))}
+    assert (document["seed"], document["wait_idle"], document["rtl_quirks"]) == (0, False, False)
     assert document == json.loads(json.dumps(found.to_json()))
     assert document["schema"] == "fmcompress.simulation/1"
     total = document["total"]["decoder"]
@@ -312,6 +355,20 @@ def test_vcd(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert run("--vcd", target, "-f", "--cycles", ":60", dump).exit_code == 0
 
 
+def test_vcd_is_no_input(dump: Path, tmp_path: Path) -> None:
+    before = dump.read_bytes()
+    assert "is both input and output" in str(run("--vcd", dump, "-f", dump).exception)
+    assert "lies in the input" in str(run("--vcd", tmp_path / "a.vcd", tmp_path).exception)
+    assert dump.read_bytes() == before
+
+
+def test_vcd_has_both_sides(dump: Path, tmp_path: Path) -> None:
+    assert run("--vcd", tmp_path / "out.vcd", "--cycles", ":20", dump).exit_code == 0
+    text = (tmp_path / "out.vcd").read_text()
+    assert "$scope module encoder $end" in text
+    assert "$scope module decoder $end" in text
+
+
 def test_no_window_is_too_far(dump: Path, tmp_path: Path) -> None:
     """Beyond the numbers that the machine counts in, too."""
     result = run("--vcd", tmp_path / "out.vcd", "--cycles", f"0:{10**25}", dump)
@@ -334,9 +391,26 @@ def test_trace(dump: Path) -> None:
     assert "decoder, cycles 0 to 19" in result.stdout
 
 
+def test_trace_needs_no_more_than_its_cycles(dump: Path) -> None:
+    """The rest of the layer, and other layers, are not even looked at."""
+    steps = []
+    settings = Settings(trace=range(1100, 1300), trace_only=True)
+    found = fmcompress.simulate(dump, settings=settings, chunk_words=500, progress=steps.append)
+    whole = fmcompress.simulate(dump, settings=Settings(trace=settings.trace), chunk_words=500)
+    assert found.layers == []
+    assert found.total("encoder") is None
+    assert len(steps) == 4  # the decoder's clock is known one chunk later
+    for ours, theirs in zip(found.traces, whole.traces, strict=True):
+        assert ours.columns == theirs.columns
+        assert np.array_equal(ours.rows, theirs.rows)
+    with pytest.raises(ParameterError, match="trace_only is set, but there is no trace"):
+        Settings(trace_only=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
+        (["--stall", "bpc=always", "--stall", "bpc=random:0.5"], "--stall bpc is given twice"),
         (["--stall", "bpc"], "no PORT=PATTERN"),
         (["--cycles", "5"], "no A:B"),
         (["--cycles", "5:5"], "has no cycle"),

@@ -82,7 +82,7 @@ class Waveform:
         return [self.changes[name][place][1] for place in places]
 
 
-def written(trace: Trace, *arguments: Any, **options: Any) -> str:
+def written(trace: Trace | list[Trace], *arguments: Any, **options: Any) -> str:
     file = io.StringIO()
     write_vcd(trace, file, *arguments, **options)
     return file.getvalue()
@@ -130,6 +130,29 @@ def test_every_port_and_register_in_every_cycle(session: Session) -> None:
                 size = sum(len(pair[place]) for pair in session.streams) * 8 // session.w
                 middles = [cycle * 1667 + 833 for cycle in trace.cycles]
                 assert sum(read.sample(f"encoder.{port}.handshake", middles)) == size
+
+
+def test_both_sides_in_one_file() -> None:
+    """Each a scope; the one that is through first stays as it was."""
+    session = Session([[1, 2, 0, 3] * 5, [0, 7]])
+    traces = [session.trace(side) for side in SIDES]
+    read = Waveform(written(traces))
+    most = max(map(len, traces))
+    assert read.times[-1] == most * 1667
+    for trace in traces:
+        own = Waveform(written(trace))
+        middles = [cycle * 1667 + 833 for cycle in range(most)]
+        names = [name for name in read.changes if name.startswith(trace.side)]
+        assert names == list(own.changes)
+        for name in names:
+            if name.endswith("clk_i"):
+                continue
+            assert read.sample(name, middles) == own.sample(name, middles), name
+    late = session.trace("decoder", range(5, 9))
+    with pytest.raises(ParameterError, match="traces of different cycles"):
+        written([traces[0], late])
+    with pytest.raises(ParameterError, match="the run was over before cycle 0"):
+        written([])
 
 
 def test_words_of_32_bits() -> None:

@@ -44,6 +44,8 @@ class Settings:
         As `fmcompress.hardware.Encoder` has them.
     trace : range, optional
         Cycles of the first layer of which a trace is wanted.
+    trace_only : bool
+        Simulate nothing behind these cycles, and no other layer: there are no numbers then.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class Settings:
     rtl_quirks: bool = False
     wait_idle: bool = False
     trace: range | None = None
+    trace_only: bool = False
 
     def __post_init__(self) -> None:
         sides = (self.sides,) if isinstance(self.sides, str) else tuple(self.sides)
@@ -79,6 +82,8 @@ class Settings:
                 "a sample says nothing of units that get none of its words",
                 hint="give sample or units, not both",
             )
+        if self.trace_only and self.trace is None:
+            raise ParameterError("trace_only is set, but there is no trace", hint="give its cycles")
         if not 1 <= self.units <= MOST_UNITS:
             raise ParameterError(f"units is {self.units!r}", hint=f"give 1 to {MOST_UNITS}")
         stalls = {
@@ -101,6 +106,21 @@ class Settings:
         own = f"{side}."
         found |= {p.removeprefix(own): g for p, g in self.stalls.items() if p.startswith(own)}
         return found
+
+    @property
+    def idle(self) -> list[str]:
+        """Warn of what is set and means nothing beside the rest."""
+        sides, names = " and ".join(self.sides), []
+        for port in self.stalls:
+            if not any(port.removeprefix(f"{side}.") in PORTS[side] for side in self.sides):
+                names.append(f"the stall pattern of {port} (only the {sides} is simulated)")
+        if self.wait_idle and "encoder" not in self.sides:
+            names.append("wait_idle (it is the encoder's)")
+        if self.channel_axis is not None and self.units == 1:
+            names.append("channel_axis (there is one unit)")
+        if self.seed and self.sample == 1:
+            names.append("seed (all chunks are simulated)")
+        return [f"these do not count: {', '.join(names)}"] if names else []
 
     def rate(self, word_bits: int) -> float:
         """Return the stream words a cycle that the memory lets each unit have; 0 for any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
@@ -21,7 +21,7 @@ PICOSECONDS = 1_000_000  # of 1 MHz
 
 
 def write_vcd(
-    trace: Trace,
+    traces: Trace | Sequence[Trace],
     file: TextIO,
     clock_mhz: float = 600,
     *,
@@ -36,8 +36,8 @@ def write_vcd(
 
     Parameters
     ----------
-    trace : Trace
-        Its cycles are written.
+    traces : Trace or sequence of Trace
+        Encoder, decoder, or both, each of which is a scope of its own. Their cycles are written.
     file : text file
         Receives the text.
     clock_mhz : float
@@ -48,21 +48,26 @@ def write_vcd(
     Raises
     ------
     ParameterError
-        If the clock has no period of at least 2 picoseconds, or the trace has no cycles.
+        If the clock has no period of at least 2 picoseconds, no trace has cycles, or they do not
+        begin at the same one.
     """
     from vcd import VCDWriter
 
     from fmcompress import __version__
 
     period = clock_period(clock_mhz)
-    if not len(trace):
-        raise ParameterError(
-            f"the run was over before cycle {trace.first_cycle:,}", hint="give earlier cycles"
-        )
-    start = trace.first_cycle * period
+    given = [traces] if isinstance(traces, Trace) else list(traces)
+    first = min((trace.first_cycle for trace in given), default=0)
+    if any(trace.first_cycle != first for trace in given):
+        raise ParameterError("traces of different cycles", hint="give them the same first cycle")
+    shown = [trace for trace in given if len(trace)]
+    if not shown:
+        raise ParameterError(f"the run was over before cycle {first:,}", hint="give earlier cycles")
     comment = comment.replace("$end", "$ end")
+    sides = " and ".join(trace.side for trace in shown)
+    one = shown[0]
     about = (
-        f"{trace.side}, w = {trace.word_bits}, n = {trace.block_size}, z = {trace.burst_bits}; "
+        f"{sides}, w = {one.word_bits}, n = {one.block_size}, z = {one.burst_bits}; "
         f"cycle c begins at c * {period} ps"
     )
     with VCDWriter(
@@ -71,10 +76,10 @@ def write_vcd(
         date=date,
         comment=f"{about}; {comment}" if comment else about,
         version=f"fmcompress {__version__}",
-        init_timestamp=start,
+        init_timestamp=first * period,
     ) as writer:
-        _write(trace, writer, period)
-        writer.close((trace.first_cycle + len(trace)) * period)
+        _Waveform(shown, writer).write(first, period)
+        writer.close((first + max(map(len, shown))) * period)
 
 
 def clock_period(clock_mhz: float) -> int:
@@ -102,32 +107,49 @@ def clock_period(clock_mhz: float) -> int:
     return round(PICOSECONDS / clock_mhz)
 
 
-def _write(trace: Trace, writer: VCDWriter, period: int) -> None:
-    top = trace.side
-    signals = [Signal("cycle", 64, np.array(trace.cycles, np.int64))]
-    scopes = [top]
-    for name in ("idle", "blk_done"):
-        if name in trace.columns:
-            signals.append(Signal(f"{name}_o", 1, trace.column(name)))
-            scopes.append(top)
-    for unit in scopes_of(trace).values():
-        signals += unit.signals
-        scopes += [f"{top}.{unit.name}"] * len(unit.signals)
-    clock = writer.register_var(top, "clk_i", "wire", 1, init=1)
-    reset = writer.register_var(top, "rst_ni", "wire", 1, init=int(trace.first_cycle > 0))
-    variables = [
-        writer.register_var(scope, signal.name, *_type(signal), init=_value(signal, 0))
-        for scope, signal in zip(scopes, signals, strict=True)
-    ]
-    time = trace.first_cycle * period
-    for changes in _changes(signals, len(trace)):
-        writer.change(clock, time, 1)
-        for place, value in changes:
-            writer.change(variables[place], time, value)
-        writer.change(clock, time + period // 2, 0)
-        writer.change(reset, time + period // 2, 1)
-        time += period
-    writer.change(clock, time, 1)
+class _Waveform:
+    """The variables of a file, and where their values come from."""
+
+    def __init__(self, traces: Sequence[Trace], writer: VCDWriter) -> None:
+        self._writer = writer
+        self._cycles = max(map(len, traces))
+        self._signals: list[Signal] = []
+        self._variables: list[Any] = []
+        self._clocks, self._resets = [], []
+        for trace in traces:
+            top, is_running = trace.side, trace.first_cycle > 0
+            self._clocks.append(writer.register_var(top, "clk_i", "wire", 1, init=1))
+            self._resets.append(writer.register_var(top, "rst_ni", "wire", 1, init=int(is_running)))
+            self._add(top, Signal("cycle", 64, np.array(trace.cycles, np.int64)))
+            for name in ("idle", "blk_done"):
+                if name in trace.columns:
+                    self._add(top, Signal(f"{name}_o", 1, trace.column(name)))
+            for unit in scopes_of(trace).values():
+                for signal in unit.signals:
+                    self._add(f"{top}.{unit.name}", signal)
+
+    def _add(self, scope: str, signal: Signal) -> None:
+        variable = self._writer.register_var(
+            scope, signal.name, *_type(signal), init=_value(signal, 0)
+        )
+        self._signals.append(signal)
+        self._variables.append(variable)
+
+    def write(self, first_cycle: int, period: int) -> None:
+        """Write what changes, cycle by cycle; a side that is through keeps its last values."""
+        time = first_cycle * period
+        for changes in _changes(self._signals, self._cycles):
+            self._change(self._clocks, time, 1)
+            for place, value in changes:
+                self._writer.change(self._variables[place], time, value)
+            self._change(self._clocks, time + period // 2, 0)
+            self._change(self._resets, time + period // 2, 1)
+            time += period
+        self._change(self._clocks, time, 1)
+
+    def _change(self, variables: Sequence[Any], time: int, value: int) -> None:
+        for variable in variables:
+            self._writer.change(variable, time, value)
 
 
 def _type(signal: Signal) -> tuple[str, int]:
