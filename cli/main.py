@@ -34,6 +34,11 @@ DAMAGED = "it is damaged: get or make it again ('fmc verify' names all damage of
 _ROOM = "free some space, or name another output"
 REMEDIES = {
     errno.ENOENT: "check the name",
+    errno.ENOTDIR: "check the name",
+    errno.ENAMETOOLONG: "check the name",
+    errno.ELOOP: "check the name",
+    errno.EISDIR: "name a file in it",
+    errno.EIO: "check the disk, or copy the file elsewhere",
     errno.EACCES: "check the permissions",
     errno.EPERM: "check the permissions",
     errno.EROFS: "name another output",

@@ -80,7 +80,7 @@ def _by_port(stalls: Sequence[tuple[str, str]]) -> dict[str, str]:
     type=_Stall(),
     multiple=True,
     help="When a port may go: in, znz, bpc of the encoder; number, znz, bpc, out of the decoder; "
-    "encoder.znz is that of one only. Patterns: always, random:SHARE[:SEED], "
+    "encoder.znz is that of one only. Patterns: always, random:SHARE[:SEED] (in 256ths), "
     "periodic:OPEN/PERIOD[:OFFSET], dram:BURST/PERIOD:REFRESH/INTERVAL, file:NAME. Repeatable.",
 )
 @click.option(

@@ -12,6 +12,7 @@ from fmcompress.codecs.ebpc import MAX_WORD_BITS, Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS
 from fmcompress.element_types import FOUR_BIT, element_type
 from fmcompress.errors import ParameterError
+from fmcompress.numbers import switch, whole
 from fmcompress.recipe import Recipe
 from fmcompress.words import MAPPINGS, Wishes, WordFormat
 
@@ -112,12 +113,10 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in ("block_size", "max_burst", "chunk_words", "word_bits", "zero_point_axis"):
-            self._make_whole(name)
-        for name in ("packed", "serpentine"):
             value = getattr(self, name)
-            if not isinstance(value, bool) and type(value).__name__ != "bool":  # NumPy's, too
-                raise ParameterError(f"{name} is {value!r}", hint="give True or False")
-            object.__setattr__(self, name, bool(value))
+            object.__setattr__(self, name, None if value is None else whole(name, value))
+        for name in ("packed", "serpentine"):
+            object.__setattr__(self, name, switch(name, getattr(self, name)))
         Ebpc(self.block_size, self.max_burst, self.difference or "signed")
         if not 1 <= self.chunk_words <= MAX_CHUNK_WORDS:
             raise ParameterError(
@@ -143,19 +142,6 @@ class Options:
         _ = self.recipe
         if self.order is not None and not (isinstance(self.order, str) and self.order == AUTO):
             object.__setattr__(self, "order", parse_order(self.order))
-
-    def _make_whole(self, name: str) -> None:
-        """Turn NumPy's integers to Python's; refuse what is none."""
-        value = getattr(self, name)
-        if value is None:
-            return
-        try:
-            number = index(value)
-        except TypeError:
-            number = None
-        if number is None or isinstance(value, bool):
-            raise ParameterError(f"{name} is {value!r}", hint="give a whole number")
-        object.__setattr__(self, name, number)
 
     def _check_packed(self) -> None:
         if not self.packed:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from operator import index
 
 from fmcompress.errors import ParameterError
+from fmcompress.numbers import whole
 
 _RANDOM = re.compile(r"random:([0-9]{1,9})")
 _PART = re.compile(r"([0-9]{1,9})(?::([0-9]{1,9}))?")
@@ -49,8 +50,10 @@ class Cut:
             self.chunks = _shown(self.chunks)
             self._parse(self.chunks)
         self._unused = set(range(len(self._ranges)))
-        self.max_words = _whole("max_words", self.max_words, 1)
-        self.seed = _whole("seed", self.seed, 0)
+        if self.max_words is not None:
+            self.max_words = whole("max_words", self.max_words, 1)
+        if self.seed is not None:
+            self.seed = whole("seed", self.seed, 0)
 
     def _parse(self, text: str) -> None:
         if drawn := _RANDOM.fullmatch(text):
@@ -127,16 +130,3 @@ def _shown(chunks: str | int | Sequence[int]) -> str:
     except TypeError:
         raise ParameterError(f"chunks is {chunks!r}", hint="give whole numbers") from None
     return ",".join(map(str, numbers))
-
-
-def _whole(name: str, value: int | None, least: int) -> int | None:
-    """Return a whole number as Python's; refuse what is none."""
-    if value is None:
-        return None
-    try:
-        number = index(value)
-    except TypeError:
-        number = least - 1
-    if number < least or isinstance(value, bool):
-        raise ParameterError(f"{name} is {value!r}", hint=f"give a whole number from {least} on")
-    return number

@@ -756,6 +756,31 @@ def test_names_that_could_spoil_the_line(name: str, tmp_path: Path) -> None:
     refused(tmp_path, 1, "verify", tmp_path / name, names=(), cwd=tmp_path)
 
 
+# --- Stall patterns -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code", "names"),
+    [
+        ("file:gates", 1, ["gates", "Is a directory; name a file in it"]),
+        ("file:none", 1, ["none", "No such file"]),
+        ("file:maps.h5/x", 1, ["maps.h5/x", "Not a directory"]),
+        ("file:" + "x" * 300, 1, ["x" * 300, "too long; check the name"]),
+        ("file:/proc/self/mem", 1, ["/proc/self/mem"]),
+        ("file:maps.h5", 3, ["maps.h5", "line 1"]),
+        ("random:0.001", 2, ["random:0.001", "256ths"]),
+        ("periodic:1/1000000000", 2, ["periodic:1/1000000000", "at most 268,435,456 cycles"]),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_stall_patterns(
+    pattern: str, code: int, names: list[str], dumped: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "gates").mkdir()
+    arguments = ("simulate", dumped, "--stall", f"bpc={pattern}")
+    refused(tmp_path, code, *arguments, names=tuple(names), cwd=tmp_path)
+
+
 # --- Killed, interrupted, cut off ----------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from fmcompress.hardware import (
 )
 from fmcompress.hardware import decoder as decoder_module
 from fmcompress.hardware.patterns import Random
+from fmcompress.hardware.ports import PORTS, SEEDS, port_patterns
 from fmcompress.hardware.run import Run
 from fmcompress.kernels import hardware_done as done_kernel
 
@@ -286,7 +288,7 @@ def test_fed_one_by_one_or_together(
     )
     runs = []
     for together in (True, False):
-        stalls = {port: Random(150, seed + at) for at, port in enumerate(("in", "znz", "bpc"))}
+        stalls = {port: Random(150, seed ^ at) for at, port in enumerate(("in", "znz", "bpc"))}
         encoder = Encoder(parameters, stalls=stalls, wait_idle=wait_idle)
         stalls = {"number": stalls["in"], "znz": stalls["znz"], "out": stalls["bpc"]}
         decoder = Decoder(parameters, stalls=stalls)
@@ -382,6 +384,10 @@ class Until(NamedTuple):
     def parse(cls, text: str) -> Until:
         raise NotImplementedError
 
+    @property
+    def longest_closed(self) -> None:
+        return None
+
     def gates(self, first: int, count: int) -> NDArray[np.uint8]:
         return (np.arange(first, first + count) < self.cycle).astype(np.uint8)
 
@@ -417,6 +423,86 @@ def test_decoder_deadlock(port: str, who: str, monkeypatch: pytest.MonkeyPatch) 
         decoder.finish()
 
 
+@pytest.mark.parametrize(
+    "text", ["periodic:1/1500:3000", "dram:2/9:1500/1510", "periodic:1/1:4000"]
+)
+@pytest.mark.parametrize("port", ["in", "number", "znz", "bpc", "out"])
+def test_a_port_that_goes_seldom_is_no_deadlock(
+    port: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "DEADLOCK_CYCLES", 300)
+    monkeypatch.setattr(session, "GATE_CYCLES", 256)
+    words = np.array([3, 0, 5, 7] * 4, np.uint32)
+    models: list[Encoder | Decoder] = []
+    if port in PORTS["encoder"]:
+        models.append(Encoder(Parameters(), stalls={port: text}))
+    if port in PORTS["decoder"]:
+        models.append(Decoder(Parameters(), stalls={port: text}))
+    for model in models:
+        (model.feed if isinstance(model, Encoder) else model.feed_words)(words)
+        assert model.finish()[0].cycles > 1500
+
+
+def test_a_slow_memory_is_no_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "DEADLOCK_CYCLES", 300)
+    monkeypatch.setattr(session, "GATE_CYCLES", 256)
+    words = np.array([3, 0, 5, 7] * 4, np.uint32)
+    stalls = {"znz": "periodic:3/900", "bpc": "periodic:1/1500"}
+    for model in (Encoder, Decoder):
+        made = model(Parameters(), rate=1 / 1200, stalls=stalls)
+        (made.feed if isinstance(made, Encoder) else made.feed_words)(words)
+        run, _ = made.finish()
+        assert run.cycles > 1200 * (run.znz_words + run.bpc_words - 1)
+
+
+def test_a_port_that_never_goes_beside_one_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "DEADLOCK_CYCLES", 300)
+    monkeypatch.setattr(session, "GATE_CYCLES", 256)
+    encoder = Encoder(Parameters(), stalls={"in": "periodic:1/1500", "bpc": "random:0"})
+    with pytest.raises(DeadlockError, match="for the port bpc"):
+        encoder.feed(np.arange(1, 200, dtype=np.uint32))
+
+
+# --- Seeds --------------------------------------------------------------------------------------
+
+
+def test_every_port_has_its_own_seed() -> None:
+    assert SEEDS == {
+        "encoder.in": 1,
+        "encoder.znz": 2,
+        "encoder.bpc": 3,
+        "decoder.number": 4,
+        "decoder.bpc": 5,
+        "decoder.znz": 6,
+        "decoder.out": 7,
+    }
+    for side, ports in PORTS.items():
+        given_ = port_patterns(side, dict.fromkeys(ports, "random:0.5"))
+        assert given_ == tuple(Random(128, SEEDS[f"{side}.{port}"]) for port in ports)
+        assert set(port_patterns(side, dict.fromkeys(ports, Random(128, 9)))) == {Random(128, 9)}
+
+
+def test_ports_do_not_go_at_the_same_times() -> None:
+    gates = [Random(128, seed).gates(0, 100_000).astype(float) for seed in SEEDS.values()]
+    correlated = np.corrcoef(gates) - np.eye(len(gates))
+    assert np.abs(correlated).max() < 0.02
+
+
+def test_texts_are_patterns() -> None:
+    runs = []
+    for stalls in (
+        {"in": "random:0.5", "bpc": "random:0.5"},
+        {"in": Random(128, 1), "bpc": Random(128, 3)},
+    ):
+        encoder = Encoder(Parameters(), stalls=stalls)
+        encoder.feed(np.arange(1, 200))
+        runs.append(encoder.finish()[0])
+    assert runs[0] == runs[1]
+
+
+# --- What cannot be given -----------------------------------------------------------------------
+
+
 def test_no_such_port() -> None:
     with pytest.raises(ParameterError, match=r"no port 'out'.*in, znz, bpc"):
         Encoder(Parameters(), stalls={"out": pattern("always")})
@@ -436,11 +522,169 @@ def test_trace_too_long() -> None:
         ((8, 16, 4), "no blocks of 16 words of 8 bits"),
         ((8, 8, 7), "runs of up to 128 zeros"),
         ((8, 8, 0), "runs of up to 1 zeros"),
+        ((8, 8, -1), "a field of -1 bits"),
+        ((8, 8, 10**9), "a field of 1000000000 bits"),
+        ((8.0, 8, 4), "word_bits is 8.0; give a whole number"),
+        ((8, "8", 4), "block_size is '8'"),
+        ((8, 8, True), "burst_bits is True"),
     ],
 )
-def test_hardware_that_cannot_be(numbers: tuple[int, int, int], why: str) -> None:
+def test_hardware_that_cannot_be(numbers: tuple[Any, ...], why: str) -> None:
     with pytest.raises(ParameterError, match=why):
         Parameters(*numbers)
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    found = Parameters(np.uint8(16), np.int64(8), np.int8(4))  # type: ignore[arg-type]
+    assert found == Parameters(16, 8, 4)
+    assert type(found.word_bits) is int
+
+
+@pytest.mark.parametrize("rate", [-1, float("nan"), float("inf"), "1", None, True, 2**-29, 1e-300])
+def test_rate_that_cannot_be(rate: Any) -> None:
+    for model in (Encoder, Decoder):
+        with pytest.raises(ParameterError, match="rate is "):
+            model(Parameters(), rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("stalls", "why"),
+    [
+        ("bpc=always", "stalls is 'bpc=always'"),
+        ([], r"stalls is \[\]; give a dictionary"),
+        ({"bpc": 5}, "what stalls bpc is 5"),
+        ({"bpc": Random}, "what stalls bpc is <class"),
+        ({"bpc": "never"}, "no stall pattern 'never'"),
+        ({"encoder.bpc": "always"}, "no port 'encoder.bpc'"),
+    ],
+)
+def test_stalls_that_cannot_be(stalls: Any, why: str) -> None:
+    for model in (Encoder, Decoder):
+        with pytest.raises(ParameterError, match=why):
+            model(Parameters(), stalls=stalls)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ([1, 256], "256 is no word of 8 bits.*from 0 to 255"),
+        (np.array([1, 256], np.uint32), "256 is no word of 8 bits"),
+        (np.array([-1], np.int8), "-1 is no word of 8 bits"),
+        ([[1, 2], [3, 4]], "words have 2 axes"),
+        ([[1, 2], [3]], "words have 2 axes"),
+        (np.uint32(5), "words have 0 axes"),
+        ([1.0], "words are float64, no integers"),
+        ([True], "words are bool"),
+        (["1"], "words are <U1"),
+        ([2**70], "words are object"),
+    ],
+    ids=str,
+)
+def test_words_that_cannot_be(words: Any, why: str) -> None:
+    """Nothing of what is given is taken, and the session goes on."""
+    good = np.arange(20, dtype=np.uint32)
+    for stalls in ({}, {"bpc": "random:0.5"}):
+        encoder, decoder = (
+            Encoder(Parameters(), stalls=stalls),
+            Decoder(Parameters(), stalls=stalls),
+        )
+        for feed in (encoder.feed, decoder.feed_words):
+            with pytest.raises(ParameterError, match=why):
+                feed(good, words)
+            feed(good)
+        assert encoder.finish()[0].words == decoder.finish()[0].words == 20
+    with pytest.raises(ParameterError, match=why):
+        decoder_module.Transmission.of(words, Parameters())
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.int64, np.uint8, ">u4"])
+def test_words_of_every_kind(kind: Any) -> None:
+    words = np.arange(1, 40)
+    given_ = kind(words.tolist()) if kind in (list, tuple) else words.astype(kind)
+    encoder, decoder = (
+        Encoder(Parameters(), keep_streams=True),
+        Decoder(Parameters(), keep_words=True),
+    )
+    encoder.feed(given_, [])
+    decoder.feed_words([], given_)
+    znz, bpc = Ebpc().encode(words.astype(np.uint32), 8)
+    streams = encoder.finish()[1].streams
+    assert streams["znz"].tolist() == list(znz)
+    assert streams["bpc"].tolist() == list(bpc)
+    assert decoder.finish()[1].streams["out"].tolist() == words.tolist()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "why"),
+    [
+        ((0, [], []), "the number of words is 0"),
+        ((1.5, [0], []), "the number of words is 1.5"),
+        ((1, [256], []), "256 is no word of 8 bits: it is among the ZNZ words"),
+        ((1, [128], [[1]]), "BPC words have 2 axes"),
+        ((8, [], [1, 2]), "a ZNZ stream of 0 words for 8 words; it has 1 to 3"),
+        ((8, [255] * 4, [1, 2]), "a ZNZ stream of 4 words for 8 words"),
+        ((8, [255], [1]), "a BPC stream of 1 words for 8 words; it has 2 to "),
+        ((8, [255], [1] * 20), "a BPC stream of 20 words"),
+        ((8, [255] * 3, []), "a ZNZ stream of 3 words for 8 words that are all zero; it has 1:"),
+    ],
+)
+def test_transmissions_that_cannot_be(numbers: tuple[Any, Any, Any], why: str) -> None:
+    decoder = Decoder(Parameters())
+    with pytest.raises(ParameterError, match=why):
+        decoder.feed(decoder_module.Transmission(*numbers))
+    decoder.feed(decoder_module.Transmission.of([1, 2, 3], Parameters()))
+    assert decoder.finish()[0].words == 3
+
+
+def test_words_are_no_transmissions() -> None:
+    with pytest.raises(ParameterError, match="ndarray is no Transmission"):
+        Decoder(Parameters()).feed(np.arange(3))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("w", "n", "z"), [(8, 8, 4), (16, 8, 1), (32, 32, 6)])
+def test_streams_of_every_size_that_there_is(w: int, n: int, z: int) -> None:
+    """Shortest and longest ones are taken."""
+    parameters = Parameters(w, n, z)
+    noise = np.random.default_rng(1).integers(1, 1 << w, 96)
+    for count in (*range(1, 40), 96):
+        flat, zeros = np.ones(count, int), np.zeros(count, int)
+        thin = np.where(np.arange(count) % 2, noise[:count], 0)
+        for words in (flat, zeros, thin, noise[:count], noise[:count] * (np.arange(count) == 0)):
+            decoder = Decoder(parameters)
+            decoder.feed(decoder_module.Transmission.of(words, parameters))
+
+
+@pytest.mark.parametrize(
+    "cycles", [range(0, 10, 2), range(-1, 5), range(9, 0, -1), slice(0, 9), 5, (0, 9)], ids=str
+)
+def test_trace_that_cannot_be(cycles: Any) -> None:
+    for model in (Encoder, Decoder):
+        with pytest.raises(ParameterError, match=r"trace is .*; give a range of cycles from 0 on"):
+            model(Parameters(), trace=cycles)
+
+
+@pytest.mark.parametrize("stalls", [{}, {"bpc": "random:0.5"}], ids=["timed", "stepped"])
+def test_nothing_behind_the_end(stalls: dict[str, str]) -> None:
+    words = np.arange(1, 20, dtype=np.uint32)
+    given_ = decoder_module.Transmission.of(words, Parameters())
+    encoder, decoder = Encoder(Parameters(), stalls=stalls), Decoder(Parameters(), stalls=stalls)
+    encoder.feed(words)
+    decoder.feed_words(words)
+    with pytest.raises(ParameterError, match="has been fed before"):
+        decoder.run_uncoupled(given_, cycles=9)
+    encoder.finish()
+    decoder.finish()
+    for late in (partial(encoder.feed, words), encoder.finish):
+        with pytest.raises(ParameterError, match="the encoder has finished; make another one"):
+            late()
+    for late in (
+        partial(decoder.feed_words, words),
+        partial(decoder.feed, given_),
+        partial(decoder.run_uncoupled, given_, cycles=9),
+        decoder.finish,
+    ):
+        with pytest.raises(ParameterError, match="the decoder has finished; make another one"):
+            late()
 
 
 # --- Credit -------------------------------------------------------------------------------------
@@ -471,7 +715,7 @@ def test_small_rates_are_exact() -> None:
     assert run.cycles == pytest.approx(30_000 * (run.znz_words + run.bpc_words), abs=40)
 
 
-@pytest.mark.parametrize("rate", [16.0, 1e300, float("inf")])
+@pytest.mark.parametrize("rate", [16, 1e300, np.float32(20)])
 def test_large_rates_stall_nothing(rate: float) -> None:
     words = np.random.default_rng(1).integers(0, 9, 400).astype(np.uint32)
     free, limited = Encoder(Parameters()), Encoder(Parameters(), rate=rate)

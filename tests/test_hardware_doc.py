@@ -18,6 +18,7 @@ from fmcompress import reference
 from fmcompress.hardware import Decoder, Encoder, Parameters
 from fmcompress.hardware.decoder import Transmission
 from fmcompress.hardware.patterns import PATTERNS
+from fmcompress.hardware.ports import PORTS, SEEDS
 from fmcompress.hardware.run import DECODER_REASONS, ENCODER_REASONS
 from fmcompress.hardware.trace import Trace
 from fmcompress.kernels import hardware_encoder
@@ -299,6 +300,14 @@ def test_example_prints_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_every_pattern_is_documented() -> None:
     documented = {row["pattern"].partition(":")[0] for row in table("pattern")}
     assert documented == set(PATTERNS)
+
+
+def test_seeds_are_documented() -> None:
+    text = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
+    for side, ports in PORTS.items():
+        seeds = ", ".join(str(SEEDS[f"{side}.{port}"]) for port in ports)
+        names = ", ".join(f"`{port}`" for port in ports)
+        assert f"{seeds} for the {side}'s {names}" in text
 
 
 def test_reasons_and_units_are_documented() -> None:

@@ -215,11 +215,33 @@ def test_what_does_not_count_is_named(dump: Path) -> None:
         ({"sample": 0}, "sample is 0"),
         ({"sample": 1.5}, "a share of up to 1"),
         ({"units": 0}, "units is 0"),
-        ({"units": 10**6}, "give 1 to 4096"),
+        ({"units": 10**6}, "from 1 to 4096"),
         ({"units": 2, "sample": 0.5}, "sample or units, not both"),
         ({"stalls": {"axi": "always"}}, "no port 'axi'"),
         ({"stalls": {"encoder.out": "always"}}, "no port 'encoder.out'"),
         ({"stalls": {"in": "never"}}, "no stall pattern 'never'"),
+        ({"stalls": {"in": 5}}, "what stalls in is 5"),
+        ({"stalls": [("in", "always")]}, "give a dictionary"),
+        ({"stalls": {"encoder.out": "always"}}, "in, znz, bpc of the encoder; or number, znz, bpc"),
+        ({"stalls": {5: "always"}}, "no port 5"),
+        ({"sides": ["encoder", "encoder"]}, "once each"),
+        ({"sides": 5}, "sides is 5"),
+        ({"sides": [5]}, r"sides is \[5\]"),
+        ({"clock_mhz": "600"}, "clock_mhz is '600'; give a number above 0"),
+        ({"clock_mhz": True}, "clock_mhz is True"),
+        ({"clock_mhz": 10**400}, "clock_mhz is 1000"),
+        ({"dram_mb_per_s": float("inf")}, "dram_mb_per_s is inf"),
+        ({"sample": float("nan")}, "sample is nan"),
+        ({"sample": None}, "sample is None"),
+        ({"units": 1.5}, "units is 1.5; give a whole number from 1 to 4096"),
+        ({"units": True}, "units is True"),
+        ({"channel_axis": 1.5}, "channel_axis is 1.5"),
+        ({"seed": "x"}, "seed is 'x'"),
+        ({"wait_idle": "no"}, "wait_idle is 'no'; give True or False"),
+        ({"trace": 5}, "trace is 5; give a range of cycles"),
+        ({"trace": range(0, 10, 2)}, "give a range of cycles"),
+        ({"trace": range(-1, 10)}, "give a range of cycles from 0 on"),
+        ({"trace": range(1 << 21)}, "a trace of 2,097,152 cycles"),
     ],
 )
 def test_settings_that_cannot_be(arguments: dict[str, Any], why: str) -> None:
@@ -229,8 +251,32 @@ def test_settings_that_cannot_be(arguments: dict[str, Any], why: str) -> None:
 
 def test_stalls_of_one_side() -> None:
     settings = Settings(stalls={"znz": "random:0.5", "decoder.znz": "periodic:1/2"})
-    assert settings.stalls_of("encoder") == {"znz": pattern("random:0.5")}
+    assert settings.stalls_of("encoder") == {"znz": pattern("random:0.5:2")}
     assert settings.stalls_of("decoder") == {"znz": pattern("periodic:1/2")}
+
+
+def test_settings_of_numpy() -> None:
+    settings = Settings(
+        units=np.int8(3),  # type: ignore[arg-type]
+        clock_mhz=np.float32(0.5),  # type: ignore[arg-type]
+        seed=np.uint8(7),  # type: ignore[arg-type]
+        wait_idle=np.bool_(True),  # type: ignore[arg-type]
+    )
+    found = (settings.units, settings.clock_mhz, settings.seed, settings.wait_idle)
+    assert found == (3, 0.5, 7, True)
+    assert list(map(type, found)) == [int, float, int, bool]
+
+
+def test_memory_that_gives_nearly_nothing(dump: Path) -> None:
+    """It is not one without limit, nor one to wait for for years."""
+    for settings in (
+        Settings(dram_mb_per_s=1e-7),
+        Settings(dram_mb_per_s=1e-300, clock_mhz=1e300),
+    ):
+        with pytest.raises(ParameterError, match=r"dram_mb_per_s is .* words a cycle; give more"):
+            fmcompress.simulate(dump, settings=settings)
+    huge = fmcompress.simulate(dump, settings=Settings(dram_mb_per_s=1e300, clock_mhz=1e-300))
+    assert huge.layers == fmcompress.simulate(dump).layers
 
 
 # --- What cannot be simulated -------------------------------------------------------------------

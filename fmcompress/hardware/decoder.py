@@ -9,6 +9,7 @@ import numpy as np
 
 from fmcompress.codecs.ebpc import MAX_BURSTS, Ebpc
 from fmcompress.errors import ParameterError
+from fmcompress.hardware.checks import check_streams, checked_words
 from fmcompress.hardware.encoder import Encoder
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import Pattern
@@ -16,14 +17,14 @@ from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Tally, Unit
 from fmcompress.hardware.session import Session, padded
 from fmcompress.hardware.timing import DecoderTiming, measure
 from fmcompress.kernel_loading import kernels
+from fmcompress.numbers import whole
 from fmcompress.stream_words import words_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 module = kernels("hardware_decoder")
 
-PORTS = ("number", "bpc", "znz", "out")
 # Transmissions are numbered from 0; none has this number.
 _NONE = 1 << 62
 
@@ -44,9 +45,16 @@ class Transmission(NamedTuple):
     bpc: NDArray[np.uint32]
 
     @classmethod
-    def of(cls, words: NDArray[np.uint32], parameters: Parameters) -> Transmission:
-        """Encode words, as the hardware does."""
+    def of(cls, given: ArrayLike, parameters: Parameters) -> Transmission:
+        """Encode words, as the hardware does.
+
+        Raises
+        ------
+        ParameterError
+            If it is given anything but words.
+        """
         bits = parameters.word_bits
+        words = checked_words(given, bits)
         if parameters.max_burst not in MAX_BURSTS:  # the hardware's may be longer than the codec's
             encoder = Encoder(parameters, keep_streams=True)
             encoder.feed(words)
@@ -54,6 +62,20 @@ class Transmission(NamedTuple):
             return cls(words.size, streams["znz"], streams["bpc"])
         coded = Ebpc(parameters.block_size, parameters.max_burst).encode(words, bits)
         return cls(words.size, *(words_of(stream, bits) for stream in coded))
+
+    def checked(self, parameters: Parameters) -> Transmission:
+        """Return the same as the kernels take it.
+
+        Raises
+        ------
+        ParameterError
+            If these are no words of such streams, of whatever size.
+        """
+        bits = parameters.word_bits
+        count = whole("the number of words", self.words, 1)
+        znz = checked_words(self.znz, bits, "ZNZ words")
+        bpc = checked_words(self.bpc, bits, "BPC words")
+        return Transmission(count, znz, bpc)
 
 
 class Decoder(Session):
@@ -63,27 +85,30 @@ class Decoder(Session):
     ----------
     parameters : Parameters
     stalls : mapping, optional
-        Stall patterns of the ports ``number``, ``znz``, ``bpc`` and ``out``.
+        Stall patterns, or their texts, of the ports ``number``, ``znz``, ``bpc`` and ``out``.
     rate : float
-        Words of both streams together that may come in a cycle; 0 for no limit.
+        Words of both streams together that may come in a cycle; 0 for no limit, else from 2^-28
+        on.
     rtl_quirks : bool
         Whether to do what the RTL does where it is wrong.
     keep_words : bool
         Whether the words are wanted.
     trace : range, optional
-        Cycles of which a trace is wanted.
+        Cycles of which a trace is wanted, 2^20 at most.
 
     Raises
     ------
     ParameterError
-        If there is no such port, or the trace is too long.
+        If there is no such port or pattern, the rate cannot be, or the trace.
+    DamagedError, OSError
+        If the file that a pattern names cannot be read, or holds anything else.
     """
 
     def __init__(
         self,
         parameters: Parameters,
         *,
-        stalls: Mapping[str, Pattern] | None = None,
+        stalls: Mapping[str, Pattern | str] | None = None,
         rate: float = 0,
         rtl_quirks: bool = False,
         keep_words: bool = False,
@@ -92,7 +117,6 @@ class Decoder(Session):
         super().__init__(
             "decoder",
             parameters,
-            ports=PORTS,
             stalls=stalls,
             rate=rate,
             switch=True,
@@ -119,12 +143,30 @@ class Decoder(Session):
 
         Raises
         ------
+        ParameterError
+            If it has finished, or is given anything but streams of a size that there is.
         DeadlockError
             If a port never goes.
         """
+        self._check_open()
+        given = self._checked(transmissions)
+        for words, znz, bpc in given:
+            check_streams(words, znz.size, bpc.size, self._parameters)
         if self._timing is not None and self._timing.state.cycle:
             raise ParameterError("streams behind words", hint="feed one kind")
         self._timing = None
+        self._feed(given)
+
+    def _checked(self, transmissions: Sequence[Transmission]) -> list[Transmission]:
+        for each in transmissions:
+            if not isinstance(each, Transmission):
+                raise ParameterError(
+                    f"{type(each).__name__} is no Transmission",
+                    hint="give number of words and both streams, or feed_words words",
+                )
+        return [each.checked(self._parameters) for each in transmissions]
+
+    def _feed(self, transmissions: Sequence[Transmission]) -> None:
         self._next += transmissions
         if len(self._next) > 1:
             self._offer(self._next[:-1], self._next[-1].words)
@@ -136,22 +178,30 @@ class Decoder(Session):
         """Cycles up to the last number of words that was accepted."""
         return int(self._units.bench.cycle) if self._timing is None else self._mark
 
-    def feed_words(self, *transmissions: NDArray[np.uint32]) -> None:
+    def feed_words(self, *transmissions: ArrayLike) -> None:
         """Offer the streams of these words, as `feed` does.
 
         Where no port ever stalls, they are not even made: time follows from the words.
 
         Parameters
         ----------
-        transmissions : ndarray of uint32, shape (count,)
+        transmissions : array_like of integers, shape (count,)
             Words as bit patterns. One without words is left out: the hardware cannot have it.
+
+        Raises
+        ------
+        ParameterError
+            If it has finished, or is given anything but words.
+        DeadlockError
+            If a port never goes.
         """
+        self._check_open()
         p = self._parameters
-        for words in transmissions:
+        for words in [checked_words(each, p.word_bits) for each in transmissions]:
             if not words.size:
                 continue
             if self._timing is None:
-                self.feed(Transmission.of(words, p))
+                self._feed([Transmission.of(words, p)])
             else:
                 ends = np.array([words.size], np.int64)
                 before = int(self._timing.state.cycle)
@@ -159,13 +209,17 @@ class Decoder(Session):
                 self._timing.feed(measure(words, ends, p))
 
     def finish(self) -> tuple[Run, Output]:
-        """Step until all is out.
+        """Step until all is out; then it takes no more.
 
         Raises
         ------
+        ParameterError
+            If it has finished before.
         DeadlockError
             If a port never goes.
         """
+        self._check_open()
+        self._is_over = True
         if self._timing is not None:
             return self._timed_run(self._timing), Output()
         if self._next:
@@ -176,11 +230,21 @@ class Decoder(Session):
     def run_uncoupled(self, *transmissions: Transmission, cycles: int) -> tuple[Run, Output]:
         """Offer everything from the first cycle on, for so many cycles at most.
 
-        Only then does the RTL show what it does wrong with words that come too early.
+        Only then does the RTL show what it does wrong with words that come too early. Streams may
+        be of any size.
+
+        Raises
+        ------
+        ParameterError
+            If it has been fed or has finished, or is given anything but transmissions.
         """
+        self._check_open()
+        given, last = self._checked(transmissions), whole("cycles", cycles, 1)
+        if self._next or (self._timing is not None and self._timing.state.cycle):
+            raise ParameterError("the decoder has been fed before", hint="make another one")
         self._timing = None
         self._setup = self._setup._replace(coupled=np.int64(0))
-        self._offer(transmissions, None, cycles)
+        self._offer(given, None, last)
         return self.finish()
 
     def _offer(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmcompress.hardware.checks import checked_words
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import Pattern
 from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Tally, Unit
@@ -15,14 +16,13 @@ from fmcompress.hardware.timing import EncoderTiming, measure
 from fmcompress.kernel_loading import kernel, kernels
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 module = kernels("hardware_encoder")
 done_module = kernels("hardware_done")
 
 # Where the test bench is before the first of the transmissions that it is given.
 _START = {"at": 0, "transmission": 0}
-PORTS = ("in", "znz", "bpc")
 
 
 class Encoder(Session):
@@ -32,9 +32,10 @@ class Encoder(Session):
     ----------
     parameters : Parameters
     stalls : mapping, optional
-        Stall patterns of the ports ``in``, ``znz`` and ``bpc``.
+        Stall patterns, or their texts, of the ports ``in``, ``znz`` and ``bpc``.
     rate : float
-        Words of both streams together that may leave in a cycle; 0 for no limit.
+        Words of both streams together that may leave in a cycle; 0 for no limit, else from 2^-28
+        on.
     wait_idle : bool
         Whether the producer offers the next transmission only behind idle_o.
     rtl_quirks : bool
@@ -42,19 +43,21 @@ class Encoder(Session):
     keep_streams : bool
         Whether the streams are wanted.
     trace : range, optional
-        Cycles of which a trace is wanted.
+        Cycles of which a trace is wanted, 2^20 at most.
 
     Raises
     ------
     ParameterError
-        If there is no such port, or the trace is too long.
+        If there is no such port or pattern, the rate cannot be, or the trace.
+    DamagedError, OSError
+        If the file that a pattern names cannot be read, or holds anything else.
     """
 
     def __init__(
         self,
         parameters: Parameters,
         *,
-        stalls: Mapping[str, Pattern] | None = None,
+        stalls: Mapping[str, Pattern | str] | None = None,
         rate: float = 0,
         wait_idle: bool = False,
         rtl_quirks: bool = False,
@@ -65,7 +68,6 @@ class Encoder(Session):
         super().__init__(
             "encoder",
             parameters,
-            ports=PORTS,
             stalls=stalls,
             rate=rate,
             switch=wait_idle,
@@ -83,23 +85,27 @@ class Encoder(Session):
         self._words = self._last_in = 0
         self._timing = EncoderTiming(self._setup) if self._is_timed else None
 
-    def feed(self, *transmissions: NDArray[np.uint32]) -> None:
+    def feed(self, *transmissions: ArrayLike) -> None:
         """Offer transmissions, and step until all their words are accepted.
 
         Parameters
         ----------
-        transmissions : ndarray of uint32, shape (count,)
+        transmissions : array_like of integers, shape (count,)
             Words as bit patterns. One without words is left out: the hardware cannot have it.
 
         Raises
         ------
+        ParameterError
+            If it has finished, or is given anything but words.
         DeadlockError
             If a port never goes.
         """
-        given = [words for words in transmissions if words.size]
+        self._check_open()
+        bits = self._parameters.word_bits
+        given = [words for each in transmissions if (words := checked_words(each, bits)).size]
         if not given:
             return
-        words = np.concatenate(given, dtype=np.uint32, casting="same_kind")
+        words = np.concatenate(given)
         ends = np.cumsum([part.size for part in given], dtype=np.int64)
         if self._timing is not None:
             self._timing.feed(measure(words, ends, self._parameters))
@@ -115,13 +121,17 @@ class Encoder(Session):
         return int(bench.cycle if self._timing is None else self._timing.state.in_end)
 
     def finish(self) -> tuple[Run, Output]:
-        """Step until all is out.
+        """Step until all is out; then it takes no more.
 
         Raises
         ------
+        ParameterError
+            If it has finished before.
         DeadlockError
             If a port never goes.
         """
+        self._check_open()
+        self._is_over = True
         if self._timing is not None:
             return self._timed_run(self._timing), Output()
         nothing = np.zeros(1, np.uint32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fmcompress.errors import ParameterError
+from fmcompress.numbers import whole
 
 WORD_BITS = BLOCK_SIZES = (8, 16, 32)
 
@@ -34,6 +35,8 @@ class Parameters:
     burst_bits: int = 4
 
     def __post_init__(self) -> None:
+        for name in ("word_bits", "block_size", "burst_bits"):
+            object.__setattr__(self, name, whole(name, getattr(self, name)))
         if self.word_bits not in WORD_BITS:
             raise ParameterError(
                 f"the hardware has no words of {self.word_bits} bits",
@@ -50,9 +53,10 @@ class Parameters:
                 hint="a block has at most as many words as a word has bits",
             )
         if self.burst_bits < 1 or self.burst_bits + 2 > self.word_bits:
+            z = self.burst_bits
+            runs = f"runs of up to {2**z} zeros" if 0 <= z <= 64 else f"a field of {z} bits"
             raise ParameterError(
-                f"the hardware has no runs of up to {2**self.burst_bits} zeros with words of "
-                f"{self.word_bits} bits",
+                f"the hardware has no {runs} with words of {self.word_bits} bits",
                 hint="the field of a run and two bits more fit into a word",
             )
 

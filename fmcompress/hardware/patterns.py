@@ -1,18 +1,19 @@
 """Stall patterns: in which cycles a port may take or offer a word (docs/HARDWARE.md, "Gates").
 
-To add one, write a class with `parse` and `gates`, and a line in `PATTERNS`.
+To add one, write a class with the methods of `Pattern`, and a line in `PATTERNS`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from fmcompress.errors import DamagedError, ParameterError
+from fmcompress.hardware.listed import Listed
+from fmcompress.numbers import whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,12 +21,23 @@ if TYPE_CHECKING:
 _MASK = 0xFFFFFFFF
 _MULTIPLIER, _INCREMENT = 1664525, 1013904223
 _STEPS = 1 << 14  # of the generator that are done at once
-MOST_FILE_CYCLES = 1 << 28
-_MOST_LINE_BYTES = 1 << 20
+# Of 256 times open once: the longest wait among all states of the generator, counted.
+_LONGEST_RANDOM = 4135
+MOST_CLOSED_CYCLES = 1 << 28
+_MOST_PERIOD = (1 << 40) - 1
 
 
+@runtime_checkable
 class Pattern(Protocol):
-    """When a port's gate is open."""
+    """When a port's gate is open; its `str` is a text of which `pattern` makes the same again."""
+
+    @property
+    def longest_closed(self) -> int | None:
+        """Cycles one behind the other in which it may be closed at most, None for ever.
+
+        None where it opens for the last time, or never.
+        """
+        ...
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -53,6 +65,14 @@ class Always:
             raise ValueError("nothing")
         return cls()
 
+    def __str__(self) -> str:
+        return "always"
+
+    @property
+    def longest_closed(self) -> int:
+        """None at all."""
+        return 0
+
     def gates(self, first: int, count: int) -> NDArray[np.uint8]:
         """Return ones."""
         return np.ones(count, np.uint8)
@@ -66,26 +86,48 @@ class Random:
     ----------
     threshold : int
         0 to 256: how often of 256 times it is open.
-    seed : int
-        First state of the generator, 32 bits.
+    seed : int, optional
+        First state of the generator, 32 bits. By default each port has its own
+        (docs/HARDWARE.md, "Gates"); without a port, it is 1.
     """
 
     threshold: int
-    seed: int = 1
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "threshold", whole("threshold", self.threshold, 0, 256))
+        if self.seed is not None:
+            object.__setattr__(self, "seed", whole("seed", self.seed, 0, _MASK))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``SHARE[:SEED]``, the share of open cycles from 0 to 1, or as ``128/256``."""
+        """Read ``SHARE[:SEED]``, the share of open cycles from 0 to 1, or as ``128/256``.
+
+        It is rounded to 256ths, but never to 0 or 1.
+        """
         share, _, seed = text.partition(":")
         above, slash, below = share.partition("/")
         try:
             value = float(above) / (float(below) if slash else 1)
-            number = int(seed, 0) if seed else 1
+            number = int(seed, 0) if seed else None
         except (ValueError, ZeroDivisionError):
             raise ValueError("SHARE[:SEED], as 0.5:7 or 128/256:7") from None
-        if not 0 <= value <= 1 or not 0 <= number <= _MASK:
+        if not 0 <= value <= 1 or not 0 <= (number or 0) <= _MASK:
             raise ValueError("a share from 0 to 1 and a seed of 32 bits")
-        return cls(round(256 * value), number)
+        threshold = round(256 * value)
+        if threshold in (0, 256) and threshold != 256 * value:
+            raise ValueError("a share in 256ths: 0, 1/256 (0.0039), 2/256 to 255/256 (0.9961), 1")
+        return cls(threshold, number)
+
+    def __str__(self) -> str:
+        return f"random:{self.threshold}/256" + ("" if self.seed is None else f":{self.seed}")
+
+    @property
+    def longest_closed(self) -> int | None:
+        """What the smallest share has, for all that ever open."""
+        if self.threshold in (0, 256):
+            return 0 if self.threshold else None
+        return _LONGEST_RANDOM
 
     def gates(self, first: int, count: int) -> NDArray[np.uint8]:
         """Step the generator once a cycle: the state's highest 8 bits are below the threshold."""
@@ -94,9 +136,10 @@ class Random:
         opened = np.empty(count, np.uint8)
         limit = np.uint32(self.threshold << 24)
         multipliers, increments = _steps()
+        seed = 1 if self.seed is None else self.seed
         for at in range(0, count, _STEPS):
             multiplier, increment = _jump(first + at)
-            state = np.uint32((self.seed * multiplier + increment) & _MASK)
+            state = np.uint32((seed * multiplier + increment) & _MASK)
             part = opened[at : at + _STEPS]
             states = multipliers[: part.size] * state
             states += increments[: part.size]
@@ -144,6 +187,12 @@ class Periodic:
     period: int
     offset: int = 0
 
+    def __post_init__(self) -> None:
+        _check_part(self, "opened", "period")
+        object.__setattr__(self, "offset", whole("offset", self.offset, 0))
+        _check_closed(self.offset)
+        _check_closed(self.longest_closed)
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``OPEN/PERIOD[:OFFSET]``."""
@@ -152,6 +201,14 @@ class Periodic:
         if offset and not offset.isdecimal():
             raise ValueError("OPEN/PERIOD[:OFFSET] in cycles, as 1/4 or 1/4:2")
         return cls(opened, period, int(offset or 0))
+
+    def __str__(self) -> str:
+        return f"periodic:{self.opened}/{self.period}" + (f":{self.offset}" if self.offset else "")
+
+    @property
+    def longest_closed(self) -> int | None:
+        """The rest of a period, or what comes before the first."""
+        return max(self.offset, self.period - self.opened) if self.opened else None
 
     def gates(self, first: int, count: int) -> NDArray[np.uint8]:
         """Tell where each cycle lies in its period."""
@@ -176,6 +233,11 @@ class Dram:
     refresh: int
     interval: int
 
+    def __post_init__(self) -> None:
+        _check_part(self, "burst", "period")
+        _check_part(self, "refresh", "interval")
+        _check_closed(self.longest_closed)
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``BURST/PERIOD:REFRESH/INTERVAL``."""
@@ -183,66 +245,49 @@ class Dram:
         bursts, _, refreshes = text.partition(":")
         return cls(*_ratio(bursts, wanted), *_ratio(refreshes, wanted))
 
+    def __str__(self) -> str:
+        return f"dram:{self.burst}/{self.period}:{self.refresh}/{self.interval}"
+
+    @property
+    def longest_closed(self) -> int | None:
+        """A refresh, with what is left behind the last burst before it; or between bursts."""
+        free = self.interval - self.refresh
+        if not (self.burst and free):
+            return None
+        left = free % self.period or min(free, self.period)
+        between = self.period - self.burst if free > self.period else 0
+        return max(between, self.refresh + max(0, left - self.burst))
+
     def gates(self, first: int, count: int) -> NDArray[np.uint8]:
         """Count bursts from the end of each refresh."""
         at = np.arange(first, first + count) % self.interval - self.refresh
         return ((at >= 0) & (at % self.period < self.burst)).astype(np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A gate that is open as a list says, which is repeated.
+def _check_part(given: Periodic | Dram, part: str, period: str) -> None:
+    """Check two fields, cycles of which the first are some of the second."""
+    cycles = whole(period, getattr(given, period), 1, _MOST_PERIOD)
+    object.__setattr__(given, period, cycles)
+    object.__setattr__(given, part, whole(part, getattr(given, part), 0, cycles))
 
-    Parameters
-    ----------
-    listed : bytes
-        0 or 1 for each cycle.
-    """
 
-    listed: bytes
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a file of 0 and 1; white space, and what stands behind ``#``, does not count."""
-        if not text:
-            raise ValueError("the name of a file")
-        found = bytearray()
-        number = 1
-        with Path(text).open("rb") as file:
-            while line := file.readline(_MOST_LINE_BYTES):
-                digits = b"".join(line.partition(b"#")[0].split())
-                if digits.strip(b"01"):
-                    raise DamagedError(
-                        f"line {number} has other characters than 0 and 1",
-                        file=text,
-                        hint="give 1 for each cycle in which the port may go, else 0",
-                    )
-                found += digits.translate(bytes.maketrans(b"01", b"\0\1"))
-                if len(found) > MOST_FILE_CYCLES:
-                    raise DamagedError(
-                        f"line {number}: more than {MOST_FILE_CYCLES:,} cycles",
-                        file=text,
-                        hint="give a shorter list: it is repeated",
-                    )
-                number += line.endswith(b"\n")
-        if not found:
-            raise DamagedError("has no cycle", file=text, hint="give 0 or 1 for each cycle")
-        return cls(bytes(found))
-
-    def gates(self, first: int, count: int) -> NDArray[np.uint8]:
-        """Repeat the list."""
-        listed = np.frombuffer(self.listed, np.uint8)
-        return listed.take(np.arange(first, first + count), mode="wrap")
+def _check_closed(cycles: int | None) -> None:
+    """Refuse to wait nearly for ever."""
+    if cycles is not None and cycles > MOST_CLOSED_CYCLES:
+        raise ParameterError(
+            f"it may be closed for {cycles:,} cycles",
+            hint=f"give one that opens after at most {MOST_CLOSED_CYCLES:,} cycles",
+        )
 
 
 def _ratio(text: str, wanted: str) -> tuple[int, int]:
     """Read two numbers, the first at most as large as the second."""
-    part, _, whole = text.partition("/")
-    if not (part.isdecimal() and whole.isdecimal()) or not 0 < int(whole) < 1 << 40:
+    part, _, period = text.partition("/")
+    if not (part.isdecimal() and period.isdecimal()) or not 0 < int(period) <= _MOST_PERIOD:
         raise ValueError(wanted)
-    if int(part) > int(whole):
+    if int(part) > int(period):
         raise ValueError(f"{wanted}: the first number is at most the second")
-    return int(part), int(whole)
+    return int(part), int(period)
 
 
 ALWAYS = Always()
@@ -277,7 +322,9 @@ def pattern(text: str) -> Pattern:
         )
     try:
         return PATTERNS[name].parse(rest)
+    except DamagedError:
+        raise
+    except ParameterError as error:
+        raise ParameterError(f"stall pattern {text!r}: {error.cause}", hint=error.hint) from None
     except ValueError as error:
-        if isinstance(error, DamagedError):
-            raise
         raise ParameterError(f"stall pattern {text!r}", hint=f"{name} needs {error}") from None

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmcompress.errors import FmcError, ParameterError
-from fmcompress.hardware.patterns import ALWAYS, Pattern
+from fmcompress.hardware.checks import checked_trace
+from fmcompress.hardware.patterns import ALWAYS, MOST_CLOSED_CYCLES, Pattern
+from fmcompress.hardware.ports import port_patterns
 from fmcompress.hardware.run import Output
 from fmcompress.hardware.trace import Trace
 from fmcompress.kernel_loading import kernel, kernels
+from fmcompress.numbers import real
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +24,10 @@ if TYPE_CHECKING:
 # Cycles stepped at a time; with a trace.
 GATE_CYCLES = 1 << 16
 TRACE_CYCLES = 1 << 12
-# Without any handshake in so many cycles, none will come.
+# Without any handshake in so many cycles, and those for which ports may be closed, none will come.
 DEADLOCK_CYCLES = 1 << 21
-MOST_TRACE_CYCLES = 1 << 20
+# Words a cycle of the slowest memory: no wait is longer than that for a gate.
+SLOWEST_RATE = 1 / MOST_CLOSED_CYCLES
 
 
 class DeadlockError(FmcError):
@@ -55,9 +59,21 @@ class Gates:
 
 
 class Watch:
-    """Tells when nothing has happened for too long."""
+    """Tells when nothing has happened for too long.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    patterns : sequence of Pattern
+        Of all ports.
+    credit : int
+        What `credit_of` a memory gives.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern], credit: int) -> None:
+        # Until one of the ports that are waited for opens, and the memory has a word for both.
+        closed = max(pattern.longest_closed or 0 for pattern in patterns)
+        unit: int = kernels("hardware_encoder").CREDIT_UNIT
+        self._most = DEADLOCK_CYCLES + closed + (2 * unit // credit if credit else 0)
         self._seen = -1
         self._since = 0
 
@@ -67,37 +83,15 @@ class Watch:
         Raises
         ------
         DeadlockError
-            If it has not changed for `DEADLOCK_CYCLES`.
+            If it has not changed for longer than gates and memory account for.
         """
         if handshakes != self._seen:
             self._seen, self._since = handshakes, cycle
-        elif cycle - self._since >= DEADLOCK_CYCLES:
+        elif cycle - self._since >= self._most:
             raise DeadlockError(
                 f"no handshake for {cycle - self._since:,} cycles: {waits()}",
                 hint="give a stall pattern, or a memory, that lets this port go",
             )
-
-
-def port_patterns(ports: Sequence[str], stalls: Mapping[str, Pattern]) -> tuple[Pattern, ...]:
-    """Return the patterns of ports in their order; those not named are always open.
-
-    Parameters
-    ----------
-    ports : sequence of str
-    stalls : mapping
-        Patterns by port.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such port.
-    """
-    for name in stalls:
-        if name not in ports:
-            raise ParameterError(
-                f"there is no port {name!r}", hint=f"choose from {', '.join(ports)}"
-            )
-    return tuple(stalls.get(name, ALWAYS) for name in ports)
 
 
 def credit_of(rate: float) -> int:
@@ -107,11 +101,22 @@ def credit_of(rate: float) -> int:
     ----------
     rate : float
         Words that it moves in a cycle. More than the credit may ever be count as that.
+
+    Raises
+    ------
+    ParameterError
+        If it is no number from 0 on, or not 0 and below `SLOWEST_RATE`.
     """
+    rate = real("rate", rate, zero=True)
+    if 0 < rate < SLOWEST_RATE:
+        raise ParameterError(
+            f"rate is {rate!r}",
+            hint=f"give 0 for no limit, or at least a word in {MOST_CLOSED_CYCLES:,} cycles",
+        )
     module = kernels("hardware_encoder")
     unit: int = module.CREDIT_UNIT
     most: int = module.MOST_CREDIT
-    return max(round(min(rate, most // unit) * unit), int(rate > 0))
+    return round(min(rate, most // unit) * unit)
 
 
 def zeros(kind: Any) -> Any:
@@ -138,17 +143,12 @@ class Window:
     Raises
     ------
     ParameterError
-        If these are too many.
+        If these are too many, or not one stretch.
     """
 
     def __init__(self, side: str, columns: tuple[str, ...], cycles: range | None) -> None:
-        # Not its `len`, which is none beyond 2^63.
-        count = cycles.stop - cycles.start if cycles is not None else 0
-        if count > MOST_TRACE_CYCLES:
-            raise ParameterError(
-                f"a trace of {count:,} cycles", hint=f"give at most {MOST_TRACE_CYCLES:,}"
-            )
-        self._side = side
+        cycles = checked_trace(cycles)
+        self.side = side
         self._columns = columns
         self.cycles = range(0) if cycles is None else cycles
         self._wanted = cycles is not None
@@ -183,7 +183,7 @@ class Window:
         columns = (*self._columns, *more)
         empty = np.zeros((0, len(columns)), np.int64)
         return Trace(
-            side=self._side,
+            side=self.side,
             first_cycle=self.cycles.start,
             word_bits=parameters.word_bits,
             block_size=parameters.block_size,
@@ -201,10 +201,8 @@ class Session:
     side : str
         ``"encoder"`` or ``"decoder"``, whose kernel is ``encode`` or ``decode``.
     parameters : Parameters
-    ports : sequence of str
-        In the kernel's order.
     stalls : mapping or None
-        Patterns by port.
+        Patterns, or their texts, by port.
     rate : float
         Words of both streams together that a memory moves in a cycle; 0 for no limit.
     switch : bool
@@ -225,8 +223,7 @@ class Session:
         side: str,
         parameters: Parameters,
         *,
-        ports: Sequence[str],
-        stalls: Mapping[str, Pattern] | None,
+        stalls: Mapping[str, Pattern | str] | None,
         rate: float,
         switch: bool,
         rtl_quirks: bool,
@@ -236,14 +233,15 @@ class Session:
         trace: range | None,
     ) -> None:
         p, module = parameters, kernels(f"hardware_{side}")
-        patterns = port_patterns(ports, stalls or {})
+        patterns = port_patterns(side, stalls if stalls is not None else {})
+        credit = credit_of(rate)
         self._parameters = p
         self._kernel = (f"hardware_{side}", side.removesuffix("r"))
         self._gates = Gates(patterns)
-        self._watch = Watch()
+        self._watch = Watch(patterns, credit)
         self._window = Window(side, module.COLUMNS, trace)
         self._rows = self._window.room() if trace is not None else None
-        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit_of(rate), switch, rtl_quirks)
+        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, switch, rtl_quirks)
         self._setup = module.Setup(*map(np.int64, setup))
         self._units = module.Units(*map(zeros, module.REGISTERS))
         self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
@@ -253,8 +251,16 @@ class Session:
         self._keep = keep
         self._kept: dict[str, list[NDArray[np.uint32]]] = {port: [] for port in outputs}
         # Nothing is looked at but totals, and no port ever stalls: it need not be stepped.
-        stalled = rate > 0 or any(each != ALWAYS for each in patterns)
+        stalled = credit > 0 or any(each != ALWAYS for each in patterns)
         self._is_timed = not (stalled or keep or trace is not None)
+        self._is_over = False
+
+    def _check_open(self) -> None:
+        """Refuse to go on behind `finish`."""
+        if self._is_over:
+            raise ParameterError(
+                f"the {self._window.side} has finished", hint="make another one for more words"
+            )
 
     def _step(
         self,

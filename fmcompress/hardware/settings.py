@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fmcompress.errors import ParameterError
-from fmcompress.hardware.decoder import PORTS as DECODER_PORTS
-from fmcompress.hardware.encoder import PORTS as ENCODER_PORTS
-from fmcompress.hardware.patterns import Pattern, pattern
+from fmcompress.hardware.checks import checked_trace
+from fmcompress.hardware.patterns import Pattern
+from fmcompress.hardware.ports import PORTS, SEEDS, read_stalls, seeded
+from fmcompress.hardware.session import SLOWEST_RATE
+from fmcompress.numbers import real, switch, whole
 
-SIDES = ("encoder", "decoder")
+SIDES = tuple(PORTS)
 MOST_UNITS = 4096
-PORTS: dict[str, Sequence[str]] = {"encoder": ENCODER_PORTS, "decoder": DECODER_PORTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +68,17 @@ class Settings:
     trace_only: bool = False
 
     def __post_init__(self) -> None:
-        sides = (self.sides,) if isinstance(self.sides, str) else tuple(self.sides)
-        object.__setattr__(self, "sides", sides)
-        if not sides or not set(sides) <= set(SIDES):
-            raise ParameterError(f"sides is {sides!r}", hint=f"give {' or '.join(SIDES)}, or both")
-        for name, low in (("clock_mhz", 0), ("sample", 0), ("dram_mb_per_s", 0)):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > low):
-                raise ParameterError(f"{name} is {value!r}", hint=f"give more than {low}")
+        self._check_sides()
+        for name in ("clock_mhz", "sample", "dram_mb_per_s"):
+            if name != "dram_mb_per_s" or self.dram_mb_per_s is not None:
+                self._set(name, real(name, getattr(self, name)))
+        self._set("units", whole("units", self.units, 1, MOST_UNITS))
+        self._set("seed", whole("seed", self.seed))
+        if self.channel_axis is not None:
+            self._set("channel_axis", whole("channel_axis", self.channel_axis))
+        for name in ("rtl_quirks", "wait_idle", "trace_only"):
+            self._set(name, switch(name, getattr(self, name)))
+        checked_trace(self.trace)
         if self.sample > 1:
             raise ParameterError(f"sample is {self.sample!r}", hint="give a share of up to 1")
         if self.sample < 1 and self.units > 1:
@@ -84,28 +88,34 @@ class Settings:
             )
         if self.trace_only and self.trace is None:
             raise ParameterError("trace_only is set, but there is no trace", hint="give its cycles")
-        if not 1 <= self.units <= MOST_UNITS:
-            raise ParameterError(f"units is {self.units!r}", hint=f"give 1 to {MOST_UNITS}")
-        stalls = {
-            port: pattern(given) if isinstance(given, str) else given
-            for port, given in self.stalls.items()
-        }
-        object.__setattr__(self, "stalls", stalls)
-        known = {f"{side}.{port}" for side, ports in PORTS.items() for port in ports}
-        for port in stalls:
-            if port not in known and not any(port in ports for ports in PORTS.values()):
+        self._set("stalls", read_stalls(self.stalls))
+        for port in self.stalls:
+            if port not in SEEDS and not any(port in ports for ports in PORTS.values()):
                 raise ParameterError(
                     f"there is no port {port!r}",
-                    hint="choose from in, znz, bpc of the encoder, number, znz, bpc, out of the "
+                    hint="choose from in, znz, bpc of the encoder; or number, znz, bpc, out of the "
                     "decoder",
                 )
 
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_sides(self) -> None:
+        given = (self.sides,) if isinstance(self.sides, str) else self.sides
+        listed = isinstance(given, Sequence) and all(isinstance(side, str) for side in given)
+        sides = tuple(given) if listed else ()
+        if not sides or not set(sides) <= set(SIDES) or len(set(sides)) < len(sides):
+            raise ParameterError(
+                f"sides is {self.sides!r}", hint=f"give {' or '.join(SIDES)}, or both, once each"
+            )
+        self._set("sides", sides)
+
     def stalls_of(self, side: str) -> dict[str, Pattern]:
-        """Return the patterns of one side's ports."""
+        """Return the patterns of one side's ports, those that are random with a seed."""
         found: dict[str, Any] = {port: p for port, p in self.stalls.items() if port in PORTS[side]}
         own = f"{side}."
         found |= {p.removeprefix(own): g for p, g in self.stalls.items() if p.startswith(own)}
-        return found
+        return seeded(side, found)
 
     @property
     def idle(self) -> list[str]:
@@ -123,7 +133,19 @@ class Settings:
         return [f"these do not count: {', '.join(names)}"] if names else []
 
     def rate(self, word_bits: int) -> float:
-        """Return the stream words a cycle that the memory lets each unit have; 0 for any."""
+        """Return the stream words a cycle that the memory lets each unit have; 0 for any.
+
+        Raises
+        ------
+        ParameterError
+            If they are nearly none.
+        """
         if self.dram_mb_per_s is None:
             return 0
-        return self.dram_mb_per_s / self.clock_mhz / (word_bits / 8) / self.units
+        rate = self.dram_mb_per_s / self.clock_mhz / (word_bits / 8) / self.units
+        if rate < SLOWEST_RATE:
+            raise ParameterError(
+                f"dram_mb_per_s is {self.dram_mb_per_s!r}: that is {rate:.2g} words a cycle",
+                hint=f"give more: at least a word in {round(1 / SLOWEST_RATE):,} cycles",
+            )
+        return min(rate, sys.float_info.max)

@@ -1,0 +1,80 @@
+"""Numbers that users give: Python's or NumPy's, never text, never True or False."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from operator import index
+from typing import Any
+
+from fmcompress.errors import ParameterError
+
+
+def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+    """Return a whole number as Python's.
+
+    Parameters
+    ----------
+    name : str
+        What the number is of, for the error.
+    value : int or NumPy integer
+    least, most : int, optional
+        Its bounds.
+
+    Raises
+    ------
+    ParameterError
+        If it is none, or outside of its bounds.
+    """
+    try:
+        number = None if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = None
+    low = number is not None and least is not None and number < least
+    high = number is not None and most is not None and number > most
+    if number is None or low or high:
+        bounds = "" if least is None else f" from {least} on"
+        bounds = bounds if most is None else f" from {least} to {most}"
+        raise ParameterError(f"{name} is {value!r}", hint=f"give a whole number{bounds}")
+    return number
+
+
+def real(name: str, value: Any, *, zero: bool = False) -> float:
+    """Return a finite number above 0 as a Python float.
+
+    Parameters
+    ----------
+    name : str
+        What the number is of, for the error.
+    value : float, int or NumPy's
+    zero : bool
+        Whether 0 is allowed, too.
+
+    Raises
+    ------
+    ParameterError
+        If it is none.
+    """
+    try:
+        is_real = isinstance(value, Real) and not isinstance(value, bool)
+        number = float(value) if is_real else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        raise ParameterError(
+            f"{name} is {value!r}", hint=f"give a number {'from 0 on' if zero else 'above 0'}"
+        )
+    return number
+
+
+def switch(name: str, value: Any) -> bool:
+    """Return True or False, be it NumPy's.
+
+    Raises
+    ------
+    ParameterError
+        If it is anything else.
+    """
+    if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+        raise ParameterError(f"{name} is {value!r}", hint="give True or False")
+    return bool(value)
