@@ -15,27 +15,32 @@ ALL_OUT, ALL_ACCEPTED, GATES_END = range(3)
 # Of the memory behind both producers: what a word costs, and the most that can be saved up.
 CREDIT_UNIT = 1 << 32
 MOST_CREDIT = 16 * CREDIT_UNIT
+# A stream's word comes with two numbers above its 32 bits: from bit LAST on, whether it is its
+# transmission's last (one bit); from bit NEEDED on, how many numbers of words have to be accepted
+# before it may be offered.
+LAST, NEEDED = 32, 33
+WORD = (1 << LAST) - 1
 
 # Symbols are told by their first five bits; behind these 32, what stands before a block's symbols.
 BASE = 32
 # Columns of the table of symbols: length; which of its bits are DBX; what DBX is besides; which bits
 # of the plane are left as DBX makes them; which of its bits are a base; whether it is a run of
-# planes; whether it has the position of ones.
-LENGTH, DBX_BITS, DBX, KEPT, BASE_BITS, IS_RUN, HAS_POSITION = range(7)
+# planes; which of its bits say where ones are.
+LENGTH, DBX_BITS, DBX, KEPT, BASE_BITS, IS_RUN, ONES_BITS = range(7)
 
 # What does not change during a run: w, n and z; when to stop; what both producers together may
-# offer a cycle, 0 for no limit; whether a transmission's words are offered only behind its number
-# of words; whether the RTL's faults are wanted.
-Setup = namedtuple("Setup", "word_bits block_size burst_bits until credit_rate coupled quirks")
+# offer a cycle, 0 for no limit; whether the RTL's faults are wanted.
+Setup = namedtuple("Setup", "word_bits block_size burst_bits until credit_rate quirks")
 
-# Registers. The test bench: numbers of what is next at each port, and of its transmission (of
-# those with BPC words, for these); whether it was `offered` and not accepted in the cycle before;
-# what the producers may offer; how many words are out.
+# Registers. The test bench: numbers of what is next at each port; whether it was `offered` and not
+# accepted in the cycle before; what the producers may offer; how many words are out.
 Bench = namedtuple(
     "Bench",
-    "cycle number_at number_offered znz_at znz_transmission znz_offered "
-    "bpc_at bpc_transmission bpc_offered credit out_words",
+    "cycle number_at number_offered znz_at znz_offered bpc_at bpc_offered credit out_words",
 )
+# Whom a wait is charged to: how many cycles `late` the symbol decoder is because of the BPC port;
+# for how many the slice has had room, but for those charged to the port.
+Debt = namedtuple("Debt", "late room")
 # Top control (RTL: ebpc_decoder). `ended`: the last word of this stream is in (RTL: blkZ, blkB).
 Control = namedtuple("Control", "running left znz_ended bpc_ended")
 # ZNZ decoder (RTL: zrle_decoder). `run`: zeros that are left in ZRUN (RTL: zc + 1); `held`: bits.
@@ -49,22 +54,23 @@ Symbol = namedtuple("Symbol", "number run previous began_in")
 Collector = namedtuple("Collector", "full")
 # Slice (RTL: fifo_slice) and delta integrator (RTL: delta_reverse). `place`: word of the block.
 Slice = namedtuple("Slice", "full place")
-Units = namedtuple("Units", "bench control znz unpacker symbol collector slice")
+Units = namedtuple("Units", "bench debt control znz unpacker symbol collector slice")
 
 # Signals. The ZNZ decoder shows a flag or not, `flag` is 1 for a word that is not zero; a word is
 # `given`; at `finish` the transmission is out, and all units are cleared, the BPC side at `clear`.
-# The symbol decoder `pushes` base or plane into the collector and consumes the symbol or not; the
-# slice `loads` a block and is rid of it at `pop`.
+# The symbol decoder `pushes` base or plane into the collector and consumes the symbol or not, or is
+# `starved`: it lacks bits. The slice `loads` a block and is rid of it at `pop`. The control waits
+# for a `word` that is not there, which is charged to the port or not.
 Signals = namedtuple(
     "Signals",
     "number_valid number_ready number_data znz_valid znz_ready znz_last znz_data "
     "bpc_valid bpc_ready bpc_last bpc_data out_valid out_ready out_last "
-    "flag_valid flag given finish clear pushes consumes ends_block symbol_blocked loads pop "
-    "number_taken znz_taken bpc_taken",
+    "flag_valid flag given finish clear pushes consumes starved ends_block symbol_blocked loads pop "
+    "number_taken znz_taken bpc_taken waits_word waits_port",
 )
 
 # Columns of the trace.
-REGISTERS = (Bench, Control, Znz, Unpacker, Symbol, Collector, Slice)
+REGISTERS = (Bench, Debt, Control, Znz, Unpacker, Symbol, Collector, Slice)
 COLUMNS = (
     *(f"{u}.{r}" for u, t in zip(Units._fields, REGISTERS, strict=True) for r in t._fields),
     *Signals._fields,
@@ -72,9 +78,10 @@ COLUMNS = (
 )
 
 # What `profile` tells apart: bit i of a row's number is the i-th of these. The control waits for
-# one of four; a unit that is blocked could give, and may not.
+# one of three, or for a number of words; a word may be charged to the BPC port. A unit that is
+# blocked could give, and may not.
 PROFILE = (
-    *("waits_number", "waits_consumer", "waits_znz", "waits_word", "znz_blocked"),
+    *("waits_consumer", "waits_znz", "waits_word", "waits_port", "znz_blocked"),
     *("unpacker_gives", "symbol_pushes", "symbol_blocked", "slice_full", "slice_gives"),
 )
 # Places in `counts`: the cycles behind the last handshakes of transmissions; blocks that the symbol
@@ -87,9 +94,7 @@ NUMBER_END, ZNZ_END, BPC_END, OUT_END, BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES =
 def decode(
     numbers,
     znz_in,
-    znz_ends,
     bpc_in,
-    bpc_ends,
     gates,
     setup,
     units,
@@ -105,13 +110,11 @@ def decode(
     Parameters
     ----------
     numbers : ndarray of int64, shape (transmissions + 1,)
-        Numbers of words; here and in the next four, the last element is not looked at.
-    znz_in : ndarray of uint32, shape (ZNZ words + 1,)
-    znz_ends : ndarray of int64, shape (transmissions + 1,)
-        Where each transmission ends in `znz_in`.
-    bpc_in : ndarray of uint32, shape (BPC words + 1,)
-    bpc_ends : ndarray of int64, shape (transmissions with BPC words + 1, 2)
-        Where each ends in `bpc_in`, and which of all transmissions it is.
+        Numbers of words; the last element is not looked at.
+    znz_in : ndarray of int64, shape (ZNZ words + 1,)
+    bpc_in : ndarray of int64, shape (BPC words + 1,)
+        Words, with what stands above them. For the last element, which is never offered, more
+        numbers are needed than there are.
     gates : tuple of 4 ndarrays of uint8, shape (cycles,)
         1 in each cycle in which the producers of the numbers, of BPC words and of ZNZ words may
         begin to offer one; in which the consumer is ready.
@@ -137,29 +140,26 @@ def decode(
     units : Units
     """
     w, n = setup.word_bits, setup.block_size
-    symbols = _symbols(w, n)
-    most = numbers.size - 1, znz_in.size - 1, bpc_in.size - 1
+    symbols, ones = _symbols(w, n), _ones(n)
+    most = numbers.size - 1
     u = units
     for c in range(gates[0].size):
-        if u.bench.number_at == most[0] and setup.until != GATES_END:
+        if u.bench.number_at == most and setup.until != GATES_END:
             if setup.until == ALL_ACCEPTED or u.control.running == 0:
                 break
         head = np.uint64(_head(u.symbol, u.unpacker))
         length = symbols[head, LENGTH]
         open_ = (np.int64(gates[0][c]), np.int64(gates[1][c]), np.int64(gates[2][c]))
-        stream = np.uint64(u.bench.bpc_transmission)
-        bpc_end, owner = bpc_ends[stream, 0], bpc_ends[stream, 1]
-        offers = _offer(u, setup, most, owner, open_)
+        znz, bpc = znz_in[np.uint64(u.bench.znz_at)], bpc_in[np.uint64(u.bench.bpc_at)]
+        offers = _offer(u, setup, most, znz >> NEEDED, bpc >> NEEDED, open_)
         s = _look(
             u,
             setup,
             offers,
             np.int64(gates[3][c]),
             numbers[np.uint64(u.bench.number_at)],
-            np.int64(znz_in[np.uint64(u.bench.znz_at)]),
-            np.int64(u.bench.znz_at + 1 == znz_ends[np.uint64(u.bench.znz_transmission)]),
-            np.int64(bpc_in[np.uint64(u.bench.bpc_at)]),
-            np.int64(u.bench.bpc_at + 1 == bpc_end),
+            znz,
+            bpc,
             symbols[head, IS_RUN],
             length,
         )
@@ -167,7 +167,7 @@ def decode(
         rest = _rest(u.unpacker.held, length)
         code = u.unpacker.bits >> rest
         dbx = (code & symbols[head, DBX_BITS]) | symbols[head, DBX]
-        dbx |= _ones(code, n) & -symbols[head, HAS_POSITION]
+        dbx |= ones[np.uint64(code & symbols[head, ONES_BITS])]
         plane = (u.symbol.previous ^ dbx) & symbols[head, KEPT]
         if trace is not None:
             _write(trace, c, u, s, word, length, code)
@@ -177,12 +177,17 @@ def decode(
         _count(counts, u, s, setup.quirks)
 
         # The clock edge.
+        debt = _clock_debt(u, s)
         if s.loads:
             _make_words(planes, block, w, n)
+            # If the symbol decoder lacks bits in this cycle, it lacks those of the next block.
+            starved = (s.pushes | u.control.bpc_ended) ^ 1
+            debt = Debt(min(debt.late, debt.room) + starved, np.int64(0))
         place = u.symbol.number if s.pushes else w + 2
         planes[np.uint64(place)] = plane | (code & symbols[head, BASE_BITS])
         u = Units(
             _clock_bench(u.bench, s, offers),
+            debt,
             _clock_control(u.control, s, setup),
             _clock_znz(u.znz, s, setup),
             _clock_unpacker(u.unpacker, s, rest, w),
@@ -190,8 +195,8 @@ def decode(
             Collector(s.ends_block | (u.collector.full ^ s.loads)),
             _clock_slice(u.slice, s),
         )
-        if s.finish:
-            u = _finish(u, s)
+        if s.finish | s.number_taken:
+            u = _turn(u, s)
     return u
 
 
@@ -204,17 +209,14 @@ def _head(symbol, unpacker):
 
 
 @njit(cache=True, nogil=True)
-def _offer(u, setup, most, bpc_owner, gates):
+def _offer(u, setup, most, znz_needs, bpc_needs, gates):
     """Find which producers offer, and what credit is left."""
     bench = u.bench
     number = np.int64(0)
-    if bench.number_at < most[0]:
+    if bench.number_at < most:
         number = bench.number_offered | gates[0]
-    bpc = (bench.bpc_at < most[2]) & (bench.bpc_offered | gates[1])
-    znz = (bench.znz_at < most[1]) & (bench.znz_offered | gates[2])
-    if setup.coupled:
-        bpc = bpc & (bpc_owner < bench.number_at)
-        znz = znz & (bench.znz_transmission < bench.number_at)
+    bpc = (bpc_needs <= bench.number_at) & (bench.bpc_offered | gates[1])
+    znz = (znz_needs <= bench.number_at) & (bench.znz_offered | gates[2])
     credit = bench.credit
     if setup.credit_rate > 0:  # a word is paid for when it is offered first, ZNZ words first
         credit = min(credit + setup.credit_rate, MOST_CREDIT)
@@ -226,13 +228,11 @@ def _offer(u, setup, most, bpc_owner, gates):
 
 
 @njit(cache=True, nogil=True)
-def _look(
-    u, setup, offers, out_ready, number, znz_word, znz_last, bpc_word, bpc_last, is_run, length
-):
+def _look(u, setup, offers, out_ready, number, znz_in, bpc_in, is_run, length):
     """Find what units and ports show."""
     number_valid, znz_valid, bpc_valid, _ = offers
     w, z = setup.word_bits, setup.burst_bits
-    _, control, znz, unpacker, symbol, collector, block = u
+    _, debt, control, znz, unpacker, symbol, collector, block = u
     # The output.
     top = znz.bits >> (znz.held - (znz.held > 0)) & 1
     runs = np.int64(znz.run > 0)
@@ -249,6 +249,7 @@ def _look(
     collector_ready = (collector.full ^ 1) | slice_ready
     enough = np.int64(unpacker.held >= length)
     pushes = (unpacker.held > 0) & enough & ((symbol.number > 0) | collector_ready)
+    starved = (pushes | collector.full | control.bpc_ended) ^ 1
     # A run's symbol stays until its last plane.
     consumes = pushes & ((is_run ^ 1) | (symbol.run == 1))
     room = (unpacker.held < w) | (consumes & (unpacker.held - length < w))
@@ -256,35 +257,15 @@ def _look(
     room = (znz.held < w) | (given & (znz.held - 1 - z * (top ^ 1) < w))
     znz_ready = room & ((control.znz_ended | finish | runs) ^ 1)
     number_ready = control.running ^ 1
+    waits_word = control.running & flag_valid & (out_valid ^ 1)
     return Signals(
-        number_valid,
-        number_ready,
-        number,
-        znz_valid,
-        znz_ready,
-        znz_last & znz_valid,
-        znz_word,
-        bpc_valid,
-        bpc_ready,
-        bpc_last & bpc_valid,
-        bpc_word,
-        out_valid,
-        out_ready,
-        control.running & flag_valid & is_last,
-        flag_valid,
-        flag,
-        given,
-        finish,
-        clear,
-        pushes,
-        consumes,
-        pushes & (symbol.number > w),
-        collector.full & (pushes ^ 1),
-        collector.full & slice_ready,
-        pop,
-        number_valid & number_ready,
-        znz_valid & znz_ready,
-        bpc_valid & bpc_ready,
+        *(number_valid, number_ready, number, znz_valid, znz_ready, znz_in >> LAST & znz_valid),
+        *(znz_in & WORD, bpc_valid, bpc_ready, bpc_in >> LAST & bpc_valid, bpc_in & WORD),
+        *(out_valid, out_ready, control.running & flag_valid & is_last, flag_valid, flag, given),
+        *(finish, clear, pushes, consumes, starved, pushes & (symbol.number > w)),
+        *(collector.full & (pushes ^ 1), collector.full & slice_ready, pop),
+        *(number_valid & number_ready, znz_valid & znz_ready, bpc_valid & bpc_ready, waits_word),
+        waits_word & (debt.late + starved > 0),
     )
 
 
@@ -304,7 +285,7 @@ def _symbols(w, n):
     rows[0b10000:, LENGTH], rows[0b10000:, DBX_BITS] = n, ones
     rows[0b01000:0b10000, LENGTH] = 2  # a zero plane
     rows[0b00100:0b01000, LENGTH], rows[0b00100:0b01000, IS_RUN] = 3 + _log2(w), 1
-    rows[0b00010:0b00100, LENGTH], rows[0b00010:0b00100, HAS_POSITION] = 5 + _log2(n), 1
+    rows[0b00010:0b00100, LENGTH], rows[0b00010:0b00100, ONES_BITS] = 5 + _log2(n), 4 * n - 1
     rows[0b00001, LENGTH], rows[0b00001, KEPT] = 5, 0
     rows[0b00000, LENGTH], rows[0b00000, DBX] = 5, ones
     rows[BASE] = 0
@@ -313,11 +294,13 @@ def _symbols(w, n):
 
 
 @njit(cache=True, nogil=True)
-def _ones(code, n):
-    """Return the DBX of a symbol that gives the position of a one, or of two in a row."""
-    two = np.int64(code >> _log2(n) == 0b00010)
-    shift = n - 2 - (code & (n - 1)) - two
-    return (1 + 2 * two) << (shift if shift > 0 else np.int64(0))
+def _ones(n):
+    """Make the table of DBX by the last bits of a symbol that says where ones are."""
+    table = np.zeros(4 * n, np.int64)  # 0 for symbols that do not
+    for position in range(n):
+        table[2 * n + position] = np.int64(3) << max(n - 3 - position, 0)
+        table[3 * n + position] = np.int64(1) << max(n - 2 - position, 0)
+    return table
 
 
 # --- Units at the clock edge --------------------------------------------------------------------
@@ -330,13 +313,19 @@ def _clock_bench(bench, s, offers):
         bench.number_at + s.number_taken,
         s.number_valid ^ s.number_taken,
         bench.znz_at + s.znz_taken,
-        bench.znz_transmission + (s.znz_taken & s.znz_last),
         s.znz_valid ^ s.znz_taken,
         bench.bpc_at + s.bpc_taken,
-        bench.bpc_transmission + (s.bpc_taken & s.bpc_last),
         s.bpc_valid ^ s.bpc_taken,
         offers[3],
         bench.out_words + s.given,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _clock_debt(u, s):
+    return Debt(
+        u.debt.late + s.starved - s.waits_port,
+        u.debt.room + (u.slice.full ^ 1) - s.waits_port,
     )
 
 
@@ -402,15 +391,21 @@ def _clock_slice(block, s):
 
 
 @njit(cache=True, nogil=True)
-def _finish(u, s):
-    """Clear the ZNZ decoder, and the BPC side but for a block that the slice loads just now."""
+def _turn(u, s):
+    """Clear the ZNZ decoder, and the BPC side but for a block that the slice loads just now.
+
+    That is at the end of a transmission. At its beginning, the first BPC word takes a cycle.
+    """
     no = np.int64(0)
+    if s.number_taken:
+        debt = Debt(np.int64(-1), no)
+        return Units(u.bench, debt, u.control, u.znz, u.unpacker, u.symbol, u.collector, u.slice)
     znz = Znz(no, no, no)
     if s.clear == 0:
-        return Units(u.bench, u.control, znz, u.unpacker, u.symbol, u.collector, u.slice)
+        return Units(u.bench, u.debt, u.control, znz, u.unpacker, u.symbol, u.collector, u.slice)
     symbol = Symbol(no, no, no, u.symbol.began_in)
     unpacker, collector, block = Unpacker(no, no), Collector(no), Slice(s.loads, no)
-    return Units(u.bench, u.control, znz, unpacker, symbol, collector, block)
+    return Units(u.bench, u.debt, u.control, znz, unpacker, symbol, collector, block)
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -449,15 +444,15 @@ def _log2(power):
 def _profile(u, s):
     """Return the number of the profile's row that a cycle counts for."""
     bits = s.given & s.flag
-    bits = bits << 1 | u.slice.full
-    bits = bits << 1 | s.symbol_blocked
-    bits = bits << 1 | s.pushes
-    bits = bits << 1 | s.consumes
-    bits = bits << 1 | (s.flag_valid ^ s.given)
-    bits = bits << 1 | (u.control.running & s.flag_valid & (s.out_valid ^ 1))
-    bits = bits << 1 | (u.control.running & (s.flag_valid ^ 1))
-    bits = bits << 1 | (s.out_valid ^ s.given)
-    return bits << 1 | (u.control.running ^ 1)
+    bits = 2 * bits + u.slice.full
+    bits = 2 * bits + s.symbol_blocked
+    bits = 2 * bits + s.pushes
+    bits = 2 * bits + s.consumes
+    bits = 2 * bits + (s.flag_valid ^ s.given)
+    bits = 2 * bits + s.waits_port
+    bits = 2 * bits + s.waits_word
+    bits = 2 * bits + (u.control.running & (s.flag_valid ^ 1))
+    return 2 * bits + (s.out_valid ^ s.given)
 
 
 @njit(cache=True, nogil=True)

@@ -34,67 +34,62 @@ Setup = namedtuple("Setup", "word_bits block_size burst_bits until credit_rate w
 # `offered` and not accepted in the cycle before; whether it is `held` until idle_o; what the
 # consumers may take; how many words they took.
 Bench = namedtuple("Bench", "cycle at transmission offered held credit znz_words bpc_words")
+# Whom a wait is charged to: how many cycles `late` the plane coder is because of the BPC port; for
+# how many the next block has waited for it, but for those charged to the port.
+Debt = namedtuple("Debt", "late waited")
 # Top control (RTL: ebpc_encoder). `busy`: RUN or WAIT; `owes`: the word is still to go to this side.
 Control = namedtuple("Control", "busy flushing word last owes_znz owes_bpc")
 # ZNZ coder (RTL: zrle). `valid`: FULL or FLUSH; `closing`: FLUSHZ or FLUSH; `held`: bits.
 Znz = namedtuple("Znz", "valid closing bits held zeros")
 # Difference block (RTL: dbp_dbx_enc), but for its shift register. `out`: a block is complete;
 # `taken`: words of the next one.
-Difference = namedtuple("Difference", "out taken previous")
+Difference = namedtuple("Difference", "out taken")
 # Slice (RTL: fifo_slice) and plane coder (RTL: seq_coder, dbx_compressor).
 Coder = namedtuple("Coder", "full step steps loaded_in")
 # Bit packer (RTL: shift_streamer). `valid`: FULL or FLUSH; `closing`: FLUSH; `held`: bits.
 Packer = namedtuple("Packer", "valid closing bits held")
 # Output buffer (RTL: bpc_buffer).
 Buffer = namedtuple("Buffer", "full last word")
-Units = namedtuple("Units", "bench control znz difference coder packer buffer")
+Units = namedtuple("Units", "bench debt control znz difference coder packer buffer")
 
 # Signals. A unit `takes` what comes, `gives` what it has. The control is `through` with its word,
 # `pads` the last block with zeros; the slice `loads` a block, which the plane coder `pops` at its
-# end; the plane coder `moves` on, and sends a code or not.
+# end; the plane coder `moves` on, and sends a code or not. The control waits for the ZNZ or the BPC
+# side, which is charged to the BPC port or not.
 Signals = namedtuple(
     "Signals",
     "in_valid in_ready in_last in_data znz_valid znz_ready znz_last bpc_valid bpc_ready bpc_last "
-    "idle accepted through pads znz_takes znz_gives difference_takes loads moves sent pops "
-    "packer_gives packer_last bpc_gives bpc_idle flush was_last",
+    "accepted through pads znz_takes znz_gives difference_takes loads moves sent pops "
+    "packer_gives packer_last bpc_gives bpc_idle flush was_last waits_znz waits_bpc waits_port",
 )
 
 # Columns of the trace.
-REGISTERS = (Bench, Control, Znz, Difference, Coder, Packer, Buffer)
+REGISTERS = (Bench, Debt, Control, Znz, Difference, Coder, Packer, Buffer)
 COLUMNS = (
     *(f"{u}.{r}" for u, t in zip(Units._fields, REGISTERS, strict=True) for r in t._fields),
     *Signals._fields,
-    *("znz_data", "bpc_data", "code_bits", "code"),
+    *("idle", "previous", "znz_data", "bpc_data", "code_bits", "code"),
 )
 
 # What `profile` tells apart: bit i of a row's number is the i-th of these. The control waits for
-# one of four; a unit that is blocked could give, and may not.
+# one of three, or at the end; what waits for the BPC side may be charged to the BPC port. A unit
+# that is blocked could give, and may not.
 PROFILE = (
-    *("waits_producer", "waits_znz", "waits_bpc", "waits_end", "znz_blocked", "difference_blocked"),
-    *("coder_works", "coder_full", "packer_takes", "packer_blocked", "buffer_full"),
-    "buffer_blocked",
+    *("waits_producer", "waits_znz", "waits_bpc", "waits_port", "znz_blocked"),
+    *("difference_blocked", "packer_takes", "packer_blocked", "buffer_full", "buffer_blocked"),
 )
-# Places in `counts`: the cycles behind the last handshakes of transmissions; blocks that the plane
-# coder is through with, the one that it had longest, and how long.
-COUNTS = 5
-ZNZ_END, BPC_END, BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(COUNTS)
+# Places in `counts`: the cycles behind the last handshakes of transmissions; cycles in which the
+# control waits at the end, those of them that are charged to the BPC port; cycles in which the
+# plane coder had the blocks that it is through with, and made a step; these blocks, the one that it
+# had longest, and how long.
+COUNTS = 9
+ZNZ_END, BPC_END, WAITS_END, END_AT_PORT, CODER_FULL, CODER_WORKS = range(6)
+BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(6, COUNTS)
 
 
 @njit(cache=True, nogil=True)
 def encode(
-    words,
-    ends,
-    gates,
-    setup,
-    units,
-    profile,
-    counts,
-    differences,
-    steps,
-    planes,
-    znz_out,
-    bpc_out,
-    trace,
+    words, ends, gates, setup, units, profile, counts, block, steps, planes, znz_out, bpc_out, trace
 ):
     """Run the encoder for some cycles.
 
@@ -110,12 +105,13 @@ def encode(
     setup : Setup
     units : Units
         All 0 after reset.
-    profile : ndarray of int64, shape (2**12,)
+    profile : ndarray of int64, shape (2**10,)
         Counts cycles by what holds in them; added to.
     counts : ndarray of int64, shape (COUNTS,)
         All 0 after reset.
-    differences : ndarray of int64, shape (n + 1,)
-        The difference block's shift register, and a place for what it does not take.
+    block : ndarray of int64, shape (n + 1,)
+        The difference block's shift register, and a place for what it does not take: words, of
+        which it makes differences when the slice loads them.
     steps : ndarray of int64, shape (2 * w + 3, 2)
         What the plane coder does with the block in the slice, a row a cycle: bits of the code
         that it sends (0: none, a zero plane is passed), and the code.
@@ -132,7 +128,7 @@ def encode(
     units : Units
     """
     w, count = setup.word_bits, words.size - 1
-    sign = np.int64(1) << (w - 1)
+    cost = np.int64(CREDIT_UNIT if setup.credit_rate else 0)
     u = units
     for c in range(gates[0].size):
         if u.bench.at == count and _stops(u, setup):
@@ -149,33 +145,33 @@ def encode(
             u, setup, offers, np.int64(words[at]), last, znz_ready, bpc_ready, np.int64(length > 0)
         )
         if trace is not None:
-            _write(trace, c, u, signals, w, length, code)
+            _write(trace, c, u, signals, block, w, length, code)
         if znz_out.size > 0:
             znz_out[np.uint64(u.bench.znz_words)] = _oldest(u.znz.bits, u.znz.held, w)
             bpc_out[np.uint64(u.bench.bpc_words)] = u.buffer.word
         profile[np.uint64(_profile(u, signals))] += 1
         if signals.pops:
-            _count_block(counts, u.bench.cycle - u.coder.loaded_in)
+            _count_block(counts, u.bench.cycle - u.coder.loaded_in, u.coder.steps)
+        debt = _clock_debt(u, signals)
         # Rare, but for the word that the RTL loses, which none marked last follows.
-        if u.znz.closing | signals.bpc_last | setup.quirks:
-            counts[ZNZ_END] = u.bench.cycle + 1 if signals.znz_gives else counts[ZNZ_END]
-            counts[BPC_END] = u.bench.cycle + 1 if signals.bpc_gives else counts[BPC_END]
+        if u.znz.closing | signals.bpc_last | u.control.flushing | setup.quirks:
+            debt = _count_end(counts, u, signals, debt)
 
         # The clock edge.
         word = u.control.word & (u.control.flushing - 1)
-        first = np.int64(u.difference.taken == 0)
-        difference = _mux(first, word, (word ^ sign) - (u.difference.previous ^ sign))
         coder = _clock_coder(u.coder, signals)
         if signals.loads:
-            steps_taken = _make_steps(differences, planes, steps, w, setup.block_size)
+            steps_taken = _make_steps(block, planes, steps, w, setup.block_size)
             coder = Coder(np.int64(1), np.int64(0), steps_taken, u.bench.cycle)
+            debt = Debt(min(debt.late, debt.waited), np.int64(0))
         place = _mux(signals.difference_takes, u.difference.taken, setup.block_size)
-        differences[np.uint64(place)] = difference
+        block[np.uint64(place)] = word
         u = Units(
-            _clock_bench(u.bench, signals, setup, credit),
+            _clock_bench(u, signals, setup, credit, cost),
+            debt,
             _clock_control(u.control, signals),
             _clock_znz(u.znz, u.control, signals, setup),
-            _clock_difference(u.difference, signals, word, setup.block_size),
+            _clock_difference(u.difference, signals, setup.block_size),
             coder,
             _clock_packer(u.packer, signals, code, length, w),
             _clock_buffer(u.buffer, signals, _oldest(u.packer.bits, u.packer.held, w)),
@@ -208,7 +204,7 @@ def _grant(u, setup, znz_ready, bpc_ready):
 @njit(cache=True, nogil=True)
 def _look(u, setup, in_valid, word, in_last, znz_ready, bpc_ready, has_code):
     """Find what units and ports show."""
-    _, control, znz, difference, coder, packer, buffer = u
+    _, debt, control, znz, difference, coder, packer, buffer = u
     # Ready, from the BPC port up to the control.
     buffer_ready = (buffer.full ^ 1) | bpc_ready
     packer_ready = (packer.closing ^ 1) & ((packer.valid ^ 1) | buffer_ready)
@@ -221,8 +217,10 @@ def _look(u, setup, in_valid, word, in_last, znz_ready, bpc_ready, has_code):
     pads = control.flushing & (difference.taken > 0)
     to_bpc = control.owes_bpc | pads
     difference_takes = to_bpc & difference_ready
-    waits = (control.owes_znz ^ znz_takes) | (to_bpc ^ difference_takes)
-    through = control.busy & (waits ^ 1)
+    waits_znz = control.owes_znz ^ znz_takes
+    waits_bpc = to_bpc ^ difference_takes
+    through = control.busy & ((waits_znz | waits_bpc) ^ 1)
+    waits_bpc &= waits_znz ^ 1
     idle = (control.busy | control.flushing) ^ 1
     in_ready = idle | (through & (control.last ^ 1))
     bpc_empty = (difference.taken == 0) & ((difference.out | to_bpc | coder.full) ^ 1)
@@ -235,34 +233,20 @@ def _look(u, setup, in_valid, word, in_last, znz_ready, bpc_ready, has_code):
         packer_last = packer.closing | (flush & (packer.held == setup.word_bits))
     bpc_valid = buffer.full & (buffer.last | packer.valid | was_last)
     return Signals(
-        in_valid,
-        in_ready,
-        in_valid & in_last,
-        word & -in_valid,
-        znz.valid,
-        znz_ready,
-        znz.valid & znz.closing & (znz.held <= setup.word_bits),
-        bpc_valid,
-        bpc_ready,
-        buffer.full & (buffer.last | was_last),
-        idle & bpc_idle & (znz.closing + znz.held + znz.zeros == 0),
-        in_valid & in_ready,
-        through,
-        pads,
-        znz_takes,
-        znz_gives,
-        difference_takes,
-        difference.out & slice_ready,
-        moves,
-        moves & has_code,
-        pops,
-        packer.valid & buffer_ready,
-        packer_last,
-        bpc_valid & bpc_ready,
-        bpc_idle,
-        flush,
-        was_last,
+        *(in_valid, in_ready, in_valid & in_last, word & -in_valid, znz.valid, znz_ready),
+        *(znz.valid & znz.closing & (znz.held <= setup.word_bits), bpc_valid, bpc_ready),
+        *(buffer.full & (buffer.last | was_last), in_valid & in_ready, through, pads, znz_takes),
+        *(znz_gives, difference_takes, difference.out & slice_ready, moves, moves & has_code, pops),
+        *(packer.valid & buffer_ready, packer_last, bpc_valid & bpc_ready, bpc_idle, flush),
+        *(was_last, waits_znz, waits_bpc, waits_bpc & (debt.late + (coder.full ^ moves) > 0)),
     )
+
+
+@njit(cache=True, nogil=True)
+def _is_idle(u, bpc_idle):
+    """Tell whether control, ZNZ coder and BPC side are empty: idle_o."""
+    busy = u.control.busy | u.control.flushing | u.znz.closing | u.znz.held | u.znz.zeros
+    return bpc_idle & (busy == 0)
 
 
 @njit(cache=True, nogil=True)
@@ -288,17 +272,27 @@ def _mux(select, one, zero):
 
 
 @njit(cache=True, nogil=True)
-def _clock_bench(bench, s, setup, credit):
+def _clock_bench(u, s, setup, credit, cost):
+    bench = u.bench
     ends = s.accepted & s.in_last
+    held = _is_idle(u, s.bpc_idle) ^ 1 if bench.held else ends & setup.wait_idle
     return Bench(
         bench.cycle + 1,
         bench.at + s.accepted,
         bench.transmission + ends,
         s.in_valid & (s.accepted ^ 1),
-        (ends & setup.wait_idle) | (bench.held & (s.idle ^ 1)),
-        credit - CREDIT_UNIT * (s.znz_gives + s.bpc_gives) if setup.credit_rate else credit,
+        held,
+        credit - cost * (s.znz_gives + s.bpc_gives),
         bench.znz_words + s.znz_gives,
         bench.bpc_words + s.bpc_gives,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _clock_debt(u, s):
+    return Debt(
+        u.debt.late + (u.coder.full ^ s.moves) - s.waits_port,
+        u.debt.waited + (u.difference.out ^ s.loads) - s.waits_port,
     )
 
 
@@ -336,12 +330,11 @@ def _clock_znz(znz, control, s, setup):
 
 
 @njit(cache=True, nogil=True)
-def _clock_difference(difference, s, word, n):
+def _clock_difference(difference, s, n):
     taken = difference.taken + s.difference_takes
     return Difference(
         (taken == n) | (difference.out & (s.loads ^ 1)),
         taken & -np.int64(taken < n),
-        _mux(s.difference_takes, word, difference.previous),
     )
 
 
@@ -373,12 +366,15 @@ def _clock_buffer(buffer, s, word):
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _make_steps(differences, planes, steps, w, n):
+def _make_steps(block, planes, steps, w, n):
     """Settle what the plane coder does with a block (RTL: seq_coder): how many cycles it takes."""
-    _make_planes(differences, planes, w, n)
+    sign = np.int64(1) << (w - 1)
+    for k in range(n - 1, 0, -1):
+        block[k] = (block[k] ^ sign) - (block[k - 1] ^ sign)
+    _make_planes(block, planes, w, n)
     field_bits, position_bits = _place(w), _place(n)
     ones = (1 << (n - 1)) - 1
-    steps[0, 0], steps[0, 1] = w, differences[0]
+    steps[0, 0], steps[0, 1] = w, block[0]
     count = 1
     run = 0
     before = np.int64(0)
@@ -444,24 +440,23 @@ def _place(power):
 @njit(cache=True, nogil=True)
 def _profile(u, s):
     """Return the number of the profile's row that a cycle counts for."""
-    znz_waits = u.control.owes_znz ^ s.znz_takes
     bits = s.bpc_valid ^ s.bpc_gives
     bits = bits << 1 | u.buffer.full
     bits = bits << 1 | (u.packer.valid ^ s.packer_gives)
     bits = bits << 1 | s.sent
-    bits = bits << 1 | u.coder.full
-    bits = bits << 1 | s.moves
     bits = bits << 1 | (u.difference.out ^ s.loads)
     bits = bits << 1 | (u.znz.valid ^ s.znz_gives)
-    bits = bits << 1 | (u.control.flushing & (s.pads ^ 1))
-    bits = bits << 1 | (((u.control.owes_bpc | s.pads) ^ s.difference_takes) & (znz_waits ^ 1))
-    bits = bits << 1 | znz_waits
+    bits = bits << 1 | s.waits_port
+    bits = bits << 1 | s.waits_bpc
+    bits = bits << 1 | s.waits_znz
     return bits << 1 | ((u.control.busy | u.control.flushing) ^ 1)
 
 
 @njit(cache=True, nogil=True)
-def _count_block(counts, cycles):
+def _count_block(counts, cycles, steps):
     """Count a block that the plane coder is through with."""
+    counts[CODER_FULL] += cycles
+    counts[CODER_WORKS] += steps
     if cycles > counts[WORST_BLOCK_CYCLES]:
         counts[WORST_BLOCK_CYCLES] = cycles
         counts[WORST_BLOCK] = counts[BLOCKS]
@@ -469,8 +464,23 @@ def _count_block(counts, cycles):
 
 
 @njit(cache=True, nogil=True)
-def _write(trace, row, u, signals, w, length, code):
-    """Write a row: all registers, all signals, then four more."""
+def _count_end(counts, u, s, debt):
+    """Note last handshakes, and what a wait at the end is charged to: first to the port."""
+    counts[ZNZ_END] = u.bench.cycle + 1 if s.znz_gives else counts[ZNZ_END]
+    counts[BPC_END] = u.bench.cycle + 1 if s.bpc_gives else counts[BPC_END]
+    if u.control.flushing == 0 or s.pads:
+        return debt
+    # Once the plane coder is empty, the packer's words are what is late.
+    late = debt.late + ((u.coder.full ^ 1) & (u.packer.valid ^ s.packer_gives))
+    at_port = np.int64(late > 0)
+    counts[WAITS_END] += 1
+    counts[END_AT_PORT] += at_port
+    return Debt(late - at_port, debt.waited)
+
+
+@njit(cache=True, nogil=True)
+def _write(trace, row, u, signals, block, w, length, code):
+    """Write a row: all registers, all signals, then six more."""
     at = 0
     for unit in literal_unroll(u):
         for register in unit:
@@ -479,7 +489,10 @@ def _write(trace, row, u, signals, w, length, code):
     for signal in signals:
         trace[row, at] = signal
         at += 1
-    trace[row, at] = _oldest(u.znz.bits, u.znz.held, w) if u.znz.valid else 0
-    trace[row, at + 1] = u.buffer.word if signals.bpc_valid else 0
-    trace[row, at + 2] = length if signals.sent else 0
-    trace[row, at + 3] = code if signals.sent else 0
+    taken = u.difference.taken
+    trace[row, at] = _is_idle(u, signals.bpc_idle)
+    trace[row, at + 1] = block[taken - 1] if taken else 0
+    trace[row, at + 2] = _oldest(u.znz.bits, u.znz.held, w) if u.znz.valid else 0
+    trace[row, at + 3] = u.buffer.word if signals.bpc_valid else 0
+    trace[row, at + 4] = length if signals.sent else 0
+    trace[row, at + 5] = code if signals.sent else 0

@@ -36,10 +36,11 @@ Decoder = namedtuple("Decoder", "cycle number_at znz_at bpc_at out_words")
 Flow = namedtuple("Flow", "origin before first_loaded loaded left blocked full")
 
 # Places in `profile`, in the order of PROFILE of the stepping kernels, and in `counts`, likewise.
-WAITS_PRODUCER, WAITS_ZNZ, WAITS_BPC, WAITS_END, _, DIFFERENCE_BLOCKED = range(6)
-CODER_WORKS, CODER_FULL, PACKER_TAKES, _, BUFFER_FULL = range(6, 11)
-ZNZ_END, BPC_END, BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(5)
-WAITS_NUMBER, _, WAITS_FLAG, WAITS_WORD, ZNZ_BLOCKED = range(5)
+WAITS_PRODUCER, WAITS_ZNZ, WAITS_BPC, _, _, DIFFERENCE_BLOCKED, PACKER_TAKES = range(7)
+BUFFER_FULL = 8
+ZNZ_END, BPC_END, WAITS_END, _, CODER_FULL, CODER_WORKS = range(6)
+BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(6, 9)
+_, WAITS_FLAG, WAITS_WORD, _, ZNZ_BLOCKED = range(5)
 UNPACKER_GIVES, SYMBOL_PUSHES, SYMBOL_BLOCKED, SLICE_FULL, SLICE_GIVES = range(5, 10)
 IN_NUMBER_END, IN_ZNZ_END, IN_BPC_END, OUT_END, OUT_BLOCKS, OUT_WORST, OUT_WORST_CYCLES = range(7)
 
@@ -57,10 +58,10 @@ def time_encoder(rows, firsts, lasts, extra, setup, state, profile, counts):
         Only w, n, `wait_idle` and `quirks` are looked at.
     state : Encoder
         All 0 after reset; behind a call, what it returned.
-    profile : ndarray of int64, shape (12,)
+    profile : ndarray of int64, shape (10,)
         Receives in how many cycles each of hardware_encoder.PROFILE holds, as if the run ended
         behind these transmissions; added to.
-    counts : ndarray of int64, shape (5,)
+    counts : ndarray of int64, shape (9,)
         As those of `encode`.
 
     Returns
@@ -185,10 +186,10 @@ def _end_encoding(row, flow, origin, setup, state, profile, counts):
     profile[WAITS_PRODUCER] += cycle - state.cycle - (ready - offered)
     profile[WAITS_ZNZ] += origin - offered
     profile[WAITS_BPC] += flow.origin - origin
-    profile[WAITS_END] += ready - through
+    counts[WAITS_END] += ready - through
     profile[DIFFERENCE_BLOCKED] += flow.blocked
-    profile[CODER_WORKS] += flow.full
-    profile[CODER_FULL] += flow.full
+    counts[CODER_WORKS] += flow.full
+    counts[CODER_FULL] += flow.full
     profile[PACKER_TAKES] += row.codes
     return Encoder(
         cycle,
@@ -258,7 +259,6 @@ def _end_decoding(row, flow, begins, setup, state, profile, counts, loaded, orig
         profile[SYMBOL_BLOCKED] += flow.blocked + 1
         # The last word clears a block that zeros fill up.
         profile[SLICE_FULL] += flow.full - row.pads
-    profile[WAITS_NUMBER] += 1
     profile[WAITS_FLAG] += 1
     profile[WAITS_WORD] += flow.origin - begins
     profile[ZNZ_BLOCKED] += flow.origin - begins

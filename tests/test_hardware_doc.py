@@ -48,7 +48,7 @@ def encode(
         setup,
         units,
         np.zeros(2 ** len(kernel.PROFILE), np.int64),
-        np.zeros(5, np.int64),
+        np.zeros(kernel.COUNTS, np.int64),
         np.zeros(n + 1, np.int64),
         np.zeros((2 * w + 3, 2), np.int64),
         np.zeros(w + 1, np.int64),

@@ -22,8 +22,12 @@ from fmcompress.kernels import hardware_decoder as decoder_kernel
 from fmcompress.kernels import hardware_encoder as encoder_kernel
 
 P = Parameters
-ENCODER_COUNTS = ("znz end", "bpc end", "blocks", "worst block", "worst block's cycles")
-DECODER_COUNTS = ("number end", "znz end", "bpc end", "out end", *ENCODER_COUNTS[2:])
+BLOCKS = ("blocks", "worst block", "worst block's cycles")
+ENCODER_COUNTS = (
+    *("znz end", "bpc end", "waits_end", "end at port", "coder_full", "coder_works"),
+    *BLOCKS,
+)
+DECODER_COUNTS = ("number end", "znz end", "bpc end", "out end", *BLOCKS)
 Numbers = dict[str, int]
 Session = Sequence[Sequence[int]]
 
@@ -120,7 +124,7 @@ def time_encoder(
     fields = (p.word_bits, p.block_size, p.burst_bits, 0, 0, wait_idle, quirks)
     setup = encoder_kernel.Setup(*map(np.int64, fields))
     state = zeros(hardware_timing.Encoder)
-    profile, counts = np.zeros(12, np.int64), np.zeros(5, np.int64)
+    profile, counts = np.zeros(10, np.int64), np.zeros(9, np.int64)
     for part in cut(session, cuts):
         blocks = measure(part, p)
         state = hardware_timing.time_encoder(*blocks, setup, state, profile, counts)
@@ -133,7 +137,7 @@ def time_encoder(
 
 
 def time_decoder(session: Session, p: P, cuts: Sequence[int] = ()) -> Numbers:
-    fields = (p.word_bits, p.block_size, p.burst_bits, 0, 0, 1, 0)
+    fields = (p.word_bits, p.block_size, p.burst_bits, 0, 0, 0)
     setup = decoder_kernel.Setup(*map(np.int64, fields))
     state = zeros(hardware_timing.Decoder)
     profile, counts = np.zeros(10, np.int64), np.zeros(7, np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from fmcompress.hardware.checks import check_streams, checked_words
 from fmcompress.hardware.encoder import Encoder
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import Pattern
-from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Tally, Unit
+from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Unit, cycles_in_all
 from fmcompress.hardware.session import Session, padded
 from fmcompress.hardware.timing import DecoderTiming, measure
 from fmcompress.kernel_loading import kernels
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 module = kernels("hardware_decoder")
 
-# Transmissions are numbered from 0; none has this number.
-_NONE = 1 << 62
+# There are never so many numbers of words.
+_NEVER = 1 << 29
 
 
 class Transmission(NamedTuple):
@@ -119,8 +119,7 @@ class Decoder(Session):
             parameters,
             stalls=stalls,
             rate=rate,
-            switch=True,
-            rtl_quirks=rtl_quirks,
+            switches={"quirks": rtl_quirks},
             scratch=(
                 np.zeros(parameters.word_bits + 3, np.int64),
                 np.zeros(parameters.block_size, np.int64),
@@ -131,6 +130,7 @@ class Decoder(Session):
         )
         self._next: list[Transmission] = []
         self._accepted = False  # the number of words of the next one
+        self._coupled = True
         self._streams = [0, 0]
         self._mark = 0
         self._timing = DecoderTiming(self._setup) if self._is_timed else None
@@ -243,7 +243,7 @@ class Decoder(Session):
         if self._next or (self._timing is not None and self._timing.state.cycle):
             raise ParameterError("the decoder has been fed before", hint="make another one")
         self._timing = None
-        self._setup = self._setup._replace(coupled=np.int64(0))
+        self._coupled = False
         self._offer(given, None, last)
         return self.finish()
 
@@ -255,10 +255,14 @@ class Decoder(Session):
         Without one, until all is out.
         """
         numbers = [part.words for part in given] + ([] if following is None else [following])
+        inputs = (
+            padded(np.array(numbers, np.int64)),
+            _stream([part.znz for part in given], self._coupled),
+            _stream([part.bpc for part in given], self._coupled),
+        )
         places = {"number_at": int(self._accepted), "znz_at": 0, "bpc_at": 0}
-        places |= {"znz_transmission": 0, "bpc_transmission": 0}
         until = module.ALL_OUT if following is None else module.ALL_ACCEPTED
-        self._step(_inputs(numbers, given), until, places, last_cycle)
+        self._step(inputs, until, places, last_cycle)
         bench = self._units.bench
         self._streams[0] += int(bench.znz_at)
         self._streams[1] += int(bench.bpc_at)
@@ -281,10 +285,8 @@ class Decoder(Session):
         return "the control waits for the symbol decoder, and that for the port bpc"
 
     def _run(self) -> Run:
-        t = Tally(module.PROFILE, self._profile)
         return _run(
-            {name: t.where((name,)) for name in module.PROFILE},
-            t.where(("waits_word",), ("symbol_pushes", "symbol_blocked")),
+            cycles_in_all(module.PROFILE, self._profile),
             cycles=int(self._units.bench.cycle),
             words=int(self._units.bench.out_words),
             streams=(self._streams[0], self._streams[1]),
@@ -295,7 +297,6 @@ class Decoder(Session):
         state = timing.state
         return _run(
             dict(zip(module.PROFILE, timing.profile.tolist(), strict=True)),
-            0,
             cycles=int(state.cycle),
             words=int(state.out_words),
             streams=(int(state.znz_at), int(state.bpc_at)),
@@ -303,26 +304,26 @@ class Decoder(Session):
         )
 
 
-def _inputs(numbers: Sequence[int], given: Sequence[Transmission]) -> tuple[NDArray[Any], ...]:
-    """Put transmissions one behind the other, as the kernel takes them."""
-    znz = np.concatenate([np.zeros(0, np.uint32), *(part.znz for part in given)])
-    bpc = np.concatenate([np.zeros(0, np.uint32), *(part.bpc for part in given)])
-    znz_ends = np.cumsum([part.znz.size for part in given], dtype=np.int64)
-    bpc_ends = np.cumsum([part.bpc.size for part in given], dtype=np.int64)
-    coded = [number for number, part in enumerate(given) if part.bpc.size]
-    owned = [[bpc_ends[number], number] for number in coded] + [[0, _NONE]]
-    return (
-        padded(np.array(numbers, np.int64)),
-        padded(znz.astype(np.uint32)),
-        padded(znz_ends),
-        padded(bpc.astype(np.uint32)),
-        np.array(owned, np.int64),
-    )
+def _stream(parts: Sequence[NDArray[np.uint32]], coupled: bool) -> NDArray[np.int64]:
+    """Put the words of transmissions one behind the other, as the kernel takes them.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray of uint32
+        By transmission.
+    coupled : bool
+        Whether they are offered only behind the transmission's number of words.
+    """
+    words = np.concatenate([np.zeros(0, np.uint32), *parts]).astype(np.uint32)
+    sizes = np.array([part.size for part in parts], np.int64)
+    needed = np.arange(1, len(parts) + 1) * coupled
+    elements = words | np.repeat(needed, sizes) << module.NEEDED
+    elements[np.cumsum(sizes[sizes > 0]) - 1] |= 1 << module.LAST
+    return np.append(elements, _NEVER << module.NEEDED)
 
 
 def _run(
     cycles_of: Mapping[str, int],
-    at_port: int,
     *,
     cycles: int,
     words: int,
@@ -334,18 +335,17 @@ def _run(
     Parameters
     ----------
     cycles_of : mapping
-        Cycles in which each of the kernel's `PROFILE` held.
-    at_port : int
-        Of those in which the control waits for a word: the symbol decoder waits for the port.
+        Cycles in which each of the kernel's `PROFILE` held. Of those in which the control waits
+        for a word, `waits_port` are charged to the port, which has made the symbol decoder late.
     """
     t = cycles_of
     waits = {
-        "number of words": t["waits_number"],
         "consumer": t["waits_consumer"],
         "znz port": t["waits_znz"],
-        "symbol decoder": t["waits_word"] - at_port,
-        "bpc port": at_port,
+        "symbol decoder": t["waits_word"] - t["waits_port"],
+        "bpc port": t["waits_port"],
     }
+    waits["number of words"] = cycles - words - sum(waits.values())
     starved = cycles - t["symbol_pushes"] - t["symbol_blocked"]
 
     def unit(name: str, works: int, waits_for_input: int) -> Unit:

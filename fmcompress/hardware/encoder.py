@@ -10,7 +10,7 @@ import numpy as np
 from fmcompress.hardware.checks import checked_words
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import Pattern
-from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Tally, Unit
+from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Unit, cycles_in_all
 from fmcompress.hardware.session import Session, padded, zeros
 from fmcompress.hardware.timing import EncoderTiming, measure
 from fmcompress.kernel_loading import kernel, kernels
@@ -70,8 +70,7 @@ class Encoder(Session):
             parameters,
             stalls=stalls,
             rate=rate,
-            switch=wait_idle,
-            rtl_quirks=rtl_quirks,
+            switches={"wait_idle": wait_idle, "quirks": rtl_quirks},
             scratch=(
                 np.zeros(n + 1, np.int64),
                 np.zeros((2 * w + 3, 2), np.int64),
@@ -166,12 +165,9 @@ class Encoder(Session):
         return "the control waits for the port in"
 
     def _run(self) -> Run:
-        t = Tally(module.PROFILE, self._profile)
         bench, counts = self._units.bench, self._counts.tolist()
         return _run(
-            {name: t.where((name,)) for name in module.PROFILE},
-            t.where(("waits_bpc", "packer_blocked")),
-            t.where(("waits_end", "packer_blocked")),
+            cycles_in_all(module.PROFILE, self._profile),
             cycles=int(bench.cycle),
             words=self._words,
             streams=(int(bench.znz_words), int(bench.bpc_words)),
@@ -184,8 +180,6 @@ class Encoder(Session):
         state = timing.state
         return _run(
             dict(zip(module.PROFILE, timing.profile.tolist(), strict=True)),
-            0,
-            0,
             cycles=int(state.cycle),
             words=self._words,
             streams=(int(state.znz_words), int(state.bpc_words)),
@@ -197,8 +191,6 @@ class Encoder(Session):
 
 def _run(
     cycles_of: Mapping[str, int],
-    word_at_port: int,
-    end_at_port: int,
     *,
     cycles: int,
     words: int,
@@ -212,18 +204,18 @@ def _run(
     Parameters
     ----------
     cycles_of : mapping
-        Cycles in which each of the kernel's `PROFILE` held.
-    word_at_port, end_at_port : int
-        Of those in which the control waits for the BPC side with a word, or at the end: the
-        packer waits for the port.
+        Cycles in which each of the kernel's `PROFILE` held. Of those in which the control waits
+        for the BPC side with a word, or at the end, `waits_port` and `END_AT_PORT` are charged to
+        the port, which has made the plane coder late.
     """
     t = cycles_of
+    end_at_port, coder_works = counts[module.END_AT_PORT], counts[module.CODER_WORKS]
     waits = {
         "producer": t["waits_producer"],
         "znz port": t["waits_znz"],
-        "plane coder": t["waits_bpc"] - word_at_port,
-        "bpc port": word_at_port + end_at_port,
-        "end": t["waits_end"] - end_at_port,
+        "plane coder": t["waits_bpc"] - t["waits_port"],
+        "bpc port": t["waits_port"] + end_at_port,
+        "end": counts[module.WAITS_END] - end_at_port,
     }
     works = cycles - sum(waits.values())
     blocks = counts[module.BLOCKS]
@@ -242,7 +234,7 @@ def _run(
             unit("control", works, cycles - works - waits["producer"]),
             unit("ZNZ coder", words, t["znz_blocked"]),
             unit("difference block", blocks * block_size, t["difference_blocked"]),
-            unit("plane coder", t["coder_works"], t["coder_full"] - t["coder_works"]),
+            unit("plane coder", coder_works, counts[module.CODER_FULL] - coder_works),
             unit("bit packer", t["packer_takes"], t["packer_blocked"]),
             unit("output buffer", streams[1], t["buffer_blocked"]),
         ),

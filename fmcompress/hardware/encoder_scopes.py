@@ -105,7 +105,7 @@ def _difference(trace: Trace) -> Scope:
             state(("IDLE", "FILL", "OUT"), places),
             Signal("words", trace.block_size.bit_length(), taken),
             # A block's first word is subtracted from nothing.
-            Signal("previous", trace.word_bits, np.where(taken > 0, c("difference.previous"), 0)),
+            Signal("previous", trace.word_bits, c("previous")),
         ),
     )
 

@@ -148,7 +148,7 @@ class EncoderText(TraceText):
             if taken == 0:
                 said.append(f"{place}, the base: {self._hex(word)}")
             else:
-                before = r["difference.previous"]
+                before = r["previous"]
                 change = self._signed(word) - self._signed(before)
                 said.append(f"{place}: {self._hex(word)} - {self._hex(before)} = {change}")
             if taken + 1 == n:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIER, _INCREMENT = 1664525, 1013904223
-_STEPS = 1 << 14  # of the generator that are done at once
+_STEPS = 1 << 16  # of the generator that are done at once
 # Of 256 times open once: the longest wait among all states of the generator, counted.
 _LONGEST_RANDOM = 4135
 MOST_CLOSED_CYCLES = 1 << 28
@@ -150,12 +150,13 @@ class Random:
 @cache
 def _steps() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Return multiplier and increment that do one step of the generator at once, two, three, …."""
-    multipliers, increments = np.empty(_STEPS, np.uint32), np.empty(_STEPS, np.uint32)
-    multiplier, increment = 1, 0
-    for step in range(_STEPS):
-        multiplier = multiplier * _MULTIPLIER & _MASK
-        increment = (increment * _MULTIPLIER + _INCREMENT) & _MASK
-        multipliers[step], increments[step] = multiplier, increment
+    multipliers = np.array([_MULTIPLIER], np.uint32)
+    increments = np.array([_INCREMENT], np.uint32)
+    while multipliers.size < _STEPS:  # as many steps again, behind all of these
+        multipliers, increments = (
+            np.append(multipliers, multipliers * multipliers[-1]),
+            np.append(increments, multipliers * increments[-1] + increments),
+        )
     return multipliers, increments
 
 

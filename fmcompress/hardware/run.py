@@ -131,24 +131,15 @@ class Output:
     trace: Trace | None = None
 
 
-class Tally:
-    """Cycles by what held in them, as a stepping kernel counts them.
+def cycles_in_all(names: Sequence[str], profile: NDArray[np.int64]) -> dict[str, int]:
+    """Return in how many cycles each of what a stepping kernel tells apart held.
 
     Parameters
     ----------
     names : sequence of str
         What the bits of a row's number stand for.
     profile : ndarray of int64, shape (2**len(names),)
+        Cycles by what held in them.
     """
-
-    def __init__(self, names: Sequence[str], profile: NDArray[np.int64]) -> None:
-        self._names = names
-        self._rows = np.flatnonzero(profile)
-        self._cycles = profile[self._rows]
-
-    def where(self, held: Sequence[str], not_held: Sequence[str] = ()) -> int:
-        """Return the cycles in which these all held, and none of those."""
-        wanted = sum(1 << self._names.index(name) for name in held)
-        others = sum(1 << self._names.index(name) for name in not_held)
-        fits = self._rows & (wanted | others) == wanted
-        return int(self._cycles[fits].sum())
+    rows = np.flatnonzero(profile)
+    return {name: int(profile[rows[rows >> bit & 1 == 1]].sum()) for bit, name in enumerate(names)}

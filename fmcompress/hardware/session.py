@@ -205,9 +205,8 @@ class Session:
         Patterns, or their texts, by port.
     rate : float
         Words of both streams together that a memory moves in a cycle; 0 for no limit.
-    switch : bool
-        The kernel's own one: `wait_idle` or `coupled`.
-    rtl_quirks : bool
+    switches : mapping
+        More of what the kernel's `Setup` has, by name.
     scratch : sequence of ndarray
         The kernel's registers that are arrays.
     outputs : mapping
@@ -225,8 +224,7 @@ class Session:
         *,
         stalls: Mapping[str, Pattern | str] | None,
         rate: float,
-        switch: bool,
-        rtl_quirks: bool,
+        switches: Mapping[str, bool],
         scratch: Sequence[NDArray[np.int64]],
         outputs: Mapping[str, str],
         keep: bool,
@@ -241,8 +239,9 @@ class Session:
         self._watch = Watch(patterns, credit)
         self._window = Window(side, module.COLUMNS, trace)
         self._rows = self._window.room() if trace is not None else None
-        setup = (p.word_bits, p.block_size, p.burst_bits, 0, credit, switch, rtl_quirks)
-        self._setup = module.Setup(*map(np.int64, setup))
+        shape = {name: getattr(p, name) for name in ("word_bits", "block_size", "burst_bits")}
+        setup = {**shape, "until": 0, "credit_rate": credit, **switches}
+        self._setup = module.Setup(**{name: np.int64(value) for name, value in setup.items()})
         self._units = module.Units(*map(zeros, module.REGISTERS))
         self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
         self._counts = np.zeros(module.COUNTS, np.int64)
