@@ -102,8 +102,9 @@ def decode(
     counts,
     planes,
     block,
-    words,
+    outputs,
     trace,
+    state,
 ):
     """Run the decoder for some cycles.
 
@@ -120,7 +121,7 @@ def decode(
         begin to offer one; in which the consumer is ready.
     setup : Setup
     units : Units
-        All 0 after reset.
+        All 0 after reset; not changed.
     profile : ndarray of int64, shape (2**10,)
         Counts cycles by what holds in them; added to.
     counts : ndarray of int64, shape (COUNTS,)
@@ -129,15 +130,14 @@ def decode(
         The collector's: base, delta bit-planes, and a place for what it does not take.
     block : ndarray of int64, shape (n,)
         Words of the block in the slice.
-    words : ndarray of uint32
-        Receives what is put out, behind the words counted so far, with room for one more; of size
-        0: nothing is kept.
+    outputs : tuple of 1 ndarray of uint32
+        Receives the words, behind those counted so far, with room for one more; of size 0:
+        nothing is kept.
     trace : ndarray of int64, shape (rows, columns), or None
         Receives what holds in each cycle, a row a cycle; `COLUMNS` names the columns.
-
-    Returns
-    -------
-    units : Units
+    state : ndarray of int64, shape (registers,)
+        Receives the registers of all units. They are not returned: to make named tuples of them,
+        Numba runs Python code, and dies where a signal interrupts that.
     """
     w, n = setup.word_bits, setup.block_size
     symbols, ones = _symbols(w, n), _ones(n)
@@ -171,8 +171,8 @@ def decode(
         plane = (u.symbol.previous ^ dbx) & symbols[head, KEPT]
         if trace is not None:
             _write(trace, c, u, s, word, length, code)
-        if words.size > 0:
-            words[np.uint64(u.bench.out_words)] = word
+        if outputs[0].size > 0:
+            outputs[0][np.uint64(u.bench.out_words)] = word
         profile[np.uint64(_profile(u, s))] += 1
         _count(counts, u, s, setup.quirks)
 
@@ -197,7 +197,7 @@ def decode(
         )
         if s.finish | s.number_taken:
             u = _turn(u, s)
-    return u
+    _store(state, u)
 
 
 @njit(cache=True, nogil=True)
@@ -475,14 +475,21 @@ def _count(counts, u, s, quirks):
 @njit(cache=True, nogil=True)
 def _write(trace, row, u, signals, word, length, code):
     """Write a row: all registers, all signals, then three more."""
-    at = 0
-    for unit in literal_unroll(u):
-        for register in unit:
-            trace[row, at] = register
-            at += 1
+    at = _store(trace[row], u)
     for signal in signals:
         trace[row, at] = signal
         at += 1
     trace[row, at] = word if signals.out_valid else 0
     trace[row, at + 1] = length if signals.pushes else 0
     trace[row, at + 2] = code if signals.pushes else 0
+
+
+@njit(cache=True, nogil=True)
+def _store(row, u):
+    """Write all registers, and return how many there are."""
+    at = 0
+    for unit in literal_unroll(u):
+        for register in unit:
+            row[at] = register
+            at += 1
+    return at

@@ -22,24 +22,22 @@ IDLE, ANY, BOTH, BPC_OPEN, ZNZ_ONLY, BPC_ONLY = range(6)
 
 
 @njit(cache=True, nogil=True)
-def blk_done(rows, done, quirks, pulses):
+def blk_done(rows, registers, quirks, pulses):
     """Find blk_done_o of each cycle.
 
     Parameters
     ----------
     rows : ndarray of int64, shape (cycles, 12)
         `COLUMNS` of the trace.
-    done : Done
-        All 0 after reset.
+    registers : ndarray of int64, shape (6,)
+        Those of `Done`, all 0 after reset; changed.
     quirks : int
         0: one pulse a transmission, when its last word is out. 1: as the RTL has it.
     pulses : ndarray of int64, shape (cycles,)
         Receives blk_done_o.
-
-    Returns
-    -------
-    done : Done
     """
+    r = registers
+    done = Done(r[0], r[1], r[2], r[3], r[4], r[5])
     for c in range(rows.shape[0]):
         through = rows[c, 3]
         ends = through & rows[c, 2]
@@ -60,7 +58,7 @@ def blk_done(rows, done, quirks, pulses):
         done = Done(state, done.znz_out + znz_end, bpc_out, silent, awaited, coded & (ends ^ 1))
         pulse = np.int64(min(done.znz_out, bpc_out) > before)
         pulses[c] = rtl_pulse if quirks else pulse
-    return done
+    r[0], r[1], r[2], r[3], r[4], r[5] = done
 
 
 @njit(cache=True, nogil=True)

@@ -20,10 +20,7 @@ CREDIT_UNIT = 1 << 32
 MOST_CREDIT = 16 * CREDIT_UNIT
 # Place of the only one in a power of two, found with a de Bruijn sequence.
 _SEQUENCE = 0x077CB531
-_PLACE = np.zeros(32, np.int64)
-for _i in range(32):
-    _PLACE[(_SEQUENCE << _i & 0xFFFFFFFF) >> 27] = _i
-
+_PLACE = np.argsort([(_SEQUENCE << place & 0xFFFFFFFF) >> 27 for place in range(32)])
 
 # What does not change during a run: w, n and z; when to stop; what both consumers together may take
 # a cycle, 0 for no limit; whether the producer waits for idle_o between transmissions; whether the
@@ -89,7 +86,7 @@ BLOCKS, WORST_BLOCK, WORST_BLOCK_CYCLES = range(6, COUNTS)
 
 @njit(cache=True, nogil=True)
 def encode(
-    words, ends, gates, setup, units, profile, counts, block, steps, planes, znz_out, bpc_out, trace
+    words, ends, gates, setup, units, profile, counts, block, steps, planes, outputs, trace, state
 ):
     """Run the encoder for some cycles.
 
@@ -104,7 +101,7 @@ def encode(
         stream is ready, that of the BPC stream is.
     setup : Setup
     units : Units
-        All 0 after reset.
+        All 0 after reset; not changed.
     profile : ndarray of int64, shape (2**10,)
         Counts cycles by what holds in them; added to.
     counts : ndarray of int64, shape (COUNTS,)
@@ -117,15 +114,14 @@ def encode(
         that it sends (0: none, a zero plane is passed), and the code.
     planes : ndarray of int64, shape (w + 1,)
         Delta bit-planes of that block.
-    znz_out, bpc_out : ndarray of uint32
-        Receive what is put out, behind the words counted so far, with room for one more; of size
-        0: nothing is kept.
+    outputs : tuple of 2 ndarrays of uint32
+        Receive the words of both streams, behind those counted so far, with room for one more; of
+        size 0: nothing is kept.
     trace : ndarray of int64, shape (rows, columns), or None
         Receives what holds in each cycle, a row a cycle; `COLUMNS` names the columns.
-
-    Returns
-    -------
-    units : Units
+    state : ndarray of int64, shape (registers,)
+        Receives the registers of all units. They are not returned: to make named tuples of them,
+        Numba runs Python code, and dies where a signal interrupts that.
     """
     w, count = setup.word_bits, words.size - 1
     cost = np.int64(CREDIT_UNIT if setup.credit_rate else 0)
@@ -136,19 +132,17 @@ def encode(
         step, at = np.uint64(u.coder.step), np.uint64(u.bench.at)
         length, code = steps[step, 0], steps[step, 1]
         last = np.int64(u.bench.at + 1 == ends[np.uint64(u.bench.transmission)])
-        more = np.int64(u.bench.at < count)
-        offers = more & (u.bench.offered | (np.int64(gates[0][c]) & (u.bench.held ^ 1)))
-        credit, znz_ready, bpc_ready = _grant(
-            u, setup, np.int64(gates[1][c]), np.int64(gates[2][c])
-        )
+        open_ = (np.int64(gates[0][c]), np.int64(gates[1][c]), np.int64(gates[2][c]))
+        offers = np.int64(u.bench.at < count) & (u.bench.offered | (open_[0] & (u.bench.held ^ 1)))
+        credit, znz_ready, bpc_ready = _grant(u, setup, open_[1], open_[2])
         signals = _look(
             u, setup, offers, np.int64(words[at]), last, znz_ready, bpc_ready, np.int64(length > 0)
         )
         if trace is not None:
             _write(trace, c, u, signals, block, w, length, code)
-        if znz_out.size > 0:
-            znz_out[np.uint64(u.bench.znz_words)] = _oldest(u.znz.bits, u.znz.held, w)
-            bpc_out[np.uint64(u.bench.bpc_words)] = u.buffer.word
+        if outputs[0].size > 0:
+            outputs[0][np.uint64(u.bench.znz_words)] = _oldest(u.znz.bits, u.znz.held, w)
+            outputs[1][np.uint64(u.bench.bpc_words)] = u.buffer.word
         profile[np.uint64(_profile(u, signals))] += 1
         if signals.pops:
             _count_block(counts, u.bench.cycle - u.coder.loaded_in, u.coder.steps)
@@ -176,7 +170,7 @@ def encode(
             _clock_packer(u.packer, signals, code, length, w),
             _clock_buffer(u.buffer, signals, _oldest(u.packer.bits, u.packer.held, w)),
         )
-    return u
+    _store(state, u)
 
 
 @njit(cache=True, nogil=True)
@@ -481,11 +475,7 @@ def _count_end(counts, u, s, debt):
 @njit(cache=True, nogil=True)
 def _write(trace, row, u, signals, block, w, length, code):
     """Write a row: all registers, all signals, then six more."""
-    at = 0
-    for unit in literal_unroll(u):
-        for register in unit:
-            trace[row, at] = register
-            at += 1
+    at = _store(trace[row], u)
     for signal in signals:
         trace[row, at] = signal
         at += 1
@@ -496,3 +486,14 @@ def _write(trace, row, u, signals, block, w, length, code):
     trace[row, at + 3] = u.buffer.word if signals.bpc_valid else 0
     trace[row, at + 4] = length if signals.sent else 0
     trace[row, at + 5] = code if signals.sent else 0
+
+
+@njit(cache=True, nogil=True)
+def _store(row, u):
+    """Write all registers, and return how many there are."""
+    at = 0
+    for unit in literal_unroll(u):
+        for register in unit:
+            row[at] = register
+            at += 1
+    return at

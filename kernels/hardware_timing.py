@@ -46,7 +46,7 @@ IN_NUMBER_END, IN_ZNZ_END, IN_BPC_END, OUT_END, OUT_BLOCKS, OUT_WORST, OUT_WORST
 
 
 @njit(cache=True, nogil=True)
-def time_encoder(rows, firsts, lasts, extra, setup, state, profile, counts):
+def time_encoder(rows, firsts, lasts, extra, setup, registers, profile, counts):
     """Time the encoder with a producer that always offers and consumers that are always ready.
 
     Parameters
@@ -56,18 +56,16 @@ def time_encoder(rows, firsts, lasts, extra, setup, state, profile, counts):
         As hardware_blocks.measure finds them.
     setup : hardware_encoder.Setup
         Only w, n, `wait_idle` and `quirks` are looked at.
-    state : Encoder
-        All 0 after reset; behind a call, what it returned.
+    registers : ndarray of int64, shape (8,)
+        Those of `Encoder`, all 0 after reset; changed.
     profile : ndarray of int64, shape (10,)
         Receives in how many cycles each of hardware_encoder.PROFILE holds, as if the run ended
         behind these transmissions; added to.
     counts : ndarray of int64, shape (9,)
         As those of `encode`.
-
-    Returns
-    -------
-    state : Encoder
     """
+    r = registers
+    state = Encoder(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
     block = np.int64(0)
     for t in range(rows.shape[0]):
         row = _read(rows, t)
@@ -79,11 +77,11 @@ def time_encoder(rows, firsts, lasts, extra, setup, state, profile, counts):
             flow = _encode_blocks(flow, blocks, setup.word_bits + 2, counts)
             block = end
         state = _end_encoding(row, flow, origin, setup, state, profile, counts)
-    return state
+    r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7] = state
 
 
 @njit(cache=True, nogil=True)
-def time_decoder(rows, firsts, lasts, setup, state, profile, counts):
+def time_decoder(rows, firsts, lasts, setup, registers, profile, counts):
     """Time the decoder, coupled, with producers and a consumer as those of `time_encoder`.
 
     Parameters
@@ -93,18 +91,16 @@ def time_decoder(rows, firsts, lasts, setup, state, profile, counts):
         As hardware_blocks.measure finds them for the words that come out.
     setup : hardware_decoder.Setup
         Only w and n are looked at: the RTL has no fault that matters here.
-    state : Decoder
-        All 0 after reset; behind a call, what it returned.
+    registers : ndarray of int64, shape (5,)
+        Those of `Decoder`, all 0 after reset; changed.
     profile : ndarray of int64, shape (10,)
         Receives in how many cycles each of hardware_decoder.PROFILE holds; added to.
     counts : ndarray of int64, shape (7,)
         As those of `decode`.
-
-    Returns
-    -------
-    state : Decoder
     """
     loaded, origins = np.zeros(REMEMBERED, np.int64), np.zeros(REMEMBERED, np.int64)
+    r = registers
+    state = Decoder(r[0], r[1], r[2], r[3], r[4])
     block = np.int64(0)
     for t in range(rows.shape[0]):
         row = _read(rows, t)
@@ -116,7 +112,7 @@ def time_decoder(rows, firsts, lasts, setup, state, profile, counts):
             flow = _decode_blocks(flow, blocks, setup.word_bits + 2, loaded, origins)
             block = end
         state = _end_decoding(row, flow, begins, setup, state, profile, counts, loaded, origins)
-    return state
+    r[0], r[1], r[2], r[3], r[4] = state
 
 
 @njit(cache=True, nogil=True)

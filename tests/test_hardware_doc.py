@@ -41,7 +41,8 @@ def encode(
     )
     setup = kernel.Setup(*map(np.int64, (w, n, 4, kernel.ALL_OUT, 0, wait_idle, 0)))
     trace = np.zeros((cycles, len(kernel.COLUMNS)), np.int64)
-    units = kernel.encode(
+    state = np.zeros(sum(len(registers._fields) for registers in kernel.REGISTERS), np.int64)
+    kernel.encode(
         np.array([*words, 0], np.uint32),
         np.array([*ends, 0]),
         np.ones((3, cycles), np.uint8),
@@ -52,13 +53,14 @@ def encode(
         np.zeros(n + 1, np.int64),
         np.zeros((2 * w + 3, 2), np.int64),
         np.zeros(w + 1, np.int64),
-        np.zeros(0, np.uint32),
-        np.zeros(0, np.uint32),
+        (np.zeros(0, np.uint32), np.zeros(0, np.uint32)),
         trace,
+        state,
     )
-    assert units.bench.cycle < cycles
     columns = kernel.COLUMNS
-    return [dict(zip(columns, map(int, row), strict=True)) for row in trace[: units.bench.cycle]]
+    stepped = state[columns.index("bench.cycle")]
+    assert stepped < cycles
+    return [dict(zip(columns, map(int, row), strict=True)) for row in trace[:stepped]]
 
 
 def tables() -> Iterator[list[dict[str, str]]]:

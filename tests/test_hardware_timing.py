@@ -110,10 +110,6 @@ def cut(session: Session, cuts: Sequence[int]) -> Iterator[Session]:
         yield session[first:last]
 
 
-def zeros(kind: Any) -> Any:
-    return kind(*(np.int64(0) for _ in kind._fields))
-
-
 def time_encoder(
     session: Session,
     p: P,
@@ -123,12 +119,12 @@ def time_encoder(
 ) -> Numbers:
     fields = (p.word_bits, p.block_size, p.burst_bits, 0, 0, wait_idle, quirks)
     setup = encoder_kernel.Setup(*map(np.int64, fields))
-    state = zeros(hardware_timing.Encoder)
+    registers = np.zeros(len(hardware_timing.Encoder._fields), np.int64)
     profile, counts = np.zeros(10, np.int64), np.zeros(9, np.int64)
     for part in cut(session, cuts):
         blocks = measure(part, p)
-        state = hardware_timing.time_encoder(*blocks, setup, state, profile, counts)
-    state = state._asdict()
+        hardware_timing.time_encoder(*blocks, setup, registers, profile, counts)
+    state = hardware_timing.Encoder._make(registers)._asdict()
     return {
         **{name: int(state[name]) for name in ("cycle", "at", "znz_words", "bpc_words", "in_end")},
         **ints(ENCODER_COUNTS, counts),
@@ -139,13 +135,13 @@ def time_encoder(
 def time_decoder(session: Session, p: P, cuts: Sequence[int] = ()) -> Numbers:
     fields = (p.word_bits, p.block_size, p.burst_bits, 0, 0, 0)
     setup = decoder_kernel.Setup(*map(np.int64, fields))
-    state = zeros(hardware_timing.Decoder)
+    registers = np.zeros(len(hardware_timing.Decoder._fields), np.int64)
     profile, counts = np.zeros(10, np.int64), np.zeros(7, np.int64)
     for part in cut(session, cuts):
         rows, firsts, lasts, _ = measure(part, p)
-        state = hardware_timing.time_decoder(rows, firsts, lasts, setup, state, profile, counts)
+        hardware_timing.time_decoder(rows, firsts, lasts, setup, registers, profile, counts)
     return {
-        **ints(state._fields, state),
+        **ints(hardware_timing.Decoder._fields, registers),
         **ints(DECODER_COUNTS, counts),
         **ints(decoder_kernel.PROFILE, profile),
     }

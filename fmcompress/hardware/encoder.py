@@ -11,7 +11,7 @@ from fmcompress.hardware.checks import checked_words
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import Pattern
 from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Unit, cycles_in_all
-from fmcompress.hardware.session import Session, padded, zeros
+from fmcompress.hardware.session import Session, padded
 from fmcompress.hardware.timing import EncoderTiming, measure
 from fmcompress.kernel_loading import kernel, kernels
 
@@ -80,7 +80,7 @@ class Encoder(Session):
             keep=keep_streams,
             trace=trace,
         )
-        self._done = zeros(done_module.Done)
+        self._done = np.zeros(len(done_module.Done._fields), np.int64)
         self._words = self._last_in = 0
         self._timing = EncoderTiming(self._setup) if self._is_timed else None
 
@@ -142,9 +142,7 @@ class Encoder(Session):
         looked = np.ascontiguousarray(
             rows[:, [module.COLUMNS.index(name) for name in done_module.COLUMNS]]
         )
-        self._done = kernel("hardware_done", "blk_done")(
-            looked, self._done, self._setup.quirks, pulses
-        )
+        kernel("hardware_done", "blk_done")(looked, self._done, self._setup.quirks, pulses)
         super()._keep_rows(first, np.column_stack([rows, pulses]))
 
     def _handshakes(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -242,7 +243,8 @@ class Session:
         shape = {name: getattr(p, name) for name in ("word_bits", "block_size", "burst_bits")}
         setup = {**shape, "until": 0, "credit_rate": credit, **switches}
         self._setup = module.Setup(**{name: np.int64(value) for name, value in setup.items()})
-        self._units = module.Units(*map(zeros, module.REGISTERS))
+        self._kinds = module.REGISTERS
+        self._units = module.Units(*map(zeros, self._kinds))
         self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
         self._counts = np.zeros(module.COUNTS, np.int64)
         self._scratch = scratch
@@ -310,7 +312,8 @@ class Session:
         before = {name: getattr(self._units.bench, name) for name in self._outputs.values()}
         if self._keep:  # the kernel writes behind the words counted so far
             self._place(dict.fromkeys(before, 0))
-        self._units = kernel(*self._kernel)(
+        registers = np.empty(sum(len(kind._fields) for kind in self._kinds), np.int64)
+        kernel(*self._kernel)(
             *inputs,
             gates,
             self._setup._replace(until=np.int64(until)),
@@ -318,8 +321,13 @@ class Session:
             self._profile,
             self._counts,
             *self._scratch,
-            *left.values(),
+            tuple(left.values()),
             rows,
+            registers,
+        )
+        values = iter(registers)
+        self._units = type(self._units)(
+            *(kind._make(islice(values, len(kind._fields))) for kind in self._kinds)
         )
         if self._keep:
             counted = {port: getattr(self._units.bench, n) for port, n in self._outputs.items()}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fmcompress.hardware.session import zeros
 from fmcompress.kernel_loading import kernel, kernels
 
 if TYPE_CHECKING:
@@ -52,9 +51,15 @@ class _Timing:
     def __init__(self, setup: Any, state: Any, side: str) -> None:
         module = kernels(f"hardware_{side}")
         self._setup = setup
-        self.state = zeros(state)
+        self._kind = state
+        self._registers = np.zeros(len(state._fields), np.int64)
         self.profile = np.zeros(len(module.PROFILE), np.int64)
         self.counts = np.zeros(module.COUNTS, np.int64)
+
+    @property
+    def state(self) -> Any:
+        """What the kernel carries from transmission to transmission."""
+        return self._kind._make(self._registers)
 
 
 class EncoderTiming(_Timing):
@@ -65,8 +70,8 @@ class EncoderTiming(_Timing):
 
     def feed(self, measured: Measured) -> None:
         """Add transmissions."""
-        self.state = kernel("hardware_timing", "time_encoder")(
-            *measured, self._setup, self.state, self.profile, self.counts
+        kernel("hardware_timing", "time_encoder")(
+            *measured, self._setup, self._registers, self.profile, self.counts
         )
 
 
@@ -79,6 +84,6 @@ class DecoderTiming(_Timing):
     def feed(self, measured: Measured) -> None:
         """Add transmissions."""
         rows, firsts, lasts, _ = measured
-        self.state = kernel("hardware_timing", "time_decoder")(
-            rows, firsts, lasts, self._setup, self.state, self.profile, self.counts
+        kernel("hardware_timing", "time_decoder")(
+            rows, firsts, lasts, self._setup, self._registers, self.profile, self.counts
         )
