@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -37,11 +38,11 @@ def simulation_text(found: Simulation, width: int | None, verbose: bool) -> str:
         if verbose:
             for layer in found.layers:
                 result = layer.sides[side]
-                parts.append(_side_text(f"{side}, {layer.name}", result, found, layer))
-        total, worst = found.total(side), found.worst_layer(side)
-        if total is not None and worst is not None:
+                parts.append(_side_text(f"{side}, {layer.name}", result, found, [layer]))
+        total = found.total(side)
+        if total is not None:
             title = f"{side}, {layers_count(len(found.layers))}"
-            parts.append(_side_text(title, total, found, worst))
+            parts.append(_side_text(title, total, found, found.layers))
     return "\n\n".join(parts)
 
 
@@ -104,18 +105,27 @@ def _worst_wait(run: Run) -> str:
     return f"{reason} {_share(cycles, run.cycles)}" if cycles else "-"
 
 
-def _side_text(title: str, result: SideResult, found: Simulation, worst: LayerResult) -> str:
-    """Say what one side took, and who waited for whom; `worst` has the block that took longest."""
+def _side_text(
+    title: str, result: SideResult, found: Simulation, layers: Sequence[LayerResult]
+) -> str:
+    """Say what one side took for some layers, and who waited for whom."""
     run, clock = result.run, found.settings.clock_mhz
     raw, compressed = result.mb_per_s(clock)
     error = f" ± {result.cycles_error:,.0f}" if result.cycles_error else ""
     head = (
         f"{printable(title)}: {_words(result.words)} in {result.cycles:,.0f}{error} cycles, "
         f"{_number(result.words_per_cycle, 3)} words per cycle\n"
-        f"  at {clock:g} MHz: {1e3 * result.seconds(clock):.3f} ms, {_number(raw, 0)} MB/s of words, "
+        f"  at {clock:g} MHz: {_time(1e3 * result.seconds(clock))} ms, {_number(raw, 0)} MB/s of words, "
         f"{_number(compressed, 0)} MB/s of streams"
     )
     lines = [head]
+    chunks = sum(layer.chunks for layer in layers)
+    simulated = sum(layer.simulated_chunks for layer in layers)
+    if simulated < chunks:
+        lines.append(
+            f"  {simulated:,} of {chunks:,} chunks were simulated, of which the lines below tell; the "
+            "rest is\n  estimated: ± half of a 95 % confidence interval"
+        )
     if found.settings.units > 1:
         lines.append(f"of {found.settings.units} units, the slowest:")
     waits = [("works", run.works), *((f"waits for {why}", n) for why, n in run.waits.items())]
@@ -139,13 +149,14 @@ def _side_text(title: str, result: SideResult, found: Simulation, worst: LayerRe
     coder = "plane coder" if run.side == "encoder" else "symbol decoder"
     last = f"  no block in the {coder}"
     if run.blocks:
+        worst = max(layers, key=lambda layer: layer.sides[run.side].run.worst_block_cycles)
         own = worst.sides[run.side].run
         last = (
             f"  longest block in the {coder}: {own.worst_block_cycles:,} cycles, "
             f"number {own.worst_block:,} of {own.blocks:,} in {printable(worst.name)}"
         )
     if run.side == "encoder":
-        last += f"\n  output buffer full in {_share(run.buffer_cycles, run.cycles)} of the cycles"
+        last += f"\n  output buffer holds a word in {_share(run.buffer_cycles, run.cycles)} of the cycles"
     return "\n".join([*lines, last])
 
 
@@ -155,6 +166,12 @@ def _words(count: int) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def _time(milliseconds: float) -> str:
+    """Write a time: three decimals, more where it is short."""
+    digits = 2 - math.floor(math.log10(milliseconds)) if milliseconds else 3
+    return f"{milliseconds:,.{max(digits, 3)}f}"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -91,7 +91,7 @@ def _by_port(stalls: Sequence[tuple[str, str]]) -> dict[str, str]:
     type=click.IntRange(1, 4096),
     default=1,
     show_default=True,
-    help="Coders in parallel, to which channels are dealt out.",
+    help="Coders in parallel, to which channels are dealt out; not with --sample.",
 )
 @click.option(
     "--channel-axis",
@@ -106,7 +106,7 @@ def _by_port(stalls: Sequence[tuple[str, str]]) -> dict[str, str]:
     metavar="SHARE",
     help="Share of every layer's chunks to simulate; the rest is estimated, with its error.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the sample.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sample.")
 @click.option("--wait-idle", is_flag=True, help="Offer a transmission only behind idle_o.")
 @click.option("--rtl-quirks", is_flag=True, help="Do what the RTL does where it is wrong.")
 @click.option(
@@ -136,6 +136,7 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
     from fmcompress.cli import render, render_simulation
     from fmcompress.files import keep_apart
     from fmcompress.hardware import Settings
+    from fmcompress.simulation import inputs_of
     from fmcompress.targets import replacing
 
     side, vcd, trace, window = (given.pop(name) for name in ("side", "vcd", "trace", "cycles"))
@@ -164,7 +165,7 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
         raise click.UsageError("--trace is text for a terminal: leave it or --json out.")
     sources = options.sources(in_)
     if vcd:
-        keep_apart(sources, vcd)
+        keep_apart(inputs_of(sources, settings), vcd)
     # Whether the waveform can be written shows before anything is simulated.
     with replacing(vcd, overwrite=force) if vcd else nullcontext() as place:
         with ProgressBar(state) as progress:

@@ -53,7 +53,7 @@ def source_path(source: Source, *, folders: bool = False) -> Iterator[Path]:
             yield spooled
 
 
-def listed_sources(sources: Sources) -> Sequence[Source]:
+def listed_sources(sources: Sources | Sequence[Source]) -> Sequence[Source]:
     """Return one source, or several, as a list."""
     return list(sources) if isinstance(sources, list | tuple) else [sources]  # type: ignore[list-item]
 
@@ -130,7 +130,9 @@ def inside(source: Source, target: Target) -> bool:
     return os.path.isdir(ours) and Path(theirs).is_relative_to(ours)
 
 
-def keep_apart(sources: Sources, target: Target, *, folder: bool = False) -> None:
+def keep_apart(
+    sources: Sources | Sequence[Source], target: Target, *, folder: bool = False
+) -> None:
     """Refuse to write to what is read, or into it; to replace a folder in which it lies.
 
     Parameters

@@ -98,6 +98,8 @@ class LayerResult:
     parameters : Parameters
     frames : int
         Over which the layer's time is shared: its first axis, where it has two, or four or more.
+    units : int
+        That have work: as many as there are channels, at most.
     words, chunks, simulated_chunks : int
     sides : dict
         A `SideResult` for each side.
@@ -107,6 +109,7 @@ class LayerResult:
     shape: tuple[int, ...]
     parameters: Parameters
     frames: int
+    units: int
     words: int
     chunks: int
     simulated_chunks: int
@@ -125,8 +128,10 @@ def simulate_layer(
     picked = _sampled(info.chunks, settings)
     split = _Split(info, settings)
     window = settings.trace if traces is not None else None
-    sides = {side: _Side(side, parameters, settings, window) for side in settings.sides}
-    unit_words = np.zeros(settings.units, np.int64)
+    sides = {
+        side: _Side(side, parameters, settings, split.units, window) for side in settings.sides
+    }
+    unit_words = np.zeros(split.units, np.int64)
     done = 0
     for number, chunk in enumerate(layer.chunks()):
         parts = split.parts(chunk, done)
@@ -149,6 +154,7 @@ def simulate_layer(
         shape=info.shape,
         parameters=parameters,
         frames=info.shape[0] if rank == 2 or rank >= 4 else 1,
+        units=split.units,
         words=info.word_count,
         chunks=info.chunks,
         simulated_chunks=len(picked),
@@ -174,44 +180,51 @@ def _deviations(count: int) -> float:
 
 
 class _Split:
-    """Deals words out to units, by channels in turn."""
+    """Deals words out to units, by channels in turn; `units` of them get any."""
 
     def __init__(self, info: LayerInfo, settings: Settings) -> None:
-        self._units = settings.units
+        self.units = settings.units
         rank = len(info.shape)
         axis = settings.channel_axis
         if axis is None:
             axis = 0 if rank in (1, 3) else 1
-        if self._units > 1 and not -rank <= axis < rank:
+        if self.units > 1 and not -rank <= axis < rank:
             raise ParameterError(
                 f"its shape {info.shape} has no axis {axis}", hint="give another --channel-axis"
             )
-        if self._units > 1:
+        if self.units > 1:
             axes = info.word_axes
             place = axes.index(axis % rank)
             inner = math.prod(info.shape[each] for each in axes[place + 1 :])
             self._inner = inner * info.words_per_element
             self._channels = info.shape[axis]
+            self.units = min(self.units, self._channels)
 
     def parts(self, words: NDArray[np.uint32], start: int) -> list[NDArray[np.uint32]]:
         """Return each unit's share of words, the first of which is the layer's word `start`."""
-        if self._units == 1:
+        if self.units == 1:
             return [words]
         at = np.arange(start, start + words.size)
-        owner = at // self._inner % self._channels % self._units
-        return [words[owner == unit] for unit in range(self._units)]
+        owner = at // self._inner % self._channels % self.units
+        return [words[owner == unit] for unit in range(self.units)]
 
 
 class _Side:
     """The units of one side."""
 
     def __init__(
-        self, side: str, parameters: Parameters, settings: Settings, window: range | None
+        self,
+        side: str,
+        parameters: Parameters,
+        settings: Settings,
+        units: int,
+        window: range | None,
     ) -> None:
         self._window = window
+        rate = settings.rate(parameters.word_bits, units)
         self._units = [
-            _Unit(side, parameters, settings, window if number == 0 else None)
-            for number in range(settings.units)
+            _Unit(side, parameters, settings, rate, window if number == 0 else None)
+            for number in range(units)
         ]
 
     def feed(self, parts: Sequence[NDArray[np.uint32]]) -> None:
@@ -248,9 +261,13 @@ class _Unit:
     """One encoder or decoder, and how many cycles each transmission took it."""
 
     def __init__(
-        self, side: str, parameters: Parameters, settings: Settings, window: range | None
+        self,
+        side: str,
+        parameters: Parameters,
+        settings: Settings,
+        rate: float,
+        window: range | None,
     ) -> None:
-        rate = settings.rate(parameters.word_bits)
         stalls = settings.stalls_of(side)
         quirks = settings.rtl_quirks
         self._model: Encoder | Decoder

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from fmcompress.coding import Coding
 from fmcompress.errors import ParameterError, error_context
-from fmcompress.files import Sources, Target
+from fmcompress.files import Source, Sources, Target, keep_apart, listed_sources
 from fmcompress.hardware.settings import Settings
 from fmcompress.layer_simulation import LayerResult, SideResult, simulate_layer
 from fmcompress.layer_words import difference_note, open_words
@@ -29,6 +29,8 @@ class Simulation:
     ----------
     file : str
     settings : Settings
+    inputs : list of path or binary file
+        What was read: the dump, and the files of stall patterns.
     layers : list of LayerResult
     traces : list of Trace
         Of the first layer, one for each side, where wanted; of its first unit.
@@ -38,6 +40,7 @@ class Simulation:
 
     file: str
     settings: Settings
+    inputs: list[Source]
     layers: list[LayerResult] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -65,7 +68,7 @@ class Simulation:
         Raises
         ------
         FmcError
-            If no trace was wanted, or the file exists.
+            If no trace was wanted, the file exists, or it is one that was read.
         OSError
             If it cannot be written.
         """
@@ -73,6 +76,7 @@ class Simulation:
 
         if not self.traces:
             raise ParameterError("there is no trace", hint="give the settings a trace")
+        keep_apart(self.inputs, target)
         with replacing(target, overwrite=overwrite) as place, writing(place) as file:
             text = io.TextIOWrapper(file, encoding="ascii", newline="\n")
             write_vcd(self.traces, text, self.settings.clock_mhz)
@@ -100,6 +104,7 @@ class Simulation:
                     "shape": list(layer.shape),
                     "parameters": asdict(layer.parameters),
                     "frames": layer.frames,
+                    "units": layer.units,
                     "words": layer.words,
                     "chunks": layer.chunks,
                     "simulated_chunks": layer.simulated_chunks,
@@ -152,6 +157,11 @@ def side_to_json(result: SideResult, clock_mhz: float, frames: int = 1) -> dict[
     }
 
 
+def inputs_of(source: Sources, settings: Settings) -> list[Source]:
+    """Return what a simulation reads: no waveform may go there."""
+    return [*listed_sources(source), *settings.files]
+
+
 def simulate(
     source: Sources,
     *,
@@ -197,7 +207,13 @@ def simulate(
     left_out: dict[str, ParameterError] = {}
     others: Counter[str] = Counter()
     with open_words(source, layers, raw, coding) as words:
-        found = Simulation(words.file, settings, warnings=words.warnings, notes=words.notes)
+        found = Simulation(
+            words.file,
+            settings,
+            inputs_of(source, settings),
+            warnings=words.warnings,
+            notes=words.notes,
+        )
         found.warnings += settings.idle
         for layer in words.layers():
             try:
@@ -227,6 +243,12 @@ def simulate(
             )
         for name, why in reasons.items():
             found.notes.append(f"layer {name!r} is left out: {why}")
+        idle = sum(layer.units < settings.units for layer in found.layers)
+        if idle:
+            found.notes.append(
+                f"some of {settings.units} units have no channel, and nothing to do: in {idle} of "
+                f"{len(found.layers)} layers"
+            )
         for difference, count in others.items():
             where = f"in {count} of {len(found.layers)} layers"
             found.notes.append(difference_note(difference, where))

@@ -134,7 +134,16 @@ def test_units_share_channels(dump: Path) -> None:
 
 
 def test_more_units_than_channels(dump: Path) -> None:
-    """Some have nothing to do."""
+    """Some have nothing to do, and no share of the memory."""
+    eight, more = (
+        fmcompress.simulate(dump, settings=Settings(units=units, dram_mb_per_s=100))
+        for units in (8, 64)
+    )
+    assert eight.layers == more.layers
+    assert (eight.layers[0].units, eight.notes[:-1]) == (8, [])
+    assert more.notes[0] == (
+        "some of 64 units have no channel, and nothing to do: in 1 of 1 layers"
+    )
     found = fmcompress.simulate(dump, settings=Settings(units=9))
     assert found.layers[0].sides["decoder"].run.words == 4 * 121
 
@@ -211,6 +220,9 @@ def test_what_does_not_count_is_named(dump: Path) -> None:
         ({"sides": ["coder"]}, "encoder or decoder"),
         ({"clock_mhz": 0}, "clock_mhz is 0"),
         ({"clock_mhz": float("nan")}, "clock_mhz is nan"),
+        ({"clock_mhz": 1e-308}, "give 0.000001 to 500,000"),
+        ({"clock_mhz": 1e6}, "give 0.000001 to 500,000"),
+        ({"seed": -5}, "seed is -5"),
         ({"dram_mb_per_s": -1}, "dram_mb_per_s is -1"),
         ({"sample": 0}, "sample is 0"),
         ({"sample": 1.5}, "a share of up to 1"),
@@ -271,11 +283,11 @@ def test_memory_that_gives_nearly_nothing(dump: Path) -> None:
     """It is not one without limit, nor one to wait for for years."""
     for settings in (
         Settings(dram_mb_per_s=1e-7),
-        Settings(dram_mb_per_s=1e-300, clock_mhz=1e300),
+        Settings(dram_mb_per_s=1e-300, clock_mhz=5e5),
     ):
         with pytest.raises(ParameterError, match=r"dram_mb_per_s is .* words a cycle; give more"):
             fmcompress.simulate(dump, settings=settings)
-    huge = fmcompress.simulate(dump, settings=Settings(dram_mb_per_s=1e300, clock_mhz=1e-300))
+    huge = fmcompress.simulate(dump, settings=Settings(dram_mb_per_s=1e308, clock_mhz=1e-6))
     assert huge.layers == fmcompress.simulate(dump).layers
 
 
@@ -381,6 +393,7 @@ def test_command_of_a_sample(dump: Path) -> None:
     result = run("--sample", 0.3, "--chunk-words", 50, dump)
     assert result.exit_code == 0
     assert " ± " in result.stdout
+    assert "24 of 78 chunks were simulated, of which the lines below tell" in result.stdout
 
 
 def test_command_of_units(dump: Path) -> None:
@@ -402,7 +415,18 @@ def test_vcd(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_vcd_is_no_input(dump: Path, tmp_path: Path) -> None:
+    """Neither the dump nor a stall pattern's file, from Python either."""
     before = dump.read_bytes()
+    gates = tmp_path / "gates.txt"
+    gates.write_text("10")
+    stall = ("--stall", f"bpc=file:{gates}")
+    assert "is both input and output" in str(run(*stall, "--vcd", gates, "-f", dump).exception)
+    assert gates.read_text() == "10"
+    settings = Settings(trace=range(9), stalls={"bpc": f"file:{gates}"})
+    found = fmcompress.simulate(dump, settings=settings)
+    for target in (dump, gates):
+        with pytest.raises(FmcError, match="is both input and output"):
+            found.write_vcd(target)
     assert "is both input and output" in str(run("--vcd", dump, "-f", dump).exception)
     assert "lies in the input" in str(run("--vcd", tmp_path / "a.vcd", tmp_path).exception)
     assert dump.read_bytes() == before

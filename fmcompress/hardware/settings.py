@@ -9,6 +9,7 @@ from typing import Any
 
 from fmcompress.errors import ParameterError
 from fmcompress.hardware.checks import checked_trace
+from fmcompress.hardware.listed import Listed
 from fmcompress.hardware.patterns import Pattern
 from fmcompress.hardware.ports import PORTS, SEEDS, read_stalls, seeded
 from fmcompress.hardware.session import SLOWEST_RATE
@@ -16,6 +17,7 @@ from fmcompress.numbers import real, switch, whole
 
 SIDES = tuple(PORTS)
 MOST_UNITS = 4096
+LEAST_CLOCK_MHZ, MOST_CLOCK_MHZ = 1e-6, 5e5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,13 @@ class Settings:
     sides : sequence of str
         ``"encoder"``, ``"decoder"`` or both.
     clock_mhz : float
-        Clock frequency.
+        Clock frequency, 1e-6 to 500,000.
     stalls : mapping
         Stall patterns, or their texts, by port: ``in``, ``znz``, ``bpc`` of the encoder;
         ``number``, ``znz``, ``bpc``, ``out`` of the decoder; ``encoder.znz`` is that of one.
     dram_mb_per_s : float, optional
-        What a memory takes or gives of both streams, over all units: 10^6 bytes a second.
+        What a memory takes or gives of both streams, over all units that have work: 10^6 bytes a
+        second.
     units : int
         Coders in parallel, each with its share of the channels.
     channel_axis : int, optional
@@ -73,12 +76,17 @@ class Settings:
             if name != "dram_mb_per_s" or self.dram_mb_per_s is not None:
                 self._set(name, real(name, getattr(self, name)))
         self._set("units", whole("units", self.units, 1, MOST_UNITS))
-        self._set("seed", whole("seed", self.seed))
+        self._set("seed", whole("seed", self.seed, 0))
         if self.channel_axis is not None:
             self._set("channel_axis", whole("channel_axis", self.channel_axis))
         for name in ("rtl_quirks", "wait_idle", "trace_only"):
             self._set(name, switch(name, getattr(self, name)))
         checked_trace(self.trace)
+        if not LEAST_CLOCK_MHZ <= self.clock_mhz <= MOST_CLOCK_MHZ:
+            raise ParameterError(
+                f"clock_mhz is {self.clock_mhz!r}",
+                hint=f"give {LEAST_CLOCK_MHZ:f} to {MOST_CLOCK_MHZ:,.0f}",
+            )
         if self.sample > 1:
             raise ParameterError(f"sample is {self.sample!r}", hint="give a share of up to 1")
         if self.sample < 1 and self.units > 1:
@@ -132,8 +140,19 @@ class Settings:
             names.append("seed (all chunks are simulated)")
         return [f"these do not count: {', '.join(names)}"] if names else []
 
-    def rate(self, word_bits: int) -> float:
+    @property
+    def files(self) -> list[str]:
+        """Names of the files that stall patterns were read from."""
+        return [given.name for given in self.stalls.values() if isinstance(given, Listed)]
+
+    def rate(self, word_bits: int, units: int) -> float:
         """Return the stream words a cycle that the memory lets each unit have; 0 for any.
+
+        Parameters
+        ----------
+        word_bits : int
+        units : int
+            That share it: those which have work.
 
         Raises
         ------
@@ -142,7 +161,7 @@ class Settings:
         """
         if self.dram_mb_per_s is None:
             return 0
-        rate = self.dram_mb_per_s / self.clock_mhz / (word_bits / 8) / self.units
+        rate = self.dram_mb_per_s / self.clock_mhz / (word_bits / 8) / units
         if rate < SLOWEST_RATE:
             raise ParameterError(
                 f"dram_mb_per_s is {self.dram_mb_per_s!r}: that is {rate:.2g} words a cycle",
