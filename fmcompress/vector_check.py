@@ -16,11 +16,12 @@ from fmcompress.progress import Progress, Step, silent
 from fmcompress.vector_files import BITS, HEX, PortWords, read_port
 from fmcompress.vector_set import (
     BPC,
+    MANIFEST,
     OUTPUT_PORTS,
     ZNZ,
     VectorLayer,
     VectorSet,
-    check_digest,
+    check_digests,
     read_manifest,
 )
 
@@ -180,6 +181,7 @@ def check_vectors(
     made = read_manifest(vectors)
     found = VectorCheck(os.fspath(folder))
     place = vectors if outputs is None else Path(outputs)
+    check_digests(vectors, made, progress)
     with error_context(file=os.fspath(folder)):
         for layer in made.layers:
             with error_context(layer=layer.name):
@@ -214,7 +216,9 @@ def _check_layer(
             path = place / layer.file_name(port, f".out{form}")
             counts = layer.port_words(port)
             name = layer.file_name(port, HEX)
-            expected = read_port(check_digest(vectors, name, made), layer.word_bits, sum(counts))
+            if name not in made.files:
+                raise DamagedError(f"lists no {name!r}", file=str(vectors / MANIFEST))
+            expected = read_port(vectors / name, layer.word_bits, sum(counts))
             if expected.count != sum(counts) or expected.last is None:
                 raise DamagedError("does not hold what its manifest says", file=str(vectors / name))
             if (port, form) in there:

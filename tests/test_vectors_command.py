@@ -817,6 +817,20 @@ def test_vectors_that_were_changed_are_not_compared_with(written: Path) -> None:
         fmcompress.check_vectors(written)
 
 
+@pytest.mark.parametrize("name", ["vectors.jsonl", "wide.data.bits", "a_small.num_words.hex"])
+def test_files_that_are_not_compared_have_to_be_whole_too(written: Path, name: str) -> None:
+    assert fmcompress.check_vectors(written).ok
+    content = (written / name).read_bytes()
+    (written / name).write_bytes(content + b"junk\n")
+    with pytest.raises(DamagedError, match=rf"{re.escape(name)}.*not as it was written"):
+        fmcompress.check_vectors(written)
+    (written / name).unlink()
+    with pytest.raises(DamagedError, match=rf"{re.escape(name)}.*is not there"):
+        fmcompress.check_vectors(written)
+    (written / name).write_bytes(content)
+    assert run("--check", written).code == 0
+
+
 def test_no_vectors_at_all(tmp_path: Path) -> None:
     with pytest.raises(FmcError, match=r"has no manifest\.json"):
         fmcompress.check_vectors(tmp_path)
@@ -837,6 +851,7 @@ def test_no_vectors_at_all(tmp_path: Path) -> None:
         lambda fields: fields["layers"][0]["transmissions"].append(None),
         lambda fields: fields.update(layers=7),
         lambda fields: fields.update(files=[{}]),
+        lambda fields: fields["files"][0].update(name="../x.hex"),
         lambda fields: fields.update(notes=[1]),
         lambda fields: fields.update(left_out={"a": "b"}),
         lambda fields: fields.update(schema="something else"),
