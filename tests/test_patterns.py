@@ -247,6 +247,19 @@ def test_file_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path.write_text("1111\n" * 3)
     with pytest.raises(DamagedError, match="line 3: more than 10 cycles"):
         pattern(f"file:{path}")
+@pytest.mark.parametrize("length", [5, 8, 9, 40])
+def test_comments_longer_than_what_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(listed, "_MOST_LINE_BYTES", 8)
+    path = tmp_path / "gates.txt"
+    path.write_text("1 # " + "0" * length + "#\n01\n#" + "1" * length + "\n0")
+    assert gates(f"file:{path}", 4) == "1010"
+    path.write_text("1 # " + "0" * length + "\n2\n")
+    with pytest.raises(DamagedError, match="line 2 has other characters"):
+        pattern(f"file:{path}")
+
+
 
 
 def test_file_that_is_not_there(tmp_path: Path) -> None:
