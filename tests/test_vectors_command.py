@@ -899,6 +899,8 @@ def test_command_writes_and_checks(dump: Path) -> None:
     *notes, line = ran.err.splitlines()
     assert all(note.startswith("fmc: ") for note in notes)
     assert line == f"maps.npz -> {folder}: 4 layers, 8 transmissions, 220 words, 42 files"
+    one = run(dump, dump.parent / "one", "--layers", "wide", "--chunks", 0, "--max-words", 1)
+    assert "1 layer, 1 transmission, 1 word, 12 files" in one.err
     assert run("--check", folder).code == 1
     for port in ("znz", "bpc"):
         shutil.copy(folder / f"wide.{port}.hex", folder / f"wide.{port}.out.hex")
