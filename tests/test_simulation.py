@@ -222,7 +222,10 @@ def test_what_does_not_count_is_named(dump: Path) -> None:
         ({"stalls": {"in": "never"}}, "no stall pattern 'never'"),
         ({"stalls": {"in": 5}}, "what stalls in is 5"),
         ({"stalls": [("in", "always")]}, "give a dictionary"),
-        ({"stalls": {"encoder.out": "always"}}, "in, znz, bpc of the encoder; or number, znz, bpc"),
+        (
+            {"stalls": {"encoder.out": "always"}},
+            "in, znz, bpc of the encoder; or number, bpc, znz, out of the",
+        ),
         ({"stalls": {5: "always"}}, "no port 5"),
         ({"sides": ["encoder", "encoder"]}, "once each"),
         ({"sides": 5}, "sides is 5"),
