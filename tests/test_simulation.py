@@ -432,6 +432,13 @@ def test_no_vcd_of_nothing(dump: Path, tmp_path: Path) -> None:
         found.write_vcd(tmp_path / "out.vcd")
     assert not (tmp_path / "out.vcd").exists()
 
+def test_cycles_are_digits(dump: Path) -> None:
+    for cycles in ("0:\u0663", "\u0661:9", "-1:3", "0:"):
+        result = run("--trace", "--cycles", cycles, dump)
+        assert result.exit_code == 2
+        assert "is no A:B, as 0:10000" in result.output
+
+
 
 def test_trace(dump: Path) -> None:
     result = run("--trace", "--cycles", "0:20", dump)
