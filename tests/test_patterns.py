@@ -247,12 +247,6 @@ def test_file_that_cannot_be_read(tmp_path: Path, content: bytes, why: str) -> N
         pattern(f"file:{path}")
 
 
-def test_file_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listed, "MOST_FILE_CYCLES", 10)
-    path = tmp_path / "gates.txt"
-    path.write_text("1111\n" * 3)
-    with pytest.raises(DamagedError, match="line 3: more than 10 cycles"):
-        pattern(f"file:{path}")
 @pytest.mark.parametrize("length", [5, 8, 9, 40])
 def test_comments_longer_than_what_is_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
@@ -266,6 +260,12 @@ def test_comments_longer_than_what_is_read_at_once(
         pattern(f"file:{path}")
 
 
+def test_file_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listed, "MOST_FILE_CYCLES", 10)
+    path = tmp_path / "gates.txt"
+    path.write_text("1111\n" * 3)
+    with pytest.raises(DamagedError, match="line 3: more than 10 cycles"):
+        pattern(f"file:{path}")
 
 
 def test_file_that_is_not_there(tmp_path: Path) -> None:

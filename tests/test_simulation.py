@@ -252,6 +252,12 @@ def test_settings_that_cannot_be(arguments: dict[str, Any], why: str) -> None:
         Settings(**arguments)
 
 
+@pytest.mark.parametrize("settings", [{}, {"units": 2}, 0, Settings])
+def test_settings_that_are_none(dump: Path, settings: Any) -> None:
+    with pytest.raises(ParameterError, match=r"settings is .*; give Settings"):
+        fmcompress.simulate(dump, settings=settings)
+
+
 def test_stalls_of_one_side() -> None:
     settings = Settings(stalls={"znz": "random:0.5", "decoder.znz": "periodic:1/2"})
     assert settings.stalls_of("encoder") == {"znz": pattern("random:0.5:2")}
@@ -426,18 +432,18 @@ def test_no_window_is_too_far(dump: Path, tmp_path: Path) -> None:
     assert "encoder: the run was over before cycle 10,000,000,000," in result.stdout
 
 
-def test_no_vcd_of_nothing(dump: Path, tmp_path: Path) -> None:
-    found = fmcompress.simulate(dump)
-    with pytest.raises(FmcError, match="there is no trace"):
-        found.write_vcd(tmp_path / "out.vcd")
-    assert not (tmp_path / "out.vcd").exists()
-
 def test_cycles_are_digits(dump: Path) -> None:
     for cycles in ("0:\u0663", "\u0661:9", "-1:3", "0:"):
         result = run("--trace", "--cycles", cycles, dump)
         assert result.exit_code == 2
         assert "is no A:B, as 0:10000" in result.output
 
+
+def test_no_vcd_of_nothing(dump: Path, tmp_path: Path) -> None:
+    found = fmcompress.simulate(dump)
+    with pytest.raises(FmcError, match="there is no trace"):
+        found.write_vcd(tmp_path / "out.vcd")
+    assert not (tmp_path / "out.vcd").exists()
 
 
 def test_trace(dump: Path) -> None:

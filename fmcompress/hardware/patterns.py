@@ -318,6 +318,8 @@ def pattern(text: str) -> Pattern:
     DamagedError, OSError
         If the file that it names cannot be read, or holds anything else.
     """
+    if not isinstance(text, str):
+        raise ParameterError(f"stall pattern is {text!r}", hint="give its text, as 'random:0.5'")
     name, _, rest = text.partition(":")
     if name not in PATTERNS:
         raise ParameterError(
