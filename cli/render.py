@@ -114,14 +114,14 @@ def check_text(found: VectorCheck, width: int | None) -> str:
             _count(output.words_found),
             _count(output.differing),
             "checked" if output.last_checked else "not there",
-            "-" if output.difference is None else printable(str(output.difference)),
+            "-" if output.ok else printable(output.unreadable or str(output.difference)),
         )
         for output in found.outputs
     ]
     lines = [table(columns, rows, width), ""]
     if found.not_simulated:
         lines.append(f"not simulated: {printable(', '.join(found.not_simulated))}")
-    same = sum(output.difference is None for output in found.outputs)
+    same = sum(output.ok for output in found.outputs)
     lines.append(f"{printable(found.folder)}: {same} of {len(found.outputs)} outputs agree")
     return "\n".join(lines)
 

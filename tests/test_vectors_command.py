@@ -387,7 +387,9 @@ def test_windows_lie_in_their_chunks(words: int, most: int, seed: int | None) ->
     assert end - start == min(words, most)
 
 
-@pytest.mark.parametrize(("name", "value"), [("max_words", 0), ("max_words", 1.5), ("seed", -1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("max_words", 0), ("max_words", 1.5), ("seed", -1), ("rtl_quirks", "no")]
+)
 def test_numbers_outside_their_range(dump: Path, name: str, value: Any) -> None:
     options: dict[str, Any] = {name: value}
     with pytest.raises(ParameterError, match=name):
@@ -927,9 +929,15 @@ def test_command_writes_and_checks(dump: Path) -> None:
     assert document["outputs"][0]["difference"]["found"] == "1xxxx"
     path.write_text("nonsense\n")
     ran = run("--check", folder)
-    assert (ran.code, ran.out) == (3, "")
+    assert ran.code == 3
     [message] = ran.err.splitlines()
-    assert "wide.znz.out.hex: layer 'wide': line 1: 'nonsense' is no word of 4 hex" in message
+    assert "wide.znz.out.hex: znz_data_o: line 1: 'nonsense' is no word of 4 hex" in message
+    assert message.endswith("digits; docs/VECTORS.md tells how a simulator is to write it")
+    assert "1 of 2 outputs agree" in ran.out
+    found = fmcompress.check_vectors(folder)
+    assert [output.ok for output in found.outputs] == [False, True]
+    assert (found.outputs[0].words_found, found.outputs[0].difference) == (0, None)
+    assert found.to_json()["outputs"][0]["unreadable"].startswith("line 1: 'nonsense' is no word")
 
 
 def test_command_prints_the_manifest(dump: Path) -> None:
