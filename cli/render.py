@@ -97,7 +97,8 @@ def vectors_line(made: VectorSet, target: str) -> str:
     words = sum(one.words for one in transmissions)
     return (
         f"{printable(made.source)} -> {printable(target)}: {layers_count(len(made.layers))}, "
-        f"{len(transmissions):,} transmissions, {words:,} words, {len(made.files) + 1} files"
+        f"{_counted(len(transmissions), 'transmission')}, {_counted(words, 'word')}, "
+        f"{len(made.files) + 1} files"
     )
 
 
@@ -113,14 +114,14 @@ def check_text(found: VectorCheck, width: int | None) -> str:
             _count(output.words_found),
             _count(output.differing),
             "checked" if output.last_checked else "not there",
-            "-" if output.difference is None else printable(str(output.difference)),
+            "-" if output.ok else printable(output.unreadable or str(output.difference)),
         )
         for output in found.outputs
     ]
     lines = [table(columns, rows, width), ""]
     if found.not_simulated:
         lines.append(f"not simulated: {printable(', '.join(found.not_simulated))}")
-    same = sum(output.difference is None for output in found.outputs)
+    same = sum(output.ok for output in found.outputs)
     lines.append(f"{printable(found.folder)}: {same} of {len(found.outputs)} outputs agree")
     return "\n".join(lines)
 
@@ -137,7 +138,11 @@ def width_of(file: TextIO) -> int | None:
 
 def layers_count(count: int) -> str:
     """Say how many layers."""
-    return f"{count} layer" if count == 1 else f"{count} layers"
+    return _counted(count, "layer")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _layer_table(stats: Stats, width: int | None) -> str:

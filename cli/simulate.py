@@ -12,6 +12,7 @@ import click
 from fmcompress.cli import options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
+from fmcompress.numbers import is_digits
 
 DEFAULT_WINDOW = range(10_000)
 # The first blocks: what `--trace` shows by default.
@@ -43,7 +44,7 @@ class _Cycles(click.ParamType[Any]):
     ) -> range:
         """Read two numbers of cycles; the first is 0 where it is missing."""
         first, colon, end = value.partition(":")
-        if not colon or not (first or "0").isdecimal() or not end.isdecimal():
+        if not colon or not is_digits(first or "0") or not is_digits(end):
             self.fail(f"{value!r} is no A:B, as 0:10000", param, ctx)
         if int(first or 0) >= int(end):
             self.fail(f"{value!r} has no cycle: the second number is the larger", param, ctx)

@@ -51,8 +51,15 @@ def print_trace(
     """
     from rich.console import Console
 
+    class Printer(Console):
+        """A console that does not leave by itself where nobody reads on."""
+
+        def on_broken_pipe(self) -> None:
+            """Leave it to main, which has an exit code for it."""
+            raise BrokenPipeError
+
     cycles = (list(group) for _, group in groupby(lines, key=lambda line: line.cycle))
-    console = Console(
+    console = Printer(
         file=file, width=width or 10_000, highlight=False, emoji=False, soft_wrap=True
     )
     begins = True

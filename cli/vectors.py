@@ -131,7 +131,7 @@ def _check(state: State, folder: str, outputs: str | None, as_json: bool) -> int
         render.print_json(found.to_json())
     else:
         for output in found.outputs:
-            if output.difference is not None:
+            if not output.ok:
                 click.echo(f"fmc: {render.printable(str(output))}", err=True)
                 break
         if not state.quiet:

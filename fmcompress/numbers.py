@@ -78,3 +78,8 @@ def switch(name: str, value: Any) -> bool:
     if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
         raise ParameterError(f"{name} is {value!r}", hint="give True or False")
     return bool(value)
+
+
+def is_digits(text: str) -> bool:
+    """Tell whether a text is digits 0 to 9: Python takes those of other scripts for numbers, too."""
+    return text.isascii() and text.isdecimal()

@@ -203,6 +203,10 @@ def simulate(
     DamagedError, UnsupportedError, OSError
         As `compress`.
     """
+    if settings is not None and not isinstance(settings, Settings):
+        raise ParameterError(
+            f"settings is {settings!r}", hint="give Settings, as Settings(units=2)"
+        )
     settings = settings or Settings()
     left_out: dict[str, ParameterError] = {}
     others: Counter[str] = Counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,12 @@ from fmcompress.progress import Progress, Step, silent
 from fmcompress.vector_files import BITS, HEX, PortWords, read_port
 from fmcompress.vector_set import (
     BPC,
+    MANIFEST,
     OUTPUT_PORTS,
     ZNZ,
     VectorLayer,
     VectorSet,
-    check_digest,
+    check_digests,
     read_manifest,
 )
 
@@ -85,6 +86,8 @@ class OutputCheck:
         Words that differ, are missing or are too many.
     difference : Difference or None
         The first of these.
+    unreadable : str or None
+        Why the file cannot be understood, and what to do; then none of its words is found.
     """
 
     file: str
@@ -96,8 +99,16 @@ class OutputCheck:
     last_checked: bool
     differing: int
     difference: Difference | None
+    unreadable: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is what it should be."""
+        return self.difference is None and self.unreadable is None
 
     def __str__(self) -> str:
+        if self.unreadable is not None:
+            return f"{self.file}: {self.port}: {self.unreadable}"
         if self.difference is None:
             return f"{self.file}: {self.port}: ok"
         counts = ""
@@ -127,7 +138,7 @@ class VectorCheck:
     @property
     def ok(self) -> bool:
         """Whether no output differs."""
-        return all(output.difference is None for output in self.outputs)
+        return all(output.ok for output in self.outputs)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``fmc vectors --check --json`` prints (docs/JSON.md)."""
@@ -170,7 +181,8 @@ def check_vectors(
     FmcError
         If there are no vectors, or no outputs.
     DamagedError
-        If the vectors are not as they were written, or a file cannot be understood.
+        If the vectors are not as they were written. An output that cannot be understood is one
+        that differs.
     UnsupportedError
         If a newer version wrote the vectors.
     OSError
@@ -180,6 +192,7 @@ def check_vectors(
     made = read_manifest(vectors)
     found = VectorCheck(os.fspath(folder))
     place = vectors if outputs is None else Path(outputs)
+    check_digests(vectors, made, progress)
     with error_context(file=os.fspath(folder)):
         for layer in made.layers:
             with error_context(layer=layer.name):
@@ -214,14 +227,22 @@ def _check_layer(
             path = place / layer.file_name(port, f".out{form}")
             counts = layer.port_words(port)
             name = layer.file_name(port, HEX)
-            expected = read_port(check_digest(vectors, name, made), layer.word_bits, sum(counts))
+            if name not in made.files:
+                raise DamagedError(f"lists no {name!r}", file=str(vectors / MANIFEST))
+            expected = read_port(vectors / name, layer.word_bits, sum(counts))
             if expected.count != sum(counts) or expected.last is None:
                 raise DamagedError("does not hold what its manifest says", file=str(vectors / name))
+            got = PortWords(np.empty(0, np.uint32), None, {}, 0)
+            unreadable = None
             if (port, form) in there:
-                got = read_port(path, layer.word_bits, sum(counts) + _KEPT_OVER)
-            else:
-                got = PortWords(np.empty(0, np.uint32), None, {}, 0)
-            yield _compare(str(path), port, layer, expected, got)
+                try:
+                    got = read_port(path, layer.word_bits, sum(counts) + _KEPT_OVER)
+                except DamagedError as error:
+                    unreadable = f"{error.cause}; {error.hint}" if error.hint else error.cause
+            compared = _compare(str(path), port, layer, expected, got)
+            if unreadable is not None:
+                compared = replace(compared, difference=None, unreadable=unreadable)
+            yield compared
 
 
 def _compare(

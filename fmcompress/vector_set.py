@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError
+from fmcompress.progress import Progress, Step, silent
 
 MANIFEST, CASES = "manifest.json", "vectors.jsonl"
 SCHEMA = "fmcompress.vectors/1"
@@ -22,6 +23,7 @@ OUTPUT_PORTS = {ZNZ: "znz_data_o", BPC: "bpc_data_o", DATA: "data_o"}
 NUM_WORDS, NUM_WORDS_BITS = "num_words", 24
 BPC_WORDS, BPC_WORDS_BITS = "bpc_words", 32
 _ID = re.compile(r"[A-Za-z0-9_]{1,100}")
+_FILE_NAME = re.compile(r"[A-Za-z0-9_]{1,100}(\.[a-z_]{1,20}){1,2}")
 _MOST_MANIFEST_BYTES = 1 << 28
 
 
@@ -229,7 +231,7 @@ def _from_json(fields: dict[str, Any]) -> VectorSet:
         rtl_quirks=bool(fields["rtl_quirks"]),
         layers=[_layer(layer) for layer in fields["layers"]],
         files={
-            _checked(file["name"], str): {
+            _file_name(file["name"]): {
                 "bytes": _count(file["bytes"]),
                 "sha256": _checked(file["sha256"], str),
             }
@@ -262,6 +264,14 @@ def _layer(fields: dict[str, Any]) -> VectorLayer:
     )
 
 
+def _file_name(value: Any) -> str:
+    """Take the name of a file in the folder: what lies elsewhere is not looked at."""
+    name: str = _checked(value, str)
+    if not _FILE_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no file of vectors")
+    return name
+
+
 def _checked(value: Any, kind: type) -> Any:
     if isinstance(value, kind) and not isinstance(value, bool):
         return value
@@ -275,26 +285,29 @@ def _count(value: Any) -> int:
     return number
 
 
-def check_digest(folder: Path, name: str, made: VectorSet) -> Path:
-    """Return the path of a file of the set that is as it was written.
+def check_digests(folder: Path, made: VectorSet, progress: Progress = silent) -> None:
+    """See that every file of the set is as it was written.
 
     Raises
     ------
     DamagedError
-        If it is not, or is not there.
+        If one is not, or is not there.
+    OSError
+        If one cannot be read.
     """
-    path = folder / name
-    if name not in made.files:
-        raise DamagedError(f"lists no {name!r}", file=str(folder / MANIFEST))
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise DamagedError("is not there", file=str(path), hint="write the vectors again") from None
-    if digest != made.files[name]["sha256"]:
-        raise DamagedError(
-            f"is not as it was written: its SHA-256 is not that in {MANIFEST}",
-            file=str(path),
-            hint="write the vectors again",
-        )
-    return path
+    for name, written in made.files.items():
+        path = folder / name
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise DamagedError(
+                "is not there", file=str(path), hint="write the vectors again"
+            ) from None
+        if digest != written["sha256"]:
+            raise DamagedError(
+                f"is not as it was written: its SHA-256 is not that in {MANIFEST}",
+                file=str(path),
+                hint="write the vectors again",
+            )
+        progress(Step(name, written["bytes"], 0))

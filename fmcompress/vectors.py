@@ -19,6 +19,7 @@ from fmcompress.errors import ParameterError, error_context
 from fmcompress.files import Sources, keep_apart, listed_sources, name_of
 from fmcompress.hardware.parameters import WORD_BITS, Parameters
 from fmcompress.layer_words import LayerWords, Words, difference_note, open_words
+from fmcompress.numbers import switch
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.stream_words import words_of
 from fmcompress.targets import replacing
@@ -113,6 +114,7 @@ def write_vectors(
     """
     options = Options(**coding)
     cut = Cut(chunks, max_words, seed)
+    quirks = switch("rtl_quirks", rtl_quirks)
     Parameters.of(WORD_BITS[-1], options.block_size, options.max_burst)  # any layer's
     keep_apart(source, folder, folder=True)
     names = [layers] if isinstance(layers, str) else layers or []
@@ -128,7 +130,7 @@ def write_vectors(
             chunks=cut.chunks if isinstance(cut.chunks, str) else None,
             max_words=cut.max_words,
             seed=cut.seed,
-            rtl_quirks=bool(rtl_quirks),
+            rtl_quirks=quirks,
         )
         _Writing(place, made, cut, progress).run(words, names)
         made.warnings += words.warnings

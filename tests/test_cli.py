@@ -329,7 +329,14 @@ def test_stdin_of_other_commands(fmc: Fmc) -> None:
 
 
 @posix
-@pytest.mark.parametrize("arguments", [("list", "--json", "maps.h5"), ("compress", "maps.h5", "-")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list", "--json", "maps.h5"),
+        ("compress", "maps.h5", "-"),
+        ("simulate", "-q", "--trace", "maps.h5"),
+    ],
+)
 def test_reader_that_goes_away(arguments: tuple[str, ...]) -> None:
     read, write = os.pipe()
     os.close(read)

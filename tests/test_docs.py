@@ -19,6 +19,7 @@ import click
 import numpy as np
 import pytest
 
+import fmcompress
 from fmcompress import errors
 from fmcompress.cli import main as main_module
 from fmcompress.cli.main import COMMANDS, State, cli, main
@@ -46,6 +47,15 @@ def run(*arguments: str) -> tuple[int, str, str]:
     signal.signal(signal.SIGTERM, before)
     logging.getLogger("fmcompress").handlers.clear()
     return code, out.getvalue(), err.getvalue()
+
+
+# --- Python API ---------------------------------------------------------------------------
+
+
+def test_readme_lists_the_public_names() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [sentence] = re.findall(r"^((?:`\w+`,?\s|and\s)+)are the public API", text, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", sentence)) == sorted(fmcompress.__all__)
 
 
 # --- Help ---------------------------------------------------------------------------------

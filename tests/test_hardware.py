@@ -541,6 +541,27 @@ def test_numpy_numbers_are_numbers() -> None:
     assert type(found.word_bits) is int
 
 
+@pytest.mark.parametrize("model", [Encoder, Decoder])
+@pytest.mark.parametrize("given_", [None, 5, {"word_bits": 8}, Parameters])
+def test_parameters_that_are_none(model: Any, given_: Any) -> None:
+    with pytest.raises(ParameterError, match=r"parameters is .*; give Parameters"):
+        model(given_)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        *((Encoder, name) for name in ("rtl_quirks", "wait_idle", "keep_streams")),
+        *((Decoder, name) for name in ("rtl_quirks", "keep_words")),
+    ],
+)
+def test_switches_are_true_or_false(model: Any, name: str) -> None:
+    for value in ("no", 1, None):
+        with pytest.raises(ParameterError, match=f"{name} is {value!r}; give True or False"):
+            model(Parameters(), **{name: value})
+    model(Parameters(), **{name: np.bool_(True)})
+
+
 @pytest.mark.parametrize("rate", [-1, float("nan"), float("inf"), "1", None, True, 2**-29, 1e-300])
 def test_rate_that_cannot_be(rate: Any) -> None:
     for model in (Encoder, Decoder):

@@ -216,6 +216,12 @@ def test_file(tmp_path: Path) -> None:
         ("periodic:3/2", "the first number is at most the second"),
         ("periodic:1/0", "periodic needs OPEN/PERIOD"),
         ("periodic:1/4:x", "periodic needs OPEN/PERIOD"),
+        ("periodic:1/4:\u0663", "periodic needs OPEN/PERIOD"),
+        ("periodic:\u0661/4", "periodic needs OPEN/PERIOD"),
+        ("random:0.\u0665", "random needs SHARE"),
+        ("random:0.5:\u0663", "random needs SHARE"),
+        (5, "stall pattern is 5; give its text"),
+        (None, "stall pattern is None; give its text"),
         ("periodic:1/99999999999999999999", "periodic needs OPEN/PERIOD"),
         ("dram:8/10", "dram needs BURST/PERIOD:REFRESH/INTERVAL"),
         ("file", "file needs the name of a file"),
@@ -238,6 +244,19 @@ def test_file_that_cannot_be_read(tmp_path: Path, content: bytes, why: str) -> N
     path = tmp_path / "gates.txt"
     path.write_bytes(content)
     with pytest.raises(DamagedError, match=f"gates.txt: {why}"):
+        pattern(f"file:{path}")
+
+
+@pytest.mark.parametrize("length", [5, 8, 9, 40])
+def test_comments_longer_than_what_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(listed, "_MOST_LINE_BYTES", 8)
+    path = tmp_path / "gates.txt"
+    path.write_text("1 # " + "0" * length + "#\n01\n#" + "1" * length + "\n0")
+    assert gates(f"file:{path}", 4) == "1010"
+    path.write_text("1 # " + "0" * length + "\n2\n")
+    with pytest.raises(DamagedError, match="line 2 has other characters"):
         pattern(f"file:{path}")
 
 

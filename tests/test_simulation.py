@@ -234,7 +234,10 @@ def test_what_does_not_count_is_named(dump: Path) -> None:
         ({"stalls": {"in": "never"}}, "no stall pattern 'never'"),
         ({"stalls": {"in": 5}}, "what stalls in is 5"),
         ({"stalls": [("in", "always")]}, "give a dictionary"),
-        ({"stalls": {"encoder.out": "always"}}, "in, znz, bpc of the encoder; or number, znz, bpc"),
+        (
+            {"stalls": {"encoder.out": "always"}},
+            "in, znz, bpc of the encoder; or number, bpc, znz, out of the",
+        ),
         ({"stalls": {5: "always"}}, "no port 5"),
         ({"sides": ["encoder", "encoder"]}, "once each"),
         ({"sides": 5}, "sides is 5"),
@@ -259,6 +262,12 @@ def test_what_does_not_count_is_named(dump: Path) -> None:
 def test_settings_that_cannot_be(arguments: dict[str, Any], why: str) -> None:
     with pytest.raises(ParameterError, match=why):
         Settings(**arguments)
+
+
+@pytest.mark.parametrize("settings", [{}, {"units": 2}, 0, Settings])
+def test_settings_that_are_none(dump: Path, settings: Any) -> None:
+    with pytest.raises(ParameterError, match=r"settings is .*; give Settings"):
+        fmcompress.simulate(dump, settings=settings)
 
 
 def test_stalls_of_one_side() -> None:
@@ -445,6 +454,13 @@ def test_no_window_is_too_far(dump: Path, tmp_path: Path) -> None:
     assert "a trace of 10,000,000,000,000,000,000,000,000 cycles" in str(result.exception)
     result = run("--trace", "--cycles", f"{10**25}:{10**25 + 9}", dump)
     assert "encoder: the run was over before cycle 10,000,000,000," in result.stdout
+
+
+def test_cycles_are_digits(dump: Path) -> None:
+    for cycles in ("0:\u0663", "\u0661:9", "-1:3", "0:"):
+        result = run("--trace", "--cycles", cycles, dump)
+        assert result.exit_code == 2
+        assert "is no A:B, as 0:10000" in result.output
 
 
 def test_no_vcd_of_nothing(dump: Path, tmp_path: Path) -> None:

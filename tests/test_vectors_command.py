@@ -387,7 +387,9 @@ def test_windows_lie_in_their_chunks(words: int, most: int, seed: int | None) ->
     assert end - start == min(words, most)
 
 
-@pytest.mark.parametrize(("name", "value"), [("max_words", 0), ("max_words", 1.5), ("seed", -1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("max_words", 0), ("max_words", 1.5), ("seed", -1), ("rtl_quirks", "no")]
+)
 def test_numbers_outside_their_range(dump: Path, name: str, value: Any) -> None:
     options: dict[str, Any] = {name: value}
     with pytest.raises(ParameterError, match=name):
@@ -817,6 +819,20 @@ def test_vectors_that_were_changed_are_not_compared_with(written: Path) -> None:
         fmcompress.check_vectors(written)
 
 
+@pytest.mark.parametrize("name", ["vectors.jsonl", "wide.data.bits", "a_small.num_words.hex"])
+def test_files_that_are_not_compared_have_to_be_whole_too(written: Path, name: str) -> None:
+    assert fmcompress.check_vectors(written).ok
+    content = (written / name).read_bytes()
+    (written / name).write_bytes(content + b"junk\n")
+    with pytest.raises(DamagedError, match=rf"{re.escape(name)}.*not as it was written"):
+        fmcompress.check_vectors(written)
+    (written / name).unlink()
+    with pytest.raises(DamagedError, match=rf"{re.escape(name)}.*is not there"):
+        fmcompress.check_vectors(written)
+    (written / name).write_bytes(content)
+    assert run("--check", written).code == 0
+
+
 def test_no_vectors_at_all(tmp_path: Path) -> None:
     with pytest.raises(FmcError, match=r"has no manifest\.json"):
         fmcompress.check_vectors(tmp_path)
@@ -837,6 +853,7 @@ def test_no_vectors_at_all(tmp_path: Path) -> None:
         lambda fields: fields["layers"][0]["transmissions"].append(None),
         lambda fields: fields.update(layers=7),
         lambda fields: fields.update(files=[{}]),
+        lambda fields: fields["files"][0].update(name="../x.hex"),
         lambda fields: fields.update(notes=[1]),
         lambda fields: fields.update(left_out={"a": "b"}),
         lambda fields: fields.update(schema="something else"),
@@ -884,6 +901,8 @@ def test_command_writes_and_checks(dump: Path) -> None:
     *notes, line = ran.err.splitlines()
     assert all(note.startswith("fmc: ") for note in notes)
     assert line == f"maps.npz -> {folder}: 4 layers, 8 transmissions, 220 words, 42 files"
+    one = run(dump, dump.parent / "one", "--layers", "wide", "--chunks", 0, "--max-words", 1)
+    assert "1 layer, 1 transmission, 1 word, 12 files" in one.err
     assert run("--check", folder).code == 1
     for port in ("znz", "bpc"):
         shutil.copy(folder / f"wide.{port}.hex", folder / f"wide.{port}.out.hex")
@@ -910,9 +929,15 @@ def test_command_writes_and_checks(dump: Path) -> None:
     assert document["outputs"][0]["difference"]["found"] == "1xxxx"
     path.write_text("nonsense\n")
     ran = run("--check", folder)
-    assert (ran.code, ran.out) == (3, "")
+    assert ran.code == 3
     [message] = ran.err.splitlines()
-    assert "wide.znz.out.hex: layer 'wide': line 1: 'nonsense' is no word of 4 hex" in message
+    assert "wide.znz.out.hex: znz_data_o: line 1: 'nonsense' is no word of 4 hex" in message
+    assert message.endswith("digits; docs/VECTORS.md tells how a simulator is to write it")
+    assert "1 of 2 outputs agree" in ran.out
+    found = fmcompress.check_vectors(folder)
+    assert [output.ok for output in found.outputs] == [False, True]
+    assert (found.outputs[0].words_found, found.outputs[0].difference) == (0, None)
+    assert found.to_json()["outputs"][0]["unreadable"].startswith("line 1: 'nonsense' is no word")
 
 
 def test_command_prints_the_manifest(dump: Path) -> None:

@@ -17,7 +17,7 @@ from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Unit, cycles_i
 from fmcompress.hardware.session import Session, padded
 from fmcompress.hardware.timing import DecoderTiming, measure
 from fmcompress.kernel_loading import kernels
-from fmcompress.numbers import whole
+from fmcompress.numbers import switch, whole
 from fmcompress.stream_words import words_of
 
 if TYPE_CHECKING:
@@ -119,13 +119,13 @@ class Decoder(Session):
             parameters,
             stalls=stalls,
             rate=rate,
-            switches={"quirks": rtl_quirks},
-            scratch=(
-                np.zeros(parameters.word_bits + 3, np.int64),
-                np.zeros(parameters.block_size, np.int64),
+            switches={"quirks": switch("rtl_quirks", rtl_quirks)},
+            scratch=lambda p: (
+                np.zeros(p.word_bits + 3, np.int64),
+                np.zeros(p.block_size, np.int64),
             ),
             outputs={"out": "out_words"},
-            keep=keep_words,
+            keep=switch("keep_words", keep_words),
             trace=trace,
         )
         self._next: list[Transmission] = []

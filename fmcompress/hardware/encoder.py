@@ -14,6 +14,7 @@ from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Unit, cycles_i
 from fmcompress.hardware.session import Session, padded
 from fmcompress.hardware.timing import EncoderTiming, measure
 from fmcompress.kernel_loading import kernel, kernels
+from fmcompress.numbers import switch
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -48,7 +49,8 @@ class Encoder(Session):
     Raises
     ------
     ParameterError
-        If there is no such port or pattern, the rate cannot be, or the trace.
+        If there is no such port or pattern, the rate cannot be, or the trace; or a switch is
+        neither True nor False.
     DamagedError, OSError
         If the file that a pattern names cannot be read, or holds anything else.
     """
@@ -64,20 +66,22 @@ class Encoder(Session):
         keep_streams: bool = False,
         trace: range | None = None,
     ) -> None:
-        w, n = parameters.word_bits, parameters.block_size
         super().__init__(
             "encoder",
             parameters,
             stalls=stalls,
             rate=rate,
-            switches={"wait_idle": wait_idle, "quirks": rtl_quirks},
-            scratch=(
-                np.zeros(n + 1, np.int64),
-                np.zeros((2 * w + 3, 2), np.int64),
-                np.zeros(w + 1, np.int64),
+            switches={
+                "wait_idle": switch("wait_idle", wait_idle),
+                "quirks": switch("rtl_quirks", rtl_quirks),
+            },
+            scratch=lambda p: (
+                np.zeros(p.block_size + 1, np.int64),
+                np.zeros((2 * p.word_bits + 3, 2), np.int64),
+                np.zeros(p.word_bits + 1, np.int64),
             ),
             outputs={"znz": "znz_words", "bpc": "bpc_words"},
-            keep=keep_streams,
+            keep=switch("keep_streams", keep_streams),
             trace=trace,
         )
         self._done = np.zeros(len(done_module.Done._fields), np.int64)

@@ -46,7 +46,7 @@ class Listed:
             raise ValueError("the name of a file")
         found = bytearray()
         for number, line in _lines(text):
-            digits = b"".join(line.partition(b"#")[0].split())
+            digits = b"".join(line.split())
             if digits.strip(b"01"):
                 raise DamagedError(
                     f"line {number} has other characters than 0 and 1",
@@ -74,13 +74,16 @@ class Listed:
 
 
 def _lines(name: str) -> Iterator[tuple[int, bytes]]:
-    """Read a file's lines with their numbers, long ones in parts."""
-    number = 1
+    """Read a file's lines with their numbers and without comments, long ones in parts."""
+    number, in_comment = 1, False
     try:
         with Path(name).open("rb") as file:
             while line := file.readline(_MOST_LINE_BYTES):
-                yield number, line
-                number += line.endswith(b"\n")
+                before, mark, _ = line.partition(b"#")
+                yield number, b"" if in_comment else before
+                ends = line.endswith(b"\n")
+                in_comment = not ends and (in_comment or bool(mark))
+                number += ends
     except OSError as error:
         error.filename = name if error.filename is None else error.filename
         raise

@@ -13,7 +13,7 @@ import numpy as np
 
 from fmcompress.errors import DamagedError, ParameterError
 from fmcompress.hardware.listed import Listed
-from fmcompress.numbers import whole
+from fmcompress.numbers import is_digits, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,6 +105,8 @@ class Random:
 
         It is rounded to 256ths, but never to 0 or 1.
         """
+        if not text.isascii():  # digits of other scripts are numbers to Python
+            raise ValueError("SHARE[:SEED], as 0.5:7 or 128/256:7")
         share, _, seed = text.partition(":")
         above, slash, below = share.partition("/")
         try:
@@ -199,7 +201,7 @@ class Periodic:
         """Read ``OPEN/PERIOD[:OFFSET]``."""
         share, _, offset = text.partition(":")
         opened, period = _ratio(share, "OPEN/PERIOD[:OFFSET] in cycles, as 1/4 or 1/4:2")
-        if offset and not offset.isdecimal():
+        if offset and not is_digits(offset):
             raise ValueError("OPEN/PERIOD[:OFFSET] in cycles, as 1/4 or 1/4:2")
         return cls(opened, period, int(offset or 0))
 
@@ -284,7 +286,7 @@ def _check_closed(cycles: int | None) -> None:
 def _ratio(text: str, wanted: str) -> tuple[int, int]:
     """Read two numbers, the first at most as large as the second."""
     part, _, period = text.partition("/")
-    if not (part.isdecimal() and period.isdecimal()) or not 0 < int(period) <= _MOST_PERIOD:
+    if not (is_digits(part) and is_digits(period)) or not 0 < int(period) <= _MOST_PERIOD:
         raise ValueError(wanted)
     if int(part) > int(period):
         raise ValueError(f"{wanted}: the first number is at most the second")
@@ -316,6 +318,8 @@ def pattern(text: str) -> Pattern:
     DamagedError, OSError
         If the file that it names cannot be read, or holds anything else.
     """
+    if not isinstance(text, str):
+        raise ParameterError(f"stall pattern is {text!r}", hint="give its text, as 'random:0.5'")
     name, _, rest = text.partition(":")
     if name not in PATTERNS:
         raise ParameterError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from fmcompress.errors import FmcError, ParameterError
 from fmcompress.hardware.checks import checked_trace
+from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import ALWAYS, MOST_CLOSED_CYCLES, Pattern
 from fmcompress.hardware.ports import port_patterns
 from fmcompress.hardware.run import Output
@@ -19,8 +20,6 @@ from fmcompress.numbers import real
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from fmcompress.hardware.parameters import Parameters
 
 # Cycles stepped at a time; with a trace.
 GATE_CYCLES = 1 << 16
@@ -208,14 +207,20 @@ class Session:
         Words of both streams together that a memory moves in a cycle; 0 for no limit.
     switches : mapping
         More of what the kernel's `Setup` has, by name.
-    scratch : sequence of ndarray
-        The kernel's registers that are arrays.
+    scratch : callable
+        Returns the kernel's registers that are arrays, of these parameters.
     outputs : mapping
         The counter of the words that leave, by port.
     keep : bool
         Whether these words are wanted.
     trace : range or None
         Cycles of which a trace is wanted.
+
+    Raises
+    ------
+    ParameterError
+        If the parameters are none, there is no such port or pattern, the rate cannot be, or the
+        trace.
     """
 
     def __init__(
@@ -226,11 +231,13 @@ class Session:
         stalls: Mapping[str, Pattern | str] | None,
         rate: float,
         switches: Mapping[str, bool],
-        scratch: Sequence[NDArray[np.int64]],
+        scratch: Callable[[Parameters], Sequence[NDArray[np.int64]]],
         outputs: Mapping[str, str],
         keep: bool,
         trace: range | None,
     ) -> None:
+        if not isinstance(parameters, Parameters):
+            raise ParameterError(f"parameters is {parameters!r}", hint="give Parameters")
         p, module = parameters, kernels(f"hardware_{side}")
         patterns = port_patterns(side, stalls if stalls is not None else {})
         credit = credit_of(rate)
@@ -247,7 +254,7 @@ class Session:
         self._units = module.Units(*map(zeros, self._kinds))
         self._profile = np.zeros(1 << len(module.PROFILE), np.int64)
         self._counts = np.zeros(module.COUNTS, np.int64)
-        self._scratch = scratch
+        self._scratch = scratch(p)
         self._outputs = outputs
         self._keep = keep
         self._kept: dict[str, list[NDArray[np.uint32]]] = {port: [] for port in outputs}

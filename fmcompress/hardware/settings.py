@@ -101,8 +101,10 @@ class Settings:
             if port not in SEEDS and not any(port in ports for ports in PORTS.values()):
                 raise ParameterError(
                     f"there is no port {port!r}",
-                    hint="choose from in, znz, bpc of the encoder; or number, znz, bpc, out of the "
-                    "decoder",
+                    hint="choose from "
+                    + "; or ".join(
+                        f"{', '.join(ports)} of the {side}" for side, ports in PORTS.items()
+                    ),
                 )
 
     def _set(self, name: str, value: Any) -> None:

@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-SIDES = ("encoder", "decoder")
 UNKNOWN = -1
 
 
