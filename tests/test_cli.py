@@ -329,14 +329,7 @@ def test_stdin_of_other_commands(fmc: Fmc) -> None:
 
 
 @posix
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("list", "--json", "maps.h5"),
-        ("compress", "maps.h5", "-"),
-        ("simulate", "-q", "--trace", "maps.h5"),
-    ],
-)
+@pytest.mark.parametrize("arguments", [("list", "--json", "maps.h5"), ("compress", "maps.h5", "-")])
 def test_reader_that_goes_away(arguments: tuple[str, ...]) -> None:
     read, write = os.pipe()
     os.close(read)
@@ -345,6 +338,20 @@ def test_reader_that_goes_away(arguments: tuple[str, ...]) -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@posix
+def test_reader_that_goes_away_in_the_middle_of_a_trace() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "simulate", "-q", "--trace", "--cycles", "0:500", "maps.h5"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(100)) == (b"", 141)
 
 
 @posix
