@@ -208,24 +208,10 @@ class Decoder(Session):
                 self._mark = before + 1 if before else 0
                 self._timing.feed(measure(words, ends, p))
 
-    def finish(self) -> tuple[Run, Output]:
-        """Step until all is out; then it takes no more.
-
-        Raises
-        ------
-        ParameterError
-            If it has finished before.
-        DeadlockError
-            If a port never goes.
-        """
-        self._check_open()
-        self._is_over = True
-        if self._timing is not None:
-            return self._timed_run(self._timing), Output()
+    def _drain(self) -> None:
         if self._next:
             self._offer(self._next, None)
             self._next = []
-        return self._run(), self._output()
 
     def run_uncoupled(self, *transmissions: Transmission, cycles: int) -> tuple[Run, Output]:
         """Offer everything from the first cycle on, for so many cycles at most.

@@ -10,7 +10,7 @@ import numpy as np
 from fmcompress.hardware.checks import checked_words
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import Pattern
-from fmcompress.hardware.run import ENCODER_REASONS, Output, Run, Unit, cycles_in_all
+from fmcompress.hardware.run import ENCODER_REASONS, Run, Unit, cycles_in_all
 from fmcompress.hardware.session import Session, padded
 from fmcompress.hardware.timing import EncoderTiming, measure
 from fmcompress.kernel_loading import kernel, kernels
@@ -54,6 +54,8 @@ class Encoder(Session):
     DamagedError, OSError
         If the file that a pattern names cannot be read, or holds anything else.
     """
+
+    _more_columns = ("blk_done",)
 
     def __init__(
         self,
@@ -123,23 +125,9 @@ class Encoder(Session):
         bench = self._units.bench
         return int(bench.cycle if self._timing is None else self._timing.state.in_end)
 
-    def finish(self) -> tuple[Run, Output]:
-        """Step until all is out; then it takes no more.
-
-        Raises
-        ------
-        ParameterError
-            If it has finished before.
-        DeadlockError
-            If a port never goes.
-        """
-        self._check_open()
-        self._is_over = True
-        if self._timing is not None:
-            return self._timed_run(self._timing), Output()
+    def _drain(self) -> None:
         nothing = np.zeros(1, np.uint32)
         self._step((nothing, nothing.astype(np.int64)), module.ALL_OUT, _START)
-        return self._run(), self._output(("blk_done",))
 
     def _keep_rows(self, first: int, rows: NDArray[np.int64]) -> None:
         pulses = np.zeros(len(rows), np.int64)

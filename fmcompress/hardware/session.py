@@ -13,7 +13,7 @@ from fmcompress.hardware.checks import checked_trace
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import ALWAYS, MOST_CLOSED_CYCLES, Pattern
 from fmcompress.hardware.ports import port_patterns
-from fmcompress.hardware.run import Output
+from fmcompress.hardware.run import Output, Run
 from fmcompress.hardware.trace import Trace
 from fmcompress.kernel_loading import kernel, kernels
 from fmcompress.numbers import real
@@ -223,6 +223,11 @@ class Session:
         trace.
     """
 
+    # Of the trace, beside the kernel's: what `_keep_rows` adds.
+    _more_columns: tuple[str, ...] = ()
+    # Where it is timed instead of stepped.
+    _timing: Any = None
+
     def __init__(
         self,
         side: str,
@@ -269,6 +274,23 @@ class Session:
             raise ParameterError(
                 f"the {self._window.side} has finished", hint="make another one for more words"
             )
+
+    def finish(self) -> tuple[Run, Output]:
+        """Step until all is out; then it takes no more.
+
+        Raises
+        ------
+        ParameterError
+            If it has finished before.
+        DeadlockError
+            If a port never goes.
+        """
+        self._check_open()
+        self._is_over = True
+        if self._timing is not None:
+            return self._timed_run(self._timing), Output()
+        self._drain()
+        return self._run(), self._output()
 
     def _step(
         self,
@@ -354,11 +376,23 @@ class Session:
         """Say who waits for whom."""
         raise NotImplementedError
 
-    def _output(self, more_columns: tuple[str, ...] = ()) -> Output:
+    def _drain(self) -> None:
+        """Step until all that was fed is out."""
+        raise NotImplementedError
+
+    def _run(self) -> Run:
+        """Return what stepping took."""
+        raise NotImplementedError
+
+    def _timed_run(self, timing: Any) -> Run:
+        """Return what it took where it was timed."""
+        raise NotImplementedError
+
+    def _output(self) -> Output:
         """Return what came out, where it was wanted."""
         streams = {
             port: np.concatenate([np.zeros(0, np.uint32), *parts])
             for port, parts in self._kept.items()
         }
-        trace = self._window.trace(self._parameters, more_columns)
+        trace = self._window.trace(self._parameters, self._more_columns)
         return Output(streams if self._keep else {}, trace)
