@@ -97,7 +97,7 @@ def vectors_line(made: VectorSet, target: str) -> str:
     words = sum(one.words for one in transmissions)
     return (
         f"{printable(made.source)} -> {printable(target)}: {layers_count(len(made.layers))}, "
-        f"{_counted(len(transmissions), 'transmission')}, {_counted(words, 'word')}, "
+        f"{counted(len(transmissions), 'transmission')}, {counted(words, 'word')}, "
         f"{len(made.files) + 1} files"
     )
 
@@ -138,10 +138,11 @@ def width_of(file: TextIO) -> int | None:
 
 def layers_count(count: int) -> str:
     """Say how many layers."""
-    return _counted(count, "layer")
+    return counted(count, "layer")
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """Say how many, of a word that takes an s."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 

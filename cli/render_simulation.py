@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fmcompress.cli.render import NARROW, layers_count, printable, shape_text, table
+from fmcompress.cli.render import NARROW, counted, layers_count, printable, shape_text, table
 
 if TYPE_CHECKING:
     from fmcompress.hardware import Run
@@ -109,11 +109,13 @@ def _side_text(
     title: str, result: SideResult, found: Simulation, layers: Sequence[LayerResult]
 ) -> str:
     """Say what one side took for some layers, and who waited for whom."""
+    from fmcompress.layer_simulation import with_worst_block
+
     run, clock = result.run, found.settings.clock_mhz
     raw, compressed = result.mb_per_s(clock)
     error = f" ± {result.cycles_error:,.0f}" if result.cycles_error else ""
     head = (
-        f"{printable(title)}: {_words(result.words)} in {result.cycles:,.0f}{error} cycles, "
+        f"{printable(title)}: {counted(result.words, 'word')} in {result.cycles:,.0f}{error} cycles, "
         f"{_number(result.words_per_cycle, 3)} words per cycle\n"
         f"  at {clock:g} MHz: {_time(1e3 * result.seconds(clock))} ms, {_number(raw, 0)} MB/s of words, "
         f"{_number(compressed, 0)} MB/s of streams"
@@ -149,7 +151,7 @@ def _side_text(
     coder = "plane coder" if run.side == "encoder" else "symbol decoder"
     last = f"  no block in the {coder}"
     if run.blocks:
-        worst = max(layers, key=lambda layer: layer.sides[run.side].run.worst_block_cycles)
+        worst = with_worst_block(layers, run.side)
         own = worst.sides[run.side].run
         last = (
             f"  longest block in the {coder}: {own.worst_block_cycles:,} cycles, "
@@ -158,10 +160,6 @@ def _side_text(
     if run.side == "encoder":
         last += f"\n  output buffer holds a word in {_share(run.buffer_cycles, run.cycles)} of the cycles"
     return "\n".join([*lines, last])
-
-
-def _words(count: int) -> str:
-    return f"{count:,} word{'s' * (count != 1)}"
 
 
 def _share(part: int, whole: int) -> str:

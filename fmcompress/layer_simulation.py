@@ -116,6 +116,11 @@ class LayerResult:
     sides: Mapping[str, SideResult]
 
 
+def with_worst_block(layers: Sequence[LayerResult], side: str) -> LayerResult:
+    """Return the one of some layers with the block that took a side longest."""
+    return max(layers, key=lambda layer: layer.sides[side].run.worst_block_cycles)
+
+
 def simulate_layer(
     layer: LayerWords,
     parameters: Parameters,

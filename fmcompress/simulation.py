@@ -12,7 +12,12 @@ from fmcompress.coding import Coding
 from fmcompress.errors import ParameterError, error_context
 from fmcompress.files import Source, Sources, Target, keep_apart, listed_sources
 from fmcompress.hardware.settings import Settings
-from fmcompress.layer_simulation import LayerResult, SideResult, simulate_layer
+from fmcompress.layer_simulation import (
+    LayerResult,
+    SideResult,
+    simulate_layer,
+    with_worst_block,
+)
 from fmcompress.layer_words import difference_note, open_words
 from fmcompress.progress import Progress, silent
 from fmcompress.targets import replacing, writing
@@ -53,8 +58,7 @@ class Simulation:
 
     def worst_layer(self, side: str) -> LayerResult | None:
         """Return the layer with the block that took longest; None without layers."""
-        worst = lambda layer: layer.sides[side].run.worst_block_cycles
-        return max(self.layers, key=worst, default=None)
+        return with_worst_block(self.layers, side) if self.layers else None
 
     def write_vcd(self, target: Target, *, overwrite: bool = True) -> None:
         """Write the waveform of the traces.
