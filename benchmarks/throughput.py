@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress import dumps
-from fmcompress.chunks import code_chunk
+from fmcompress.chunks import code_chunks
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS
 from fmcompress.words import WordFormat, format_for
@@ -50,7 +50,9 @@ def load(path: Path) -> list[Chunk]:
 def encode(chunks: list[Chunk]) -> list[tuple[int, int, int, bytes, bytes]]:
     """Code every chunk as `fmcompress.compress` does."""
     return [
-        code_chunk(words.to_words(chunk), words.bits, Ebpc(difference=words.difference))
+        code_chunks(
+            words.to_words(chunk), words.bits, Ebpc(difference=words.difference), chunk.size
+        )[0]
         for chunk, words in chunks
     ]
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fmcompress.codecs.ebpc import Ebpc, stream_unit_bits
+from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.element_types import element_type
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 from fmcompress.ordering import Stretch, WordOrder
+from fmcompress.stream_words import stream_unit_bits
 from fmcompress.words import (
     FloatWords,
     IntegerWords,

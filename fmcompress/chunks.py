@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fmcompress import records
 from fmcompress.codecs import CODEC_NAMES, CODECS, Codec, codec_from_description
@@ -20,26 +21,41 @@ if TYPE_CHECKING:
     from fmcompress.words import WordFormat
 
 
-def code_chunk(
-    words: NDArray[np.uint32], word_bits: int, codec: Codec
-) -> tuple[int, int, int, bytes, bytes]:
-    """Code a chunk, or store it where that is smaller.
+class CodedChunk(NamedTuple):
+    """One chunk, coded.
 
-    Returns
-    -------
+    Attributes
+    ----------
     codec, words, zeros : int
         Number of the codec used, number of words and of zero words.
     znz, bpc : bytes
         Both streams.
     """
+
+    codec: int
+    words: int
+    zeros: int
+    znz: bytes
+    bpc: bytes
+
+
+def code_chunks(
+    words: NDArray[Any], word_bits: int, codec: Codec, chunk_words: int
+) -> list[CodedChunk]:
+    """Code words in chunks of `chunk_words`, and store each that would grow."""
     import numpy as np
 
-    zeros = words.size - int(np.count_nonzero(words))
-    znz, bpc = codec.encode(words, word_bits)
-    if len(znz) + len(bpc) > stored_bytes(words.size, word_bits):
-        codec = Stored()
-        znz, bpc = codec.encode(words, word_bits)
-    return codec.number, words.size, zeros, znz, bpc
+    coded = []
+    streams = codec.encode_chunks(words, word_bits, chunk_words)
+    for number, (znz, bpc) in enumerate(streams):
+        chunk = words[number * chunk_words : (number + 1) * chunk_words]
+        used = codec
+        if len(znz) + len(bpc) > stored_bytes(chunk.size, word_bits):
+            used = Stored()
+            znz, bpc = used.encode(chunk, word_bits)
+        zeros = chunk.size - int(np.count_nonzero(chunk))
+        coded.append(CodedChunk(used.number, chunk.size, zeros, znz, bpc))
+    return coded
 
 
 class LayerDecoder:
@@ -74,34 +90,72 @@ class LayerDecoder:
             self.order: WordOrder = WordOrder(info.shape, info.word_axes, info.serpentine)
             self._codec: Codec = codec_from_description(info.codec)
 
-    def decode(self, sizes: ChunkInfo, payload: bytes) -> NDArray[np.uint32]:
-        """Decode a CHUNK record's payload to words.
+    def decode(self, sizes: ChunkInfo, payload: bytes) -> NDArray[Any]:
+        """Decode one CHUNK record's payload to words.
 
         Raises
         ------
-        DamagedError
-            If the streams are invalid or the number of zero words is another.
-        UnsupportedError
-            If the codec is unknown to this version.
+        DamagedError, UnsupportedError
+            What `decode_chunks` returns.
         """
-        import numpy as np
-
-        name = CODEC_NAMES.get(sizes.codec)
-        if name is None:
-            raise UnsupportedError(f"unknown codec number {sizes.codec}", hint="upgrade fmcompress")
-        codec = self._codec if name == self.info.codec["name"] else CODECS[name]()
-        streams = records.chunk_streams(sizes, payload)
-        words: NDArray[np.uint32] = codec.decode(*streams, sizes.words, self.words.bits)
-        if sizes.words - np.count_nonzero(words) != sizes.zeros:
-            raise DamagedError("the number of zero words is not that of the index")
+        (words,) = self.decode_chunks([(sizes, payload)])
+        if isinstance(words, FmcError):
+            raise words
         return words
 
-    def elements(self, number: int, words: NDArray[np.uint32]) -> NDArray[Any]:
+    def decode_chunks(
+        self, chunks: Sequence[tuple[ChunkInfo, bytes]]
+    ) -> list[NDArray[Any] | FmcError]:
+        """Decode the payloads of CHUNK records to words.
+
+        Parameters
+        ----------
+        chunks : sequence of (sizes, payload)
+
+        Returns
+        -------
+        list of ndarray or FmcError
+            Of each chunk its words; or DamagedError, if the streams are invalid or the number of
+            zero words is another; or UnsupportedError, if the codec is unknown to this version.
+        """
+        found: dict[int, NDArray[Any] | FmcError] = {}
+        waiting: dict[int, dict[int, tuple[bytes, bytes, int]]] = {}
+        for place, (sizes, payload) in enumerate(chunks):
+            try:
+                self._codec_of(sizes.codec)
+                streams = records.chunk_streams(sizes, payload)
+            except FmcError as error:
+                found[place] = error
+            else:
+                waiting.setdefault(sizes.codec, {})[place] = (*streams, sizes.words)
+        for number, transmissions in waiting.items():
+            codec = self._codec_of(number)
+            decoded = codec.decode_chunks([*transmissions.values()], self.words.bits)
+            for place, words in zip(transmissions, decoded, strict=True):
+                found[place] = _counted(words, chunks[place][0].zeros)
+        return [found[place] for place in range(len(chunks))]
+
+    def _codec_of(self, number: int) -> Codec:
+        name = CODEC_NAMES.get(number)
+        if name is None:
+            raise UnsupportedError(f"unknown codec number {number}", hint="upgrade fmcompress")
+        return self._codec if name == self.info.codec["name"] else CODECS[name]()
+
+    def elements(self, number: int, words: NDArray[Any]) -> NDArray[Any]:
         """Turn the words of chunk `number` to elements, in word order."""
         from fmcompress.ordering import Stretch
 
         start = number * self.info.chunk_elements
         return self.words.to_elements(words, self.dtype, Stretch(self.order, start))
+
+
+def _counted(words: NDArray[Any] | FmcError, zeros: int) -> NDArray[Any] | FmcError:
+    """Return words, or an error, where the number of zero words is another."""
+    import numpy as np
+
+    if isinstance(words, FmcError) or words.size - np.count_nonzero(words) == zeros:
+        return words
+    return DamagedError("the number of zero words is not that of the index")
 
 
 class LayerDecoders:

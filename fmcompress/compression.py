@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Unpack
 
 from fmcompress import container, dumps
-from fmcompress.chunks import code_chunk
+from fmcompress.chunks import code_chunks
 from fmcompress.coding import Coding, Options
 from fmcompress.contents import Contents, LayerInfo
 from fmcompress.dumps import template_pieces
@@ -154,7 +154,8 @@ def _write(plan: Plan, file: BinaryIO | _Nowhere, progress: Progress) -> Content
             writer.layer(info)
             codec = plan.options.codec(words)
             for chunk in layer.words(blocks(), words, info):
-                writer.chunk(*code_chunk(chunk, words.bits, codec))
+                for coded in code_chunks(chunk, words.bits, codec, chunk.size):
+                    writer.chunk(*coded)
                 done += chunk.size * tensor.nbytes // max(info.word_count, 1)
                 progress(Step(tensor.name, done, total))
     plan.say_orders()

@@ -72,7 +72,7 @@ class LayerPlan:
 
     def words(
         self, blocks: Iterator[NDArray[Any]], words: WordFormat, info: LayerInfo
-    ) -> Iterator[NDArray[np.uint32]]:
+    ) -> Iterator[NDArray[Any]]:
         """Yield the layer's words chunk by chunk; `blocks` are its elements in file order."""
         assert self.tensor.dtype is not None
         order = self.word_order

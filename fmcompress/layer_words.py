@@ -20,7 +20,6 @@ from fmcompress.planning import Plan
 from fmcompress.reader import File, is_container
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from fmcompress.layer_plan import LayerPlan
@@ -45,7 +44,7 @@ class LayerWords:
     word_bits: int
     block_size: int
     max_burst: int
-    chunks: Callable[[], Iterator[NDArray[np.uint32]]]
+    chunks: Callable[[], Iterator[NDArray[Any]]]
 
     @property
     def difference(self) -> str:
@@ -164,7 +163,7 @@ def _of_blocks(
     format_: WordFormat,
     info: LayerInfo,
     blocks: Callable[[], Iterator[NDArray[Any]]],
-) -> Iterator[NDArray[np.uint32]]:
+) -> Iterator[NDArray[Any]]:
     with error_context(layer=info.name):
         yield from layer.words(blocks(), format_, info)
 
@@ -188,6 +187,6 @@ def _of_container(
         )
 
 
-def _decoded(file: File, layer: int, decoder: LayerDecoder) -> Iterator[NDArray[np.uint32]]:
+def _decoded(file: File, layer: int, decoder: LayerDecoder) -> Iterator[NDArray[Any]]:
     for number in range(len(file.contents.chunks[layer])):
         yield file.read_words(layer, number, decoder)

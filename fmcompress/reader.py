@@ -23,7 +23,6 @@ from fmcompress.records import Kind, Record
 from fmcompress.views import View
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from fmcompress.dumps import Tensor
@@ -135,7 +134,7 @@ class File(Mapping[str, "Layer"]):
         with self._chunk_context(layer, number):
             return decoder.elements(number, self._words(layer, number, decoder))
 
-    def read_words(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[np.uint32]:
+    def read_words(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[Any]:
         """Decode the words of one chunk."""
         with self._chunk_context(layer, number):
             return self._words(layer, number, decoder)
@@ -146,7 +145,7 @@ class File(Mapping[str, "Layer"]):
         with error_context(file=self.name, layer=name), chunk_context(number):
             yield
 
-    def _words(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[np.uint32]:
+    def _words(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[Any]:
         record = self._chunks[layer][number]
         payload = self.read_record(record)
         sizes = records.parse_chunk(record, payload)

@@ -1,15 +1,27 @@
-"""Words of 8, 16 or 32 bits as a stream has them: most significant byte first (docs/EBPC.md)."""
+"""Words in arrays; and in streams, most significant byte first (docs/EBPC.md)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-def words_of(stream: bytes, word_bits: int) -> NDArray[np.uint32]:
+def word_dtype(word_bits: int) -> np.dtype[Any]:
+    """Return the dtype of words in arrays: the narrowest unsigned integer that holds w bits."""
+    import numpy as np
+
+    return np.dtype(f"u{1 if word_bits <= 8 else 2 if word_bits <= 16 else 4}")
+
+
+def stream_unit_bits(word_bits: int) -> int:
+    """Bits of a stream word: the hardware's w where it has one, else a byte."""
+    return word_bits if word_bits in (8, 16, 32) else 8
+
+
+def words_of(stream: bytes, word_bits: int) -> NDArray[Any]:
     """Return the words of a stream.
 
     Parameters
@@ -20,9 +32,9 @@ def words_of(stream: bytes, word_bits: int) -> NDArray[np.uint32]:
     """
     import numpy as np
 
-    return np.frombuffer(stream, f">u{word_bits // 8}").astype(np.uint32)
+    return np.frombuffer(stream, f">u{word_bits // 8}").astype(word_dtype(word_bits))
 
 
-def stream_of(words: NDArray[np.uint32], word_bits: int) -> bytes:
+def stream_of(words: NDArray[Any], word_bits: int) -> bytes:
     """Undo `words_of`."""
     return words.astype(f">u{word_bits // 8}").tobytes()

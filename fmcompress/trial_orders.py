@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmcompress.chunks import code_chunk
-from fmcompress.ordering import Stretch, cut
+from fmcompress.chunks import code_chunks
+from fmcompress.ordering import Stretch
 from fmcompress.spool import extents, pieces
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ def best_axes(
         box = sample.reshape(*shape, words.words_per_element)
         for candidate in sizes:
             turned = box.transpose(*(axes.index(axis) for axis in candidate), len(axes))
-            for chunk in cut(iter([turned.reshape(-1)]), 1 << 16):
-                *_, znz, bpc = code_chunk(chunk, words.bits, codec)
-                sizes[candidate] += len(znz) + len(bpc)
+            for chunk in code_chunks(turned.reshape(-1), words.bits, codec, 1 << 16):
+                sizes[candidate] += len(chunk.znz) + len(chunk.bpc)
     best = min(sizes, key=lambda candidate: sizes[candidate])
     return () if sizes[best] == sizes[axes] else best
 
@@ -79,7 +78,7 @@ def _samples(
     words: WordFormat,
     blocks: Callable[[], Iterator[NDArray[Any]]],
     kept: bool,
-) -> Iterator[tuple[tuple[int, ...], NDArray[np.uint32]]]:
+) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
     """Yield shape and words of boxes of the layer, each one stretch of its file."""
     order = plan.file_order
     boxes = [extents(box) for box in _boxes(order.lengths, kept)]

@@ -26,6 +26,7 @@ from fmcompress import reference
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.errors import StreamError
 from fmcompress.reference import BLOCK_SIZES, DIFFERENCES, MAX_BURSTS, WORD_BITS
+from fmcompress.stream_words import word_dtype
 
 INTEGER_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32")
 
@@ -201,7 +202,7 @@ class CodecPath:
         self, znz: bytes, bpc: bytes, count: int, word_bits: int, block_size: int, max_burst: int
     ) -> list[int]:
         decoded = Ebpc(block_size, max_burst).decode(znz, bpc, count, word_bits)
-        assert decoded.dtype == np.uint32
+        assert decoded.dtype == word_dtype(word_bits)
         assert decoded.shape == (count,)
         return decoded.tolist()
 

@@ -37,6 +37,7 @@ from fmcompress.errors import (
 )
 from fmcompress.kernels import ebpc as kernels
 from fmcompress.reference import BLOCK_SIZES, DIFFERENCES, MAX_BURSTS, WORD_BITS
+from fmcompress.stream_words import word_dtype
 
 # --- EBPC: streams ------------------------------------------------------------------------
 
@@ -230,7 +231,7 @@ def test_stored_round_trip(w: int) -> None:
         assert packed == int("0" + bits, 2).to_bytes(len(bits) // 8, "big")
         assert len(packed) == stored_bytes(len(words), w)
         decoded = Stored().decode(b"", packed, len(words), w)
-        assert decoded.dtype == np.uint32
+        assert decoded.dtype == word_dtype(w)
         assert decoded.tolist() == words
 
     check()

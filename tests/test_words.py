@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
+from fmcompress.stream_words import word_dtype
 from fmcompress.words import (
     WORD_FORMATS,
     FlagWords,
@@ -57,7 +58,7 @@ def check_words(elements: NDArray[Any], zero_point: int) -> None:
     before = elements.tobytes()
     words = words_format.to_words(elements)
     expected = [(value - zero_point) % 2**words_format.bits for value in elements.tolist()]
-    assert words.dtype == np.uint32
+    assert words.dtype == word_dtype(words_format.bits)
     assert words.tolist() == expected
     np.testing.assert_array_equal(words == 0, elements == zero_point)
     words_before = words.copy()

@@ -6,6 +6,7 @@ Importing this package imports no kernel; a codec loads its own on first use.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 from fmcompress.codecs.ebpc import Ebpc
@@ -16,7 +17,7 @@ __all__ = ["CODECS", "CODEC_NAMES", "Codec", "codec_from_description"]
 
 
 class Codec(Protocol):
-    """What every codec offers. Words are ``uint32`` arrays of unsigned bit patterns."""
+    """What every codec offers. Words are bit patterns, in arrays of `word_dtype`."""
 
     name: ClassVar[str]
     number: ClassVar[int]
@@ -29,8 +30,20 @@ class Codec(Protocol):
         """Encode the words of one transmission to both streams."""
         ...
 
+    def encode_chunks(
+        self, words: Any, word_bits: int, chunk_words: int
+    ) -> list[tuple[bytes, bytes]]:
+        """Encode words as transmissions of `chunk_words` words each; the last may be shorter."""
+        ...
+
     def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> Any:
         """Decode `count` words, strictly; raise `StreamError` where the streams are invalid."""
+        ...
+
+    def decode_chunks(
+        self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int
+    ) -> list[Any]:
+        """Decode several (znz, bpc, count): of each its words, or what `decode` would raise."""
         ...
 
 

@@ -1,15 +1,15 @@
-"""EBPC, extended bit-plane compression (docs/EBPC.md): parameters checked, then the kernels."""
+"""EBPC, extended bit-plane compression (docs/EBPC.md): parameters checked, then coded by one of the paths."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fmcompress.errors import ParameterError, StreamError, StreamFault
-from fmcompress.kernel_loading import kernel
+from fmcompress.codecs import ebpc_plain
+from fmcompress.errors import ParameterError, StreamError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 BLOCK_SIZES = (4, 8, 16, 32)
@@ -66,13 +66,13 @@ class Ebpc:
             "difference": self.difference,
         }
 
-    def encode(self, words: NDArray[np.uint32], word_bits: int) -> tuple[bytes, bytes]:
+    def encode(self, words: NDArray[Any], word_bits: int) -> tuple[bytes, bytes]:
         """Encode one transmission.
 
         Parameters
         ----------
-        words : ndarray of uint32, shape (count,)
-            Unsigned bit patterns below ``2**word_bits``.
+        words : ndarray of unsigned integers, shape (count,)
+            Bit patterns below ``2**word_bits``.
         word_bits : int
             w, 1 to 32.
 
@@ -81,26 +81,31 @@ class Ebpc:
         znz, bpc : bytes
             The streams, padded as docs/EBPC.md says.
         """
-        import numpy as np
+        (streams,) = self.encode_chunks(words, word_bits, max(words.size, 1)) or [(b"", b"")]
+        return streams
 
-        _check_word_bits(word_bits)
-        blocks = -(-words.size // self.block_size)
-        longest_symbol = max(self.block_size, 4 + self.block_size.bit_length())
-        most_bits = blocks * (word_bits + (word_bits + 1) * longest_symbol)
-        znz = np.empty(words.size * (1 + self._run_bits) // 8 + 8, np.uint8)
-        bpc = np.empty(most_bits // 8 + 8, np.uint8)
-        znz_bits, bpc_bits = kernel("ebpc", "encode")(
-            words,
-            word_bits,
-            self.block_size,
-            self._run_bits,
-            DIFFERENCES.index(self.difference),
-            znz,
-            bpc,
-        )
-        return _padded(znz, znz_bits, word_bits), _padded(bpc, bpc_bits, word_bits)
+    def encode_chunks(
+        self, words: NDArray[Any], word_bits: int, chunk_words: int
+    ) -> list[tuple[bytes, bytes]]:
+        """Encode words as transmissions of `chunk_words` words each; the last may be shorter.
 
-    def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> NDArray[np.uint32]:
+        Parameters
+        ----------
+        words : ndarray of unsigned integers, shape (count,)
+            Bit patterns below ``2**word_bits``.
+        word_bits : int
+            w, 1 to 32.
+        chunk_words : int
+
+        Returns
+        -------
+        list of (znz, bpc)
+            As `encode` returns them, of each.
+        """
+        check_word_bits(word_bits)
+        return ebpc_plain.encode(words, word_bits, chunk_words, self)
+
+    def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> NDArray[Any]:
         """Decode one transmission, strictly.
 
         Parameters
@@ -114,52 +119,54 @@ class Ebpc:
 
         Returns
         -------
-        ndarray of uint32, shape (count,)
+        ndarray of `word_dtype`, shape (count,)
 
         Raises
         ------
         StreamError
             If the streams do not hold exactly the symbols that `count` words need.
         """
-        import numpy as np
-
-        _check_word_bits(word_bits)
-        if count < 0:
-            raise ParameterError(f"the number of words is {count}, less than 0")
-        # One symbol covers at most max_burst words: of a lying count no more than the stream
-        # can hold is allocated, and one word over, at which decoding will fail.
-        most = 8 * len(znz) // (1 + self._run_bits) * self.max_burst + 8 * len(znz)
-        words = np.empty(min(count, most + 1), np.uint32)
-        status, word, bit = kernel("ebpc", "decode")(
-            np.frombuffer(znz, np.uint8),
-            np.frombuffer(bpc, np.uint8),
-            word_bits,
-            self.block_size,
-            self._run_bits,
-            words,
-        )
-        if status:
-            raise StreamError(StreamFault(status), int(word), int(bit))
+        (words,) = self.decode_chunks([(znz, bpc, count)], word_bits)
+        if isinstance(words, StreamError):
+            raise words
         return words
 
+    def decode_chunks(
+        self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int
+    ) -> list[NDArray[Any] | StreamError]:
+        """Decode several transmissions, strictly.
+
+        Parameters
+        ----------
+        transmissions : sequence of (znz, bpc, count)
+        word_bits : int
+            w, 1 to 32.
+
+        Returns
+        -------
+        list of ndarray or StreamError
+            Of each transmission its words, or what `decode` would raise.
+        """
+        check_word_bits(word_bits)
+        for _, _, count in transmissions:
+            if count < 0:
+                raise ParameterError(f"the number of words is {count}, less than 0")
+        return ebpc_plain.decode(transmissions, word_bits, self)
+
     @property
-    def _run_bits(self) -> int:
+    def run_bits(self) -> int:
+        """z, bits of a zero run's length."""
         return self.max_burst.bit_length() - 1
 
+    @property
+    def difference_number(self) -> int:
+        """The difference, as kernels know it."""
+        return DIFFERENCES.index(self.difference)
 
-def stream_unit_bits(word_bits: int) -> int:
-    """Bits of a stream word: the hardware's w where it has one, else a byte."""
-    return word_bits if word_bits in (8, 16, 32) else 8
 
-
-def _check_word_bits(word_bits: int) -> None:
+def check_word_bits(word_bits: int) -> None:
+    """Refuse a word width that EBPC does not have."""
     if not MIN_WORD_BITS <= word_bits <= MAX_WORD_BITS:
         raise ParameterError(
             f"word width is {word_bits} bits, not {MIN_WORD_BITS} to {MAX_WORD_BITS}"
         )
-
-
-def _padded(stream: NDArray[np.uint8], bits: int, word_bits: int) -> bytes:
-    unit = stream_unit_bits(word_bits)
-    whole = stream[: (bits + 7) // 8].tobytes()
-    return whole + bytes(-(-bits // unit) * unit // 8 - len(whole))

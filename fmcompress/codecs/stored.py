@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fmcompress.errors import DamagedError
-from fmcompress.stream_words import stream_of, words_of
+from fmcompress.stream_words import stream_of, word_dtype, words_of
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -29,7 +29,7 @@ class Stored:
         """Return the parameters as they stand in the container."""
         return {"name": self.name}
 
-    def encode(self, words: NDArray[np.uint32], word_bits: int) -> tuple[bytes, bytes]:
+    def encode(self, words: NDArray[Any], word_bits: int) -> tuple[bytes, bytes]:
         """Pack the words; the second stream holds them, the first is empty."""
         import numpy as np
 
@@ -39,7 +39,14 @@ class Stored:
         bits = np.unpackbits(octets, axis=1)[:, 32 - word_bits :]
         return b"", np.packbits(bits).tobytes()
 
-    def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> NDArray[np.uint32]:
+    def encode_chunks(
+        self, words: NDArray[Any], word_bits: int, chunk_words: int
+    ) -> list[tuple[bytes, bytes]]:
+        """Pack words, `chunk_words` at a time."""
+        starts = range(0, words.size, chunk_words)
+        return [self.encode(words[at : at + chunk_words], word_bits) for at in starts]
+
+    def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> NDArray[Any]:
         """Unpack `count` words.
 
         Raises
@@ -58,4 +65,18 @@ class Stored:
             raise DamagedError("a padding bit of stored words is not 0")
         wide = np.zeros((count, 32), np.uint8)
         wide[:, 32 - word_bits :] = bits[: count * word_bits].reshape(count, word_bits)
-        return np.packbits(wide, axis=1).view(">u4")[:, 0].astype(np.uint32)
+        return np.packbits(wide, axis=1).view(">u4")[:, 0].astype(word_dtype(word_bits))
+
+    def decode_chunks(
+        self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int
+    ) -> list[NDArray[Any] | DamagedError]:
+        """Unpack several chunks: of each its words, or what `decode` would raise."""
+        return [self._tried(*transmission, word_bits) for transmission in transmissions]
+
+    def _tried(
+        self, znz: bytes, bpc: bytes, count: int, word_bits: int
+    ) -> NDArray[Any] | DamagedError:
+        try:
+            return self.decode(znz, bpc, count, word_bits)
+        except DamagedError as error:
+            return error

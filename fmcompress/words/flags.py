@@ -47,9 +47,7 @@ class FlagWords:
         """Tell whether elements of this dtype are single bytes."""
         return dtype.kind in "?biuV" and dtype.itemsize == 1
 
-    def to_words(
-        self, elements: NDArray[Any], stretch: Stretch | None = None
-    ) -> NDArray[np.uint32]:
+    def to_words(self, elements: NDArray[Any], stretch: Stretch | None = None) -> NDArray[Any]:
         """Map a 1-D array of bytes to words; refuse any that is neither 0 nor 1."""
         bits = elements.view("u1")
         if not is_plain(bits):
@@ -61,10 +59,10 @@ class FlagWords:
                 stretch,
                 "pick other layers with --layers",
             )
-        return bits.astype(np.uint32)
+        return bits
 
     def to_elements(
-        self, words: NDArray[np.uint32], dtype: np.dtype[Any], stretch: Stretch | None = None
+        self, words: NDArray[Any], dtype: np.dtype[Any], stretch: Stretch | None = None
     ) -> NDArray[Any]:
         """Undo `to_words`."""
         return words.astype("u1").view(dtype)

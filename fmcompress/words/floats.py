@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fmcompress.element_types import holding_dtype
 from fmcompress.errors import ParameterError
 from fmcompress.ordering import Stretch
+from fmcompress.stream_words import word_dtype
 from fmcompress.words.protocol import MAPPINGS, Subject, Wishes, patterns, unpatterns
 
 
@@ -62,17 +63,15 @@ class FloatWords:
         """Tell whether elements of this dtype have the format's size."""
         return dtype.kind in "fiuV" and 8 * dtype.itemsize == self.bits
 
-    def to_words(
-        self, elements: NDArray[Any], stretch: Stretch | None = None
-    ) -> NDArray[np.uint32]:
+    def to_words(self, elements: NDArray[Any], stretch: Stretch | None = None) -> NDArray[Any]:
         """Map a 1-D array of elements, of either byte order, to words."""
         words = patterns(elements)
         if self.mapping == "rotate":
             words = words << 1 | words >> (self.bits - 1)
-        return words.astype(np.uint32)
+        return words.astype(word_dtype(self.bits), copy=False)
 
     def to_elements(
-        self, words: NDArray[np.uint32], dtype: np.dtype[Any], stretch: Stretch | None = None
+        self, words: NDArray[Any], dtype: np.dtype[Any], stretch: Stretch | None = None
     ) -> NDArray[Any]:
         """Undo `to_words`, in the byte order of `dtype`."""
         bits = words.astype(f"u{dtype.itemsize}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fmcompress.element_types import holding_dtype
 from fmcompress.errors import ParameterError
 from fmcompress.ordering import Stretch
+from fmcompress.stream_words import word_dtype
 from fmcompress.words.protocol import Subject, Wishes, misfit, patterns, unpatterns
 from fmcompress.words.zero_points import (
     ZERO_POINT_SOURCES,
@@ -148,9 +149,7 @@ class IntegerWords:
         assert isinstance(points, tuple)
         return self.axis < len(shape) and shape[self.axis] == len(points)
 
-    def to_words(
-        self, elements: NDArray[Any], stretch: Stretch | None = None
-    ) -> NDArray[np.uint32]:
+    def to_words(self, elements: NDArray[Any], stretch: Stretch | None = None) -> NDArray[Any]:
         """Map a 1-D array of elements, of either byte order, to words."""
         words = patterns(elements)
         if self.packed:
@@ -162,10 +161,10 @@ class IntegerWords:
             words = words - self._points(words, stretch)
         mask = words.dtype.type(2**self.bits - 1)
         masked: NDArray[Any] = words & mask
-        return masked.astype(np.uint32)
+        return masked.astype(word_dtype(self.bits), copy=False)
 
     def to_elements(
-        self, words: NDArray[np.uint32], dtype: np.dtype[Any], stretch: Stretch | None = None
+        self, words: NDArray[Any], dtype: np.dtype[Any], stretch: Stretch | None = None
     ) -> NDArray[Any]:
         """Undo `to_words`, in the byte order of `dtype`."""
         native = words.astype(f"u{dtype.itemsize}")

@@ -41,9 +41,7 @@ class WordFormat(Protocol):
         """Tell whether a tensor of this dtype and shape can have this word format."""
         ...
 
-    def to_words(
-        self, elements: NDArray[Any], stretch: Stretch | None = None
-    ) -> NDArray[np.uint32]:
+    def to_words(self, elements: NDArray[Any], stretch: Stretch | None = None) -> NDArray[Any]:
         """Map elements that follow each other in word order to words.
 
         Parameters
@@ -53,6 +51,10 @@ class WordFormat(Protocol):
         stretch : Stretch, optional
             Where in the layer they stand; needed where words depend on that, and by errors.
 
+        Returns
+        -------
+        ndarray of `word_dtype`, shape (words,)
+
         Raises
         ------
         ParameterError
@@ -61,7 +63,7 @@ class WordFormat(Protocol):
         ...
 
     def to_elements(
-        self, words: NDArray[np.uint32], dtype: np.dtype[Any], stretch: Stretch | None = None
+        self, words: NDArray[Any], dtype: np.dtype[Any], stretch: Stretch | None = None
     ) -> NDArray[Any]:
         """Undo `to_words`; `dtype` gives the byte order."""
         ...

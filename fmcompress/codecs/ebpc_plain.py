@@ -1,0 +1,103 @@
+"""EBPC through the plain kernels, word by word: what every other path is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fmcompress.errors import StreamError, StreamFault
+from fmcompress.kernel_loading import kernel
+from fmcompress.stream_words import stream_unit_bits, word_dtype
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Parameters(Protocol):
+    """What of `Ebpc` counts here."""
+
+    @property
+    def block_size(self) -> int:
+        """n, words of a block."""
+        ...
+
+    @property
+    def run_bits(self) -> int:
+        """z, bits of a zero run's length."""
+        ...
+
+    @property
+    def difference_number(self) -> int:
+        """The difference, as kernels know it."""
+        ...
+
+
+def encode(
+    words: NDArray[Any], word_bits: int, chunk_words: int, parameters: Parameters
+) -> list[tuple[bytes, bytes]]:
+    """Encode words as transmissions of `chunk_words` words, as `Ebpc.encode_chunks` does."""
+    import numpy as np
+
+    starts = range(0, words.size, chunk_words)
+    wide = words.astype(np.uint32, copy=False)
+    return [_encode(wide[at : at + chunk_words], word_bits, parameters) for at in starts]
+
+
+def _encode(
+    words: NDArray[np.uint32], word_bits: int, parameters: Parameters
+) -> tuple[bytes, bytes]:
+    import numpy as np
+
+    n, z = parameters.block_size, parameters.run_bits
+    most_bits = -(-words.size // n) * block_bits(word_bits, n)
+    znz = np.empty(words.size * (1 + z) // 8 + 8, np.uint8)
+    bpc = np.empty(most_bits // 8 + 8, np.uint8)
+    znz_bits, bpc_bits = kernel("ebpc", "encode")(
+        words, word_bits, n, z, parameters.difference_number, znz, bpc
+    )
+    return _padded(znz, znz_bits, word_bits), _padded(bpc, bpc_bits, word_bits)
+
+
+def block_bits(word_bits: int, block_size: int) -> int:
+    """Return the most bits that a block takes (docs/EBPC.md, section 9)."""
+    return word_bits + (word_bits + 1) * max(block_size, 4 + block_size.bit_length())
+
+
+def decode(
+    transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int, parameters: Parameters
+) -> list[NDArray[Any] | StreamError]:
+    """Decode transmissions (znz, bpc, count), as `Ebpc.decode_chunks` does."""
+    return [_decode(*transmission, word_bits, parameters) for transmission in transmissions]
+
+
+def _decode(
+    znz: bytes, bpc: bytes, count: int, word_bits: int, parameters: Parameters
+) -> NDArray[Any] | StreamError:
+    import numpy as np
+
+    # Of a lying count no more than the stream can hold is allocated, and one word over, at which
+    # decoding will fail.
+    words = np.empty(min(count, most_words(len(znz), parameters.run_bits) + 1), np.uint32)
+    status, word, bit = kernel("ebpc", "decode")(
+        np.frombuffer(znz, np.uint8),
+        np.frombuffer(bpc, np.uint8),
+        word_bits,
+        parameters.block_size,
+        parameters.run_bits,
+        words,
+    )
+    if status:
+        return StreamError(StreamFault(status), int(word), int(bit))
+    return words.astype(word_dtype(word_bits), copy=False)
+
+
+def most_words(znz_bytes: int, run_bits: int) -> int:
+    """Return the most words that a ZNZ stream of so many bytes can hold: runs, and a flag a bit."""
+    return (8 * znz_bytes // (1 + run_bits) << run_bits) + 8 * znz_bytes
+
+
+def _padded(stream: NDArray[np.uint8], bits: int, word_bits: int) -> bytes:
+    unit = stream_unit_bits(word_bits)
+    whole = stream[: (bits + 7) // 8].tobytes()
+    return whole + bytes(-(-bits // unit) * unit // 8 - len(whole))
