@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     add("--mb", type=whole, default=LEAST_BYTES // MB, help="repeat smaller inputs to this size")
     add("--threads", type=whole, default=processors(), help="of the second pair of columns")
     add("--no-memory", action="store_true", help="leave peak memory out")
+    add("--no-table", action="store_true", help="leave the table of codecs out")
     add("--growth", metavar="MB,...", type=sizes, nargs="?", const=[*SIZES], help="growth of cost")
     add("--end-to-end", metavar="MB", type=whole, nargs="?", const=500, help="the command line")
     add("--folder", type=Path, help="where --end-to-end writes its files")
@@ -115,7 +116,7 @@ def run(options: argparse.Namespace, out: Console) -> None:
         if not layers:
             out.print(f"{path.name}: nothing in it is coded")
             continue
-        if options.growth is None and options.end_to_end is None:
+        if not options.no_table:
             out.print(table(path, layers, about, chosen, options))
         best = [codec for codec in chosen if codec.name.startswith("EBPC")][-1:] or chosen[:1]
         if options.growth is not None:

@@ -17,6 +17,8 @@ from rich.table import Table
 from timing import DIRECTIONS, Run, medians
 
 FMC = (sys.executable, "-m", "fmcompress.cli")
+# That of the user, whatever codecs set there while they are measured.
+ENVIRONMENT = dict(os.environ)
 THREADS = (1, 2)
 BLOCK_BYTES = 1 << 20
 # Of a tiny file: compressible, so that decoding it needs the kernels, too.
@@ -44,14 +46,21 @@ class Files:
 def has_threads() -> bool:
     """Tell whether the command has the option ``--threads``."""
     return all(
-        "--threads" in _run([*FMC, direction, "--help"]).stdout.decode() for direction in DIRECTIONS
+        "--threads" in run([*FMC, direction, "--help"]).stdout.decode() for direction in DIRECTIONS
     )
 
 
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+def run(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a command of `FMC`.
+
+    Raises
+    ------
+    EndToEndError
+        If its exit code is not 0.
+    """
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
-        raise EndToEndError(f"{' '.join(command[2:])}: {done.stderr.decode().strip()}")
+        raise EndToEndError(f"{' '.join(command[len(FMC) :])}: {done.stderr.decode().strip()}")
     return done
 
 
@@ -90,7 +99,8 @@ def end_to_end_table(
     EndToEndError
         If a command fails, or does not give the file back.
     """
-    threads = THREADS if has_threads() else (1,)
+    option = has_threads()
+    threads = THREADS if option else (1,)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         files = Files(Path(place))
         dtype = layers[0].words.dtype
@@ -99,16 +109,16 @@ def end_to_end_table(
         np.save(files.folder / "maps.npy", words)
         np.save(files.folder / "tiny.npy", np.resize(TINY.astype(dtype), 4096))
         del words
-        runs = _runs(files, threads, has_threads())
-        for run in runs.values():
-            run()
-        _compare(files, threads)
+        runs = _runs(files, threads, option)
+        for one in runs.values():
+            one()
+        compare(files, threads)
         seconds = medians(runs, rounds)
-        _compare(files, threads)
+        compare(files, threads)
         nbytes = (files.folder / "maps.npy").stat().st_size
         packed = files.of("compress", False, threads[0])[1].stat().st_size
     about = f"{nbytes:,} bytes of NPY, {packed:,} compressed; medians of {rounds}"
-    return _table(f"{name}, end to end: {about}", nbytes / MB, threads, seconds)
+    return table_of(f"{name}, end to end: {about}", nbytes / MB, threads, seconds)
 
 
 Key = tuple[str, str, int]
@@ -123,7 +133,7 @@ def _runs(files: Files, threads: Sequence[int], option: bool) -> dict[Key, Run]:
                 source, target = files.of(direction, kind == "tiny", number)
                 command = [*FMC, direction, "--quiet", "--force", str(source), str(target)]
                 command += ["--threads", str(number)] if option else []
-                runs[direction, kind, number] = partial(_run, command)
+                runs[direction, kind, number] = partial(run, command)
         source, target = files.of(direction, False, threads[0])
         scratch = files.folder / "scratch"
         for kind, synced in (("disk", False), ("fsync", True)):
@@ -131,7 +141,7 @@ def _runs(files: Files, threads: Sequence[int], option: bool) -> dict[Key, Run]:
     return runs
 
 
-def _compare(files: Files, threads: Sequence[int]) -> None:
+def compare(files: Files, threads: Sequence[int]) -> None:
     """See that every file came back, and that the compressed one does not depend on threads."""
     dump = files.of("compress", False, threads[0])[0]
     first = files.of("compress", False, threads[0])[1]
@@ -150,7 +160,8 @@ def _are_same(one: Path, other: Path) -> bool:
         return not b.read(1)
 
 
-def _table(title: str, size: float, threads: Sequence[int], seconds: dict[Key, float]) -> Table:
+def table_of(title: str, size: float, threads: Sequence[int], seconds: dict[Key, float]) -> Table:
+    """Return a line for each direction and number of threads; `size` is in MB."""
     table = Table(title=title, title_justify="left")
     table.add_column("direction")
     for heading in (

@@ -22,7 +22,7 @@ from inputs import Input, cut_bytes
 from numpy.typing import NDArray
 
 PIECE_BYTES = 1 << 20
-HOW_TO_GET = "pip install 'fmcompress[bench]'"
+HOW_TO_GET = "pip install '.[bench]'"
 
 
 class Bytes(Codec):

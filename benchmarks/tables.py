@@ -19,7 +19,7 @@ WIDTH = 104
 
 def console() -> Console:
     """Return a console that keeps what it prints; as wide as documents are."""
-    return Console(width=WIDTH, record=True, highlight=False)
+    return Console(width=WIDTH, record=True, highlight=False, markup=False)
 
 
 def cpu_model() -> str:
