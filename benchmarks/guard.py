@@ -20,7 +20,7 @@ from ebpc_codec import PATHS
 from inputs import Input, choose, repeated
 from loading import default_dumps, has_floats, load
 from rivals import codecs
-from tables import cpu_model
+from tables import machine
 from timing import DIRECTIONS, ROUNDS, Speeds, measure
 
 from fmcompress.errors import FmcError
@@ -157,24 +157,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(paths: Sequence[Path], rounds: int) -> int:
-    """Print every verdict; return how many rules failed."""
+    """Print every verdict; return how many rules failed.
+
+    Raises
+    ------
+    ValueError
+        If no rule could be tried.
+    """
     rules = read_rules()
     found, missing = codecs()
     names = {codec.name for codec in found}
     impossible = {"EBPC fast"} if "EBPC portable" in names and "EBPC fast" not in names else set()
-    print(f"{cpu_model()}, one thread, medians of {rounds} alternating runs")
-    print("".join(f"{line}\n" for line in missing), end="")
-    failed = 0
+    print(*machine(), f"One thread, medians of {rounds} alternating runs", *missing, sep="\n")
+    verdicts: list[Verdict] = []
     for given in inputs_of(paths):
         fitting = [rule for rule in rules if rule.word_bits == given.word_bits]
-        if not fitting:
-            continue
         speeds = measure(needed(fitting, found), given, (1,), rounds)
         for verdict in judge(given.name, fitting, speeds, impossible):
             mark = {True: "fine  ", False: "FAILED", None: "left  "}[verdict.is_fine]
             print(f"{mark} {verdict.text}", flush=True)
-            failed += verdict.is_fine is False
-    return failed
+            verdicts.append(verdict)
+    if all(verdict.is_fine is None for verdict in verdicts):
+        raise ValueError("no rule could be tried on these dumps")
+    return sum(verdict.is_fine is False for verdict in verdicts)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -34,11 +35,12 @@ def cpu_model() -> str:
 
 
 def machine() -> list[str]:
-    """Return lines on processor, system and the versions that EBPC depends on."""
+    """Return lines on processor, system, load, and the versions that EBPC depends on."""
     packages = ("fmcompress", "numba", "numpy")
     found = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    load = f", load {os.getloadavg()[0]:.1f} before the run" if hasattr(os, "getloadavg") else ""
     return [
-        f"{cpu_model()}, {processors()} processors, {platform.platform(terse=True)}",
+        f"{cpu_model()}, {processors()} processors, {platform.platform(terse=True)}{load}",
         ", ".join([f"Python {platform.python_version()}", *found]),
     ]
 

@@ -22,6 +22,8 @@ from codec import Codec
 from ebpc_codec import EbpcCodec, paths
 from inputs import Input, Layer
 
+from fmcompress.codecs.ebpc import Ebpc
+
 RNG = np.random.default_rng(5)
 
 
@@ -169,6 +171,27 @@ def test_paths_are_those_that_can_be_taken(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(ebpc_codec.ebpc, "path", path, raising=False)
     assert paths() == ("plain", "portable")
     assert "FMC_KERNELS" not in ebpc_codec.os.environ
+
+
+def test_paths_of_several_chunks_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def encode_chunks(codec: Ebpc, words: Any, word_bits: int, chunk_words: int) -> Any:
+        asked.append((words.dtype, words.size, word_bits, chunk_words))
+        return [
+            codec.encode(words[at : at + chunk_words].astype(np.uint32), word_bits)
+            for at in range(0, words.size, chunk_words)
+        ]
+
+    def decode_chunks(codec: Ebpc, chunks: Any, word_bits: int) -> Any:
+        asked.append([count for *_, count in chunks])
+        return [codec.decode(*chunk, word_bits).astype(np.uint8) for chunk in chunks]
+
+    monkeypatch.setattr(Ebpc, "encode_chunks", encode_chunks, raising=False)
+    monkeypatch.setattr(Ebpc, "decode_chunks", decode_chunks, raising=False)
+    given = inputs.repeated("d", [layer("a", 70_000)], "", 1)
+    timing.packed_and_checked(codec := EbpcCodec("plain"), codec.cut(given))
+    assert asked == [(np.uint8, 70_000, 8, 65_536), [65_536, 4464]]
 
 
 def test_a_missing_rival_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,6 +379,9 @@ def test_guard_fails_with_a_line_a_rule(
     rules[1:2] = []
     assert guard.main([sample, "--rounds", "1"]) == 0
     assert guard.main(["nothing.h5"]) == 2
+    rules.clear()
+    assert guard.main([sample]) == 2
+    assert "no rule could be tried" in capsys.readouterr().err
 
 
 # --- End to end ---------------------------------------------------------------------------
