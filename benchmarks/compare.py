@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from rivals import codecs, versions
 from tables import codec_table, console, machine, put_between_markers
-from timing import ROUNDS, measure, processors
+from timing import CLOCKS, ROUNDS, measure, processors
 
 from fmcompress.errors import FmcError
 
@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     add("--rounds", type=whole, default=ROUNDS, help="alternating runs that medians are of")
     add("--mb", type=whole, default=LEAST_BYTES // MB, help="repeat smaller inputs to this size")
     add("--threads", type=whole, default=processors(), help="of the second pair of columns")
+    add("--clock", choices=[*CLOCKS], default="wall", help="cpu: processor time, of one thread")
     add("--no-memory", action="store_true", help="leave peak memory out")
     add("--no-table", action="store_true", help="leave the table of codecs out")
     add("--growth", metavar="MB,...", type=sizes, nargs="?", const=[*SIZES], help="growth of cost")
@@ -73,8 +74,8 @@ def table(
 ) -> Table:
     """Measure a dump's layers by every codec."""
     given = repeated(path.name, layers, about, options.mb * MB)
-    threads = sorted({1, options.threads})
-    speeds = measure(chosen, given, threads, options.rounds)
+    threads = [1] if options.clock == "cpu" else sorted({1, options.threads})
+    speeds = measure(chosen, given, threads, options.rounds, options.clock)
     if not options.no_memory:
         needed = peaks(chosen, given)
         speeds = {
@@ -108,7 +109,11 @@ def run(options: argparse.Namespace, out: Console) -> None:
         raise ValueError(f"no codec is named {options.codecs!r}: there are {names}")
     out.print(*machine(), ", ".join(versions()), sep="\n")
     out.print(f"Alternating rounds: {options.rounds}, medians of them; MB are 10^6 bytes of words.")
-    out.print("cores: a pool of threads, the GIL released, or the codec's own threads.")
+    out.print(
+        "The table has processor time, not the time that went by."
+        if options.clock == "cpu"
+        else "cores: a pool of threads, the GIL released, or the codec's own threads."
+    )
     for line in missing:
         out.print(line)
     for path in options.dumps or default_dumps():

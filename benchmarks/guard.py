@@ -21,7 +21,7 @@ from inputs import Input, choose, repeated
 from loading import default_dumps, has_floats, load
 from rivals import codecs
 from tables import machine
-from timing import DIRECTIONS, ROUNDS, Speeds, measure
+from timing import CLOCKS, DIRECTIONS, ROUNDS, Speeds, measure
 
 from fmcompress.errors import FmcError
 
@@ -147,16 +147,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     made.add_argument("dumps", metavar="DUMP", nargs="*", type=Path)
     made.add_argument("--rounds", type=int, default=ROUNDS, help="runs that medians are of")
+    made.add_argument("--clock", choices=[*CLOCKS], default="cpu", help="cpu: processor time")
     options = made.parse_args(arguments)
     try:
-        failed = run(options.dumps or default_paths(), max(options.rounds, 1))
+        failed = run(options.dumps or default_paths(), max(options.rounds, 1), options.clock)
     except (FmcError, OSError, ValueError, TypeError) as error:
         print(f"guard.py: {error}", file=sys.stderr)
         return 2
     return 1 if failed else 0
 
 
-def run(paths: Sequence[Path], rounds: int) -> int:
+def run(paths: Sequence[Path], rounds: int, clock: str) -> int:
     """Print every verdict; return how many rules failed.
 
     Raises
@@ -168,11 +169,12 @@ def run(paths: Sequence[Path], rounds: int) -> int:
     found, missing = codecs()
     names = {codec.name for codec in found}
     impossible = {"EBPC fast"} if "EBPC portable" in names and "EBPC fast" not in names else set()
-    print(*machine(), f"One thread, medians of {rounds} alternating runs", *missing, sep="\n")
+    about = f"One thread, {clock} time, medians of {rounds} alternating runs"
+    print(*machine(), about, *missing, sep="\n")
     verdicts: list[Verdict] = []
     for given in inputs_of(paths):
         fitting = [rule for rule in rules if rule.word_bits == given.word_bits]
-        speeds = measure(needed(fitting, found), given, (1,), rounds)
+        speeds = measure(needed(fitting, found), given, (1,), rounds, clock)
         for verdict in judge(given.name, fitting, speeds, impossible):
             mark = {True: "fine  ", False: "FAILED", None: "left  "}[verdict.is_fine]
             print(f"{mark} {verdict.text}", flush=True)

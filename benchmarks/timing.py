@@ -19,6 +19,9 @@ ROUNDS = 5
 DIRECTIONS = ("compress", "decompress")
 Run = Callable[[], object]
 Pools = Mapping[int, ThreadPoolExecutor]
+Clock = Callable[[], float]
+# Processor time leaves out when others had the processor: for one thread only.
+CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,10 @@ def processors() -> int:
 
 
 def medians(
-    runs: Mapping[Any, Run], rounds: int, prepare: Mapping[Any, Run] | None = None
+    runs: Mapping[Any, Run],
+    rounds: int,
+    prepare: Mapping[Any, Run] | None = None,
+    clock: str = "wall",
 ) -> dict[Any, float]:
     """Time every run once a round, in turn; return the median of each, in seconds.
 
@@ -61,15 +67,18 @@ def medians(
     rounds : int
     prepare : mapping, optional
         What is to be called before a run, untimed, by the same keys.
+    clock : {"wall", "cpu"}
+        One of `CLOCKS`.
     """
+    now = CLOCKS[clock]
     taken: dict[Any, list[float]] = {key: [] for key in runs}
     for _ in range(rounds):
         for key, run in runs.items():
             if prepare is not None and key in prepare:
                 prepare[key]()
-            start = time.perf_counter()
+            start = now()
             run()
-            taken[key].append(time.perf_counter() - start)
+            taken[key].append(now() - start)
     return {key: statistics.median(seconds) for key, seconds in taken.items()}
 
 
@@ -145,7 +154,11 @@ def thread_pools(threads: Iterable[int]) -> Iterator[Pools]:
 
 
 def measure(
-    codecs: Iterable[Codec], given: Input, threads: Sequence[int], rounds: int
+    codecs: Iterable[Codec],
+    given: Input,
+    threads: Sequence[int],
+    rounds: int,
+    clock: str = "wall",
 ) -> dict[str, Speeds]:
     """Measure codecs in alternating runs, each of them behind a checked round trip.
 
@@ -156,6 +169,8 @@ def measure(
     threads : sequence of int
         Numbers of threads to measure with.
     rounds : int
+    clock : {"wall", "cpu"}
+        One of `CLOCKS`.
 
     Returns
     -------
@@ -169,11 +184,15 @@ def measure(
     """
     with thread_pools(threads) as pools:
         works = {codec.name: work_of(codec, given, threads, pools) for codec in codecs}
-        return measured(works, threads, rounds)
+        return measured(works, threads, rounds, clock=clock)
 
 
 def measured(
-    works: Mapping[Any, Work], threads: Sequence[int], rounds: int, least_bytes: int = 0
+    works: Mapping[Any, Work],
+    threads: Sequence[int],
+    rounds: int,
+    least_bytes: int = 0,
+    clock: str = "wall",
 ) -> dict[Any, Speeds]:
     """Time all works in alternating runs.
 
@@ -185,6 +204,8 @@ def measured(
     rounds : int
     least_bytes : int
         A run over less than that is one of several such runs in turn: too short to be timed alone.
+    clock : {"wall", "cpu"}
+        One of `CLOCKS`.
     """
     runs: dict[tuple[Any, tuple[str, int]], Run] = {}
     prepare: dict[tuple[Any, tuple[str, int]], Run] = {}
@@ -193,7 +214,7 @@ def measured(
         for which, run in work.runs.items():
             runs[key, which] = _again(run, times[key])
             prepare[key, which] = partial(work.codec.prepare, which[1])
-    seconds = medians(runs, rounds, prepare)
+    seconds = medians(runs, rounds, prepare, clock)
     return {
         key: work.speeds({w: seconds[key, w] / times[key] for w in work.runs}, threads)
         for key, work in works.items()

@@ -93,7 +93,7 @@ def test_runs_alternate_and_medians_are_taken(monkeypatch: pytest.MonkeyPatch) -
     now = [0.0]
     costs = {"a": iter([1.0, 50.0, 2.0]), "b": iter([5.0, 4.0, 3.0])}
     said: list[str] = []
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    monkeypatch.setitem(timing.CLOCKS, "wall", lambda: now[0])
 
     def run(name: str) -> Any:
         def body() -> None:
@@ -294,6 +294,18 @@ def test_a_short_run(samples: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     for piece in ("digits_relu_int8.npy: 1 of 1 layers", "EBPC plain", "zlib-1", "growth of cost"):
         assert piece in text
         assert piece in document.read_text(encoding="utf-8")
+
+
+def test_processor_time_is_that_of_one_thread(
+    samples: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = str(samples / "digits_relu_int8.npy")
+    options = ["--clock", "cpu", "--threads", "2", "--codecs", "memcpy", "--no-memory"]
+    assert compare.main([sample, "--rounds", "1", "--mb", "1", *options]) == 0
+    text = capsys.readouterr().out
+    assert "processor time" in text
+    assert "1 thread" in text
+    assert "2 threads" not in text
 
 
 @pytest.mark.parametrize(
