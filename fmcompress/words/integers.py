@@ -253,7 +253,7 @@ class IntegerWords:
             if vector is not None and not packed:
                 points, axis = vector
                 return replace(plain, zero_point=points, zero_point_from="attribute", axis=axis)
-        found = 0 if packed else most_frequent(subject.blocks())
+        found = 0 if packed else most_frequent(subject.blocks(), subject.each)
         least, greatest = plain.range
         if not found or not least <= found <= greatest:
             return plain
