@@ -127,7 +127,7 @@ def _histogram(block: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     if bits > 16:
         return np.unique(native, return_counts=True)
     # Counting is 20 times as fast as the sorting of 8-bit values in np.unique.
-    patterns = native.view(f"u{native.itemsize}")
+    patterns = np.ascontiguousarray(native).view(f"u{native.itemsize}")
     times = _times(patterns)
     found = np.flatnonzero(times)
     return found.astype(patterns.dtype).view(native.dtype), times[found]
