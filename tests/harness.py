@@ -3,19 +3,21 @@
 * **Cases** are `Transmission` values: hypothesis strategies (`transmissions`), a list of edges
   (`edge_words`), and the recordings of the hardware (`golden`). They know nothing of the code.
 * A **path** is anything with the two functions of `Path`. The reference is one as it stands;
-  `CODEC` is the product's codec, kernels included. A hardware model is one more path: give it
-  these two functions, hand it to the checks, and it inherits every case.
+  `CODEC_PATHS` are those of the product's codec. A hardware model is one more path: give it these two
+  functions, hand it to the checks, and it inherits every case.
 * A **check** compares a path with the reference: `check_round_trip`, `check_same_outcome`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 from vectors import load
 
 from fmcompress import reference
+from fmcompress.codecs import ebpc_paths
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.errors import StreamError
 from fmcompress.reference import BLOCK_SIZES, DIFFERENCES, MAX_BURSTS, WORD_BITS
@@ -77,6 +80,8 @@ def edge_words(word_bits: int, block_size: int, max_burst: int) -> dict[str, lis
         "ramp": ramp,
         "ramp down, zeros between": [x for word in reversed(ramp) for x in (0, word)],
         "word of each bit": [1 << bit for bit in range(word_bits)],
+        "zeros and words in turn": [0, full] * 70,
+        "as many ZNZ bits as can be": [1] * 15 + [0, 1, 1, 0, 1] + [0, 1] * 6 + [1] * 50,
         "all words equal": [highest] * (2 * block_size),
         "one word stands out": [*[full] * (block_size - 1), lowest, *[full] * block_size],
     }
@@ -185,7 +190,13 @@ class Path(Protocol):
 
 
 class CodecPath:
-    """The codec of the product, and with it the kernels."""
+    """The codec of the product, by one of its paths through the kernels."""
+
+    def __init__(self, kernels: str) -> None:
+        self.kernels = kernels
+
+    def __repr__(self) -> str:
+        return self.kernels
 
     def encode(
         self,
@@ -196,19 +207,30 @@ class CodecPath:
         difference: str,
     ) -> tuple[bytes, bytes]:
         codec = Ebpc(block_size, max_burst, difference)
-        return codec.encode(np.array(words, np.uint32), word_bits)
+        with self._chosen():
+            return codec.encode(np.array(words, word_dtype(word_bits)), word_bits)
 
     def decode(
         self, znz: bytes, bpc: bytes, count: int, word_bits: int, block_size: int, max_burst: int
     ) -> list[int]:
-        decoded = Ebpc(block_size, max_burst).decode(znz, bpc, count, word_bits)
+        with self._chosen():
+            decoded = Ebpc(block_size, max_burst).decode(znz, bpc, count, word_bits)
         assert decoded.dtype == word_dtype(word_bits)
         assert decoded.shape == (count,)
         return decoded.tolist()
 
+    @contextmanager
+    def _chosen(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(ebpc_paths.VARIABLE, self.kernels)
+            yield
+
 
 REFERENCE: Path = reference
-CODEC: Path = CodecPath()
+# Those that this machine has.
+CODEC_PATHS: list[Path] = [
+    CodecPath(name) for name in ebpc_paths.PATHS[: ebpc_paths.PATHS.index(ebpc_paths.fastest()) + 1]
+]
 
 
 # --- Checks -------------------------------------------------------------------------------
@@ -221,9 +243,9 @@ def check_round_trip(
     max_burst: int = 16,
     difference: str = "signed",
     *,
-    path: Path = CODEC,
+    paths: Sequence[Path] = CODEC_PATHS,
 ) -> tuple[bytes, bytes]:
-    """Encode and decode by `path` and by the reference: same bytes, same words.
+    """Encode and decode by `paths` and by the reference: same bytes, same words.
 
     Returns
     -------
@@ -232,9 +254,10 @@ def check_round_trip(
     """
     numbers = (word_bits, block_size, max_burst)
     streams = REFERENCE.encode(words, *numbers, difference)
-    assert path.encode(words, *numbers, difference) == streams
     assert REFERENCE.decode(*streams, len(words), *numbers) == list(words)
-    assert path.decode(*streams, len(words), *numbers) == list(words)
+    for path in paths:
+        assert path.encode(words, *numbers, difference) == streams, path
+        assert path.decode(*streams, len(words), *numbers) == list(words), path
     return streams
 
 
@@ -262,9 +285,9 @@ def check_same_outcome(
     block_size: int = 8,
     max_burst: int = 16,
     *,
-    path: Path = CODEC,
+    paths: Sequence[Path] = CODEC_PATHS,
 ) -> list[int] | Fault:
-    """Decode any bytes by `path` and by the reference: same words, or same fault and place.
+    """Decode any bytes by `paths` and by the reference: same words, or same fault and place.
 
     Returns
     -------
@@ -273,5 +296,6 @@ def check_same_outcome(
     """
     numbers = (word_bits, block_size, max_burst)
     expected = outcome(REFERENCE, znz, bpc, count, *numbers)
-    assert outcome(path, znz, bpc, count, *numbers) == expected
+    for path in paths:
+        assert outcome(path, znz, bpc, count, *numbers) == expected, path
     return expected

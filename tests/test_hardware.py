@@ -247,7 +247,7 @@ hardware_cases = transmissions((8, 16, 32), (8, 16, 32), differences=("signed",)
 @pytest.mark.parametrize("burst", [2, 16, 64])
 def test_edges(w: int, n: int, burst: int) -> None:
     for words in edge_words(w, n, burst).values():
-        check_round_trip(words, w, n, burst, path=HardwarePath())
+        check_round_trip(words, w, n, burst, paths=[HardwarePath()])
 
 
 @pytest.mark.parametrize("number", range(71))
@@ -261,7 +261,7 @@ def test_golden_with_stalls(number: int) -> None:
 @examples(150)
 @given(hardware_cases, st.lists(st.integers(0, 2**32 - 1), min_size=4, max_size=4))
 def test_stalls_change_cycles_and_never_bits(case: Transmission, seeds: list[int]) -> None:
-    check_round_trip(*case, path=HardwarePath(*seeds))
+    check_round_trip(*case, paths=[HardwarePath(*seeds)])
 
 
 # --- Chunk by chunk -----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fmcompress.codecs import ebpc_plain
+from fmcompress.codecs import ebpc_blocks, ebpc_paths, ebpc_plain
 from fmcompress.errors import ParameterError, StreamError
 
 if TYPE_CHECKING:
@@ -103,7 +103,12 @@ class Ebpc:
             As `encode` returns them, of each.
         """
         check_word_bits(word_bits)
-        return ebpc_plain.encode(words, word_bits, chunk_words, self)
+        path = ebpc_paths.chosen()
+        if path == ebpc_paths.PLAIN:
+            return ebpc_plain.encode(words, word_bits, chunk_words, self)
+        return ebpc_blocks.encode(
+            words, word_bits, chunk_words, self, vector=path == ebpc_paths.FAST
+        )
 
     def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> NDArray[Any]:
         """Decode one transmission, strictly.
@@ -151,7 +156,9 @@ class Ebpc:
         for _, _, count in transmissions:
             if count < 0:
                 raise ParameterError(f"the number of words is {count}, less than 0")
-        return ebpc_plain.decode(transmissions, word_bits, self)
+        if ebpc_paths.chosen() == ebpc_paths.PLAIN:
+            return ebpc_plain.decode(transmissions, word_bits, self)
+        return ebpc_blocks.decode(transmissions, word_bits, self)
 
     @property
     def run_bits(self) -> int:

@@ -1,0 +1,46 @@
+"""Which kernels EBPC goes through: the streams are the same, the speed is not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+
+from fmcompress.errors import ParameterError
+
+# Word by word; many words at a time; and with the vector instructions that do not exist everywhere.
+PLAIN, PORTABLE, FAST = PATHS = ("plain", "portable", "fast")
+VARIABLE = "FMC_KERNELS"
+
+
+def chosen() -> str:
+    """Return the path: the environment's ``FMC_KERNELS``, else the fastest that this machine has.
+
+    Raises
+    ------
+    ParameterError
+        If the environment names none, or one that this machine has not.
+    """
+    wanted = os.environ.get(VARIABLE) or fastest()
+    if wanted not in PATHS:
+        raise ParameterError(f"{VARIABLE} is {wanted!r}", hint=f"give one of {', '.join(PATHS)}")
+    if PATHS.index(wanted) > PATHS.index(fastest()):
+        raise ParameterError(
+            f"{VARIABLE} is {wanted!r}, which this processor cannot", hint=f"give {fastest()!r}"
+        )
+    return wanted
+
+
+@cache
+def fastest() -> str:
+    """Return the fastest path that this machine has."""
+    if sys.byteorder != "little":
+        return PLAIN
+    from numba import config
+    from numba.core.registry import cpu_target
+
+    if getattr(config, "DISABLE_JIT"):  # noqa: B009 - untyped
+        return PORTABLE
+    # As Numba compiles, which NUMBA_CPU_NAME and NUMBA_CPU_FEATURES may change.
+    *_, features = cpu_target.target_context.codegen().magic_tuple()
+    return FAST if "+avx512vbmi2" in features.split(",") else PORTABLE

@@ -1,0 +1,276 @@
+"""Write ZNZ streams many words at a time: those of kernels/ebpc.py, bit for bit, much faster.
+
+The format is docs/EBPC.md, section 3. Words become masks of 64 flags, whose bytes are looked up
+together with the zero run that is open; the words that are not zero are packed. Nothing branches
+on data.
+
+A stream is written as 64-bit words, its first bit the highest of the first word, and turned to
+bytes at the end. `register` is the word at `at`, of which `fill` bits are set.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+MASK_WORDS = 64
+GAP = 64  # between packed values: room for whole blocks and vectors
+
+_0, _1, _6, _8, _63, _64 = np.array([0, 1, 6, 8, 63, 64], np.uint64)
+_BYTE = np.uint64(0xFF)
+
+
+@njit(cache=True, nogil=True)
+def encode(words, chunk_words, run_bits, zero_codes, vector, values, znz, sizes):
+    """Write the ZNZ streams of transmissions of `chunk_words` words each, and pack their values.
+
+    Parameters
+    ----------
+    words : ndarray of uint8, uint16 or uint32, shape (count,)
+    chunk_words, run_bits : int
+        Words of a transmission; z.
+    zero_codes : ndarray of uint64, shape (256 << run_bits,)
+        What `fill_zero_codes` wrote for these `run_bits`.
+    vector : bool or None
+        Not None where the processor has AVX-512 VBMI2.
+    values : ndarray of the words' dtype
+        Receives the words that are not zero, each transmission's behind `GAP` words of room; as
+        long as the words, and ``(transmissions + 2) * GAP`` more.
+    znz : ndarray of uint64
+        Receives the streams, as bytes, each from a new word on; with room for the longest ones,
+        and two words more for each transmission.
+    sizes : ndarray of int64, shape (transmissions, 2)
+        Receives of each transmission the words that are not zero, and the stream's bits before
+        padding.
+    """
+    at = _0
+    place = 0
+    for chunk in range(sizes.shape[0]):
+        start = chunk * chunk_words
+        end = min(start + chunk_words, words.size)
+        count, bits = _code(
+            words, start, end, run_bits, zero_codes, vector, values[place:], znz, at
+        )
+        sizes[chunk, 0] = count
+        sizes[chunk, 1] = bits
+        place += count + GAP
+        at += (bits + _63) >> _6
+    _to_bytes(znz, at)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _append(stream, at, register, fill, code, length):
+    """Append a left-aligned code of up to 64 bits."""
+    # Whole words are stored, and read back: that is faster than choosing which one to go on with.
+    stream[at] = register | code >> fill
+    stream[at + _1] = (code << _1) << (_63 - fill)
+    fill += length
+    at += fill >> _6
+    return at, stream[at], fill & _63
+
+
+@njit(cache=True, nogil=True)
+def _to_bytes(stream, size):
+    """Turn words to bytes, in place: the highest byte of a word comes first."""
+    octets, pairs = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
+    for i in range(size):
+        word = stream[i]
+        word = word >> np.uint64(8) & octets | (word & octets) << np.uint64(8)
+        word = word >> np.uint64(16) & pairs | (word & pairs) << np.uint64(16)
+        stream[i] = word >> np.uint64(32) | word << np.uint64(32)
+
+
+@njit(cache=True, nogil=True)
+def fill_zero_codes(run_bits, zero_codes):
+    """Write the codes of eight words, by the zero run that is open and by their flags.
+
+    Entry ``run << 8 | flags`` is ``code << 6 | bits``; bit k of the flags is that of word k. Of
+    runs, those that end or are full are in the code.
+    """
+    for run in range(1 << run_bits):
+        for flags in range(256):
+            zeros = run
+            code = np.uint64(0)
+            length = 0
+            for k in range(9):
+                one = k < 8 and flags >> k & 1 == 1
+                if zeros == 1 << run_bits or (one and zeros > 0):
+                    code = code << np.uint64(1 + run_bits) | np.uint64(zeros - 1)
+                    length += 1 + run_bits
+                    zeros = 0
+                if one:
+                    code = code << _1 | _1
+                    length += 1
+                else:
+                    zeros += 1
+            zero_codes[run << 8 | flags] = code << _6 | np.uint64(length)
+
+
+@njit(cache=True, nogil=True)
+def _code(words, start, end, run_bits, zero_codes, vector, values, znz, at):
+    """Write the ZNZ stream of words and pack those that are not zero; return their number, bits."""
+    # The open run, shifted to where `zero_codes` wants it: behind eight words, ``run + 8`` where
+    # none is set, else the zeros behind the last.
+    going_on = np.zeros(256, np.uint64)
+    trailing = np.zeros(256, np.uint64)
+    full_run = np.uint64((1 << run_bits) - 1 << 8)
+    going_on[0] = full_run
+    for flags in range(1, 256):
+        zeros = 0
+        while flags >> (7 - zeros) == 0:
+            zeros += 1
+        trailing[flags] = np.uint64(zeros << 8) & full_run
+    more = np.uint64(8 << 8)
+    first, register, fill, run = at, _0, _0, _0
+    znz[at] = 0
+    count = 0
+    full = end - (end - start) % MASK_WORDS
+    for i in range(start, full, MASK_WORDS):
+        mask = nonzero_mask(words, i)
+        if vector is None:
+            for k in range(MASK_WORDS):
+                word = words[i + k]
+                values[count] = word
+                count += word != 0
+        else:
+            count += compress(words, i, mask, values, count)
+        here = run  # the run behind all 64 words is known at once: no need to wait for eight bytes
+        run = (run if mask == _0 else _0) + (np.uint64(leading_zeros(mask)) << _8) & full_run
+        for _ in range(4):
+            low, high = mask & _BYTE, mask >> _8 & _BYTE
+            mask >>= _8 + _8
+            entry = zero_codes[here | low]
+            here = here + more & going_on[low] | trailing[low]
+            second = zero_codes[here | high]
+            here = here + more & going_on[high] | trailing[high]
+            if run_bits > 5:  # both could have 65 bits
+                length = entry & _63
+                code = (entry >> _6) << (_64 - length & _63)
+                at, register, fill = _append(znz, at, register, fill, code, length)
+                entry = _0
+            length = second & _63
+            code = (entry >> _6) << length | second >> _6
+            length += entry & _63
+            code <<= (_64 - length) & _63
+            at, register, fill = _append(znz, at, register, fill, code, length)
+    zeros = int(run >> _8)
+    symbol = np.uint64(1 + run_bits)
+    for i in range(full, end + 1):
+        one = i < end and words[i] != 0
+        if zeros == 1 << run_bits or (zeros > 0 and (one or i == end)):
+            code = np.uint64(zeros - 1) << (_64 - symbol)
+            at, register, fill = _append(znz, at, register, fill, code, symbol)
+            zeros = 0
+        if one:
+            values[count] = words[i]
+            count += 1
+            at, register, fill = _append(znz, at, register, fill, _1 << _63, _1)
+        else:
+            zeros += 1
+    return count, (at - first << _6) + fill
+
+
+# --- Instructions that no operator stands for ---------------------------------------------
+#
+# As Python, and as what Numba compiles instead. Each looks at the last element that it touches:
+# free, unless Numba checks bounds.
+
+
+def nonzero_mask(words, start):
+    """Return 64 flags: bit k tells whether ``words[start + k]`` is not zero."""
+    octets = np.packbits(words[start : start + MASK_WORDS] != 0, bitorder="little")
+    return octets.view(np.uint64)[0]
+
+
+@overload(nonzero_mask, inline="always")
+def _nonzero_mask(words, start):  # pragma: no cover - compiled
+    def mask(words, start):
+        _ = words[start + MASK_WORDS - 1]
+        return _nonzero_flags(words, start)
+
+    return mask
+
+
+@intrinsic
+def _nonzero_flags(_, words, start):  # pragma: no cover - compiled
+    def build(context, builder, signature, arguments):
+        vector = ir.VectorType(ir.IntType(words.dtype.bitwidth), MASK_WORDS)
+        place = _pointer(context, builder, words, *arguments, vector)
+        loaded = builder.load(place, align=words.dtype.bitwidth // 8)
+        flags = builder.icmp_unsigned("!=", loaded, ir.Constant(vector, [0] * MASK_WORDS))
+        return builder.bitcast(flags, ir.IntType(MASK_WORDS))
+
+    return types.uint64(words, types.int64), build
+
+
+def leading_zeros(word):
+    """Return how many of 64 bits, from the highest on, are 0."""
+    return 64 - int(word).bit_length()
+
+
+@overload(leading_zeros, inline="always")
+def _leading_zeros(word):  # pragma: no cover - compiled
+    return lambda word: _count_leading_zeros(word)
+
+
+@intrinsic
+def _count_leading_zeros(_, word):  # pragma: no cover - compiled
+    def build(context, builder, signature, arguments):
+        return builder.ctlz(arguments[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), build
+
+
+def compress(words, start, mask, values, at):
+    """Pack the words whose flag is set to ``values[at:]``, spoil the rest of 64; return how many."""
+    chosen = words[start : start + MASK_WORDS][words[start : start + MASK_WORDS] != 0]
+    values[at : at + chosen.size] = chosen
+    return chosen.size
+
+
+@overload(compress, inline="always")
+def _compress(words, start, mask, values, at):  # pragma: no cover - compiled
+    def packed(words, start, mask, values, at):
+        _ = words[start + MASK_WORDS - 1]
+        _ = values[at + MASK_WORDS - 1]
+        return _compress_words(words, start, mask, values, at)
+
+    return packed
+
+
+@intrinsic
+def _compress_words(_, words, start, mask, values, at):  # pragma: no cover - compiled
+    def build(context, builder, signature, arguments):
+        _, first, flags, _, place = arguments
+        width = words.dtype.bitwidth
+        lanes = 512 // width
+        vector = ir.VectorType(ir.IntType(width), lanes)
+        some = ir.VectorType(ir.IntType(1), lanes)
+        pack = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(vector, [vector, vector, some]),
+            f"llvm.x86.avx512.mask.compress.v{lanes}i{width}",
+        )
+        word = ir.IntType(64)
+        for part in range(0, MASK_WORDS, lanes):
+            here = builder.lshr(flags, word(part))
+            here = builder.and_(here, word((1 << lanes) - 1))
+            source = builder.add(first, word(part))
+            loaded = builder.load(
+                _pointer(context, builder, words, arguments[0], source, vector), align=width // 8
+            )
+            chosen = builder.bitcast(builder.trunc(here, ir.IntType(lanes)), some)
+            packed = builder.call(pack, [loaded, vector([0] * lanes), chosen])
+            target = _pointer(context, builder, values, arguments[3], place, vector)
+            builder.store(packed, target, align=width // 8)
+            place = builder.add(place, builder.ctpop(here))
+        return builder.sub(place, arguments[4])
+
+    return types.int64(words, types.int64, types.uint64, values, types.int64), build
+
+
+def _pointer(context, builder, array_type, array, at, pointee):  # pragma: no cover - compiled
+    """Point at an array's element, as at something else."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [at]), pointee.as_pointer())
