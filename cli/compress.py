@@ -22,6 +22,7 @@ from fmcompress.cli.progress import ProgressBar
 @options.coding
 @options.raw
 @options.layers("Code these layers; the others are carried unchanged. Repeatable.")
+@options.threads
 @options.force
 @options.common
 @click.pass_obj
@@ -31,6 +32,7 @@ def command(
     in_: tuple[str, ...],
     out: str | None,
     force: bool,
+    threads: int,
     layers: tuple[str, ...],
     **coding: Any,
 ) -> None:
@@ -52,6 +54,7 @@ def command(
             options.target(target, force),
             layers=layers,
             overwrite=force,
+            threads=threads,
             progress=progress,
             **options.coding_arguments(coding),
         )

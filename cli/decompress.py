@@ -25,6 +25,7 @@ from fmcompress.errors import ParameterError
     "of OUT's suffix, else the dump's own]",
 )
 @click.option("--dequantize", is_flag=True, help="Give floats for quantised layers.")
+@options.threads
 @options.force
 @options.common
 @click.pass_obj
@@ -34,6 +35,7 @@ def command(
     in_: str,
     out: str | None,
     force: bool,
+    threads: int,
     layers: tuple[str, ...],
     to: str | None,
     dequantize: bool,
@@ -59,6 +61,7 @@ def command(
             to=to,
             dequantize=dequantize,
             overwrite=force,
+            threads=threads,
             progress=progress,
         )
     if state.quiet:

@@ -45,6 +45,19 @@ def json(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
 
 
+def threads(command: F) -> F:
+    """Add --threads."""
+    return click.option(
+        "-T",
+        "--threads",
+        type=click.IntRange(0),
+        metavar="INT",
+        default=0,
+        show_default=True,
+        help="Threads that code; 0 for all processors. The result does not depend on it.",
+    )(command)
+
+
 def force(command: F) -> F:
     """Add --force."""
     text = "Overwrite an existing output; write binary data to a terminal."

@@ -18,6 +18,7 @@ from fmcompress.cli.progress import ProgressBar
 @options.coding
 @options.raw
 @options.layers("Show these layers only. Repeatable.")
+@options.threads
 @options.json
 @options.common
 @click.pass_obj
@@ -26,6 +27,7 @@ def command(
     /,
     in_: tuple[str, ...],
     per_layer: bool,
+    threads: int,
     layers: tuple[str, ...],
     as_json: bool,
     **coding: Any,
@@ -45,6 +47,7 @@ def command(
         stats = fmcompress.stats(
             options.sources(in_),
             layers=layers,
+            threads=threads,
             progress=progress,
             **options.coding_arguments(coding),
         )

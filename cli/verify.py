@@ -13,10 +13,11 @@ from fmcompress.errors import DamagedError
 @click.command("verify", epilog="Example: fmc verify maps.bin", no_args_is_help=True)
 @click.argument("in_", metavar="IN")
 @options.layers("Decode these layers only; every checksum is checked. Repeatable.")
+@options.threads
 @options.json
 @options.common
 @click.pass_obj
-def command(state: State, /, in_: str, layers: tuple[str, ...], as_json: bool) -> int:
+def command(state: State, /, in_: str, layers: tuple[str, ...], threads: int, as_json: bool) -> int:
     """Check every checksum of the compressed file IN and decode everything; write nothing.
 
     Names every damaged layer and chunk; the exit code is 3 then.
@@ -25,7 +26,9 @@ def command(state: State, /, in_: str, layers: tuple[str, ...], as_json: bool) -
     from fmcompress.cli import render
 
     with ProgressBar(state) as progress:
-        result = fmcompress.verify(options.source(in_), layers=layers, progress=progress)
+        result = fmcompress.verify(
+            options.source(in_), layers=layers, threads=threads, progress=progress
+        )
     if as_json:
         render.print_json(result.to_json())
     else:

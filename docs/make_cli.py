@@ -49,6 +49,9 @@ They are those of zstd and xz.
 * **Memory**: files are worked on piece by piece (of HDF5, at least one row of chunks). From a pipe, `compress`, `stats` and `list` make
   a temporary copy first (in `TMPDIR`); `decompress` and `verify` read it as it comes. To a pipe,
   `compress` writes as it goes; `decompress` puts the dump together in a temporary file first.
+* **Threads**: `compress`, `stats`, `decompress` and `verify` code in as many threads as the process
+  may use processors; `-T` (`--threads`) says how many, and 1 is none beside. Reading and writing go on
+  beside them. Neither bytes nor messages depend on it. Memory does: each thread has a few MB at a time.
 * **A first run** compiles the kernels, which takes some seconds, and says so. They are kept in
   `NUMBA_CACHE_DIR`, or else beside the program.
 

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias, Unpack
 
 from fmcompress import container, dumps
-from fmcompress.chunks import code_chunks
+from fmcompress.batches import chunks_in_batch
+from fmcompress.chunks import CodedChunk, code_chunks
 from fmcompress.coding import Coding, Options
 from fmcompress.contents import Contents, LayerInfo
 from fmcompress.dumps import template_pieces
 from fmcompress.errors import FmcError, error_context
 from fmcompress.files import Sources, Target, keep_apart, listed_sources, name_of, source_paths
+from fmcompress.in_order import Task, Workers
 from fmcompress.picking import pick
 from fmcompress.planning import Plan
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.reader import File, is_container
 from fmcompress.statistics import Stats, stats_of_contents
 from fmcompress.targets import replacing, writing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fmcompress.codecs import Codec
+    from fmcompress.layer_plan import LayerPlan
+    from fmcompress.ordering import Stretch
+    from fmcompress.words import WordFormat
 
 
 def compress(
@@ -29,6 +40,7 @@ def compress(
     layers: Sequence[str] | str | None = None,
     raw: Mapping[str, Any] | None = None,
     overwrite: bool = True,
+    threads: int = 1,
     progress: Progress = silent,
     **coding: Unpack[Coding],
 ) -> Stats:
@@ -46,6 +58,8 @@ def compress(
         Take the dump for nothing but words: ``dtype``, ``shape`` and ``endian`` say of what kind.
     overwrite : bool
         Replace an existing target.
+    threads : int
+        How many code; 0 is as many as the process may use processors. The bytes are the same.
     progress : callable
         Called with a `Step` now and then.
     **coding
@@ -71,13 +85,14 @@ def compress(
     keep_apart(source, target)
     _keep_dumps(source, target)
     with (
+        Workers(threads) as workers,
         error_context(file=name_of(source)),
         source_paths(source) as paths,
         dumps.open_sources(paths, raw) as dump,
     ):
-        plan = Plan(dump, layers, options)
+        plan = Plan(dump, layers, options, workers.map)
         with replacing(target, overwrite=overwrite) as place, writing(place) as file:
-            contents = _write(plan, file, progress)
+            contents = _write(plan, file, workers, progress)
     return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings, plan.notes)
 
 
@@ -86,6 +101,7 @@ def stats(
     *,
     layers: Sequence[str] | str | None = None,
     raw: Mapping[str, Any] | None = None,
+    threads: int = 1,
     progress: Progress = silent,
     **coding: Unpack[Coding],
 ) -> Stats:
@@ -100,15 +116,19 @@ def stats(
         As `compress`.
     """
     options = Options(**coding)
-    with error_context(file=name_of(source)), source_paths(source) as paths:
+    with (
+        Workers(threads) as workers,
+        error_context(file=name_of(source)),
+        source_paths(source) as paths,
+    ):
         if len(paths) == 1 and is_container(paths[0]):
             with File(paths[0]) as file:
                 picked = pick([info.name for info in file.contents.layers], layers)
                 warnings = options.idle(raw)
                 return stats_of_contents(file.contents, name_of(source), picked, warnings)
         with dumps.open_sources(paths, raw) as dump:
-            plan = Plan(dump, layers, options)
-            contents = _write(plan, _Nowhere(), progress)
+            plan = Plan(dump, layers, options, workers.map)
+            contents = _write(plan, _Nowhere(), workers, progress)
     return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings, plan.notes)
 
 
@@ -131,7 +151,18 @@ class _Nowhere:
         return len(data)
 
 
-def _write(plan: Plan, file: BinaryIO | _Nowhere, progress: Progress) -> Contents:
+class _CodedBatch(NamedTuple):
+    """Consecutive chunks of a layer, and the bytes that their words had in the dump."""
+
+    layer: str
+    nbytes: int
+    chunks: list[CodedChunk]
+
+
+_Part: TypeAlias = LayerInfo | _CodedBatch
+
+
+def _write(plan: Plan, file: BinaryIO | _Nowhere, workers: Workers, progress: Progress) -> Contents:
     """Write the container."""
     dump = plan.dump
     writer = container.Writer(file)  # type: ignore[arg-type]
@@ -144,20 +175,15 @@ def _write(plan: Plan, file: BinaryIO | _Nowhere, progress: Progress) -> Content
             writer.template(piece)
     total = sum(tensor.nbytes for tensor in plan.coded)
     done = 0
-    for tensor in dump.tensors:
-        with error_context(layer=tensor.name):
-            if tensor.name not in plan.layers:
-                carried = {"reason": tensor.carried, "bytes": tensor.stored_bytes}
-                writer.layer(LayerInfo(tensor.name, tensor.shape, tensor.label, carried=carried))
-                continue
-            layer, words, info, blocks = plan.prepare(tensor.name)
-            writer.layer(info)
-            codec = plan.options.codec(words)
-            for chunk in layer.words(blocks(), words, info):
-                for coded in code_chunks(chunk, words.bits, codec, chunk.size):
-                    writer.chunk(*coded)
-                done += chunk.size * tensor.nbytes // max(info.word_count, 1)
-                progress(Step(tensor.name, done, total))
+    parts: Iterator[_Part] = workers.results(_parts(plan))
+    for part in parts:
+        if isinstance(part, LayerInfo):
+            writer.layer(part)
+            continue
+        for chunk in part.chunks:
+            writer.chunk(*chunk)
+        done += part.nbytes
+        progress(Step(part.layer, done, total))
     plan.say_orders()
     contents = writer.finish()
     if not plan.layers and any(plan.picked):
@@ -170,3 +196,34 @@ def _write(plan: Plan, file: BinaryIO | _Nowhere, progress: Progress) -> Content
             f"{packed:,} bytes for {total:,} bytes of words"
         )
     return contents
+
+
+def _parts(plan: Plan) -> Iterator[_Part | Task[_Part]]:
+    """Yield the layers in file order: of each its description, and its chunks as tasks."""
+    for tensor in plan.dump.tensors:
+        with error_context(layer=tensor.name):
+            if tensor.name not in plan.layers:
+                carried = {"reason": tensor.carried, "bytes": tensor.stored_bytes}
+                yield LayerInfo(tensor.name, tensor.shape, tensor.label, carried=carried)
+                continue
+            layer, words, info, blocks = plan.prepare(tensor.name)
+            yield info
+            codec = plan.options.codec(words)
+            size = chunks_in_batch(info.chunk_words) * info.chunk_elements
+            for batch in layer.in_word_order(blocks(), size):
+                yield Task(partial(_coded, layer, words, info, codec, batch))
+
+
+def _coded(
+    layer: LayerPlan,
+    words: WordFormat,
+    info: LayerInfo,
+    codec: Codec,
+    batch: tuple[NDArray[Any], Stretch],
+) -> _CodedBatch:
+    """Code elements that follow each other in word order."""
+    elements, stretch = batch
+    with error_context(layer=info.name):
+        coded = layer.to_words(elements, words, stretch)
+        chunks = code_chunks(coded, words.bits, codec, info.chunk_words)
+    return _CodedBatch(info.name, elements.size * layer.tensor.nbytes // info.size, chunks)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 
+from fmcompress.batches import Batch
 from fmcompress.chunks import LayerDecoder, quantization
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Format, Tensor, TensorSpec
 from fmcompress.element_types import holding_dtype
 from fmcompress.errors import ParameterError, UnsupportedError, error_context
 from fmcompress.files import seekable
+from fmcompress.in_order import Task, Workers
 from fmcompress.ordering import Stretch, WordOrder, file_axes
 from fmcompress.picking import pick
 from fmcompress.progress import Progress, Step
@@ -25,6 +28,8 @@ from fmcompress.words import WORD_BITS, type_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from fmcompress.ordering import Push
 
 # Carried tensors up to this size are read as a whole.
 _WHOLE_BYTES = 1 << 26
@@ -40,6 +45,7 @@ def convert(
     name: str,
     layers: Sequence[str] | str | None,
     dequantize: bool,
+    workers: Workers,
     progress: Progress,
 ) -> Stats:
     """Write the layers of a container as a new dump.
@@ -58,6 +64,8 @@ def convert(
         Write these layers only.
     dequantize : bool
         Give floats for quantised layers.
+    workers : Workers
+        They decode.
     progress : callable
         Called with a `Step` now and then.
 
@@ -91,15 +99,18 @@ def convert(
         writer = format_.writer(path, [row.spec for row in rows], opened.groups)
         total = sum(row.nbytes for row in rows)
         done = 0
+        parts: Iterator[_Part] = workers.results(_parts(rows))
         try:
-            for row in rows:
+            for row, decoded in parts:
                 with error_context(layer=row.spec.name):
-                    writer.begin(row.spec)
-                    for elements in row.elements():
+                    if decoded is None:
+                        writer.begin(row.spec)
+                    for elements in row.written(decoded):
                         writer.write(elements)
                         done += elements.nbytes
                         progress(Step(row.spec.name, done, total))
-                    writer.end()
+                    if row.complete:
+                        writer.end()
             writer.finish()
         finally:
             writer.close()
@@ -141,6 +152,23 @@ def _rows(
     return rows, lost
 
 
+# A layer that is to be written: first without, then with each of its batches of decoded elements.
+_Part: TypeAlias = "tuple[_Coded | _Carried, NDArray[Any] | None]"
+
+
+def _parts(rows: Sequence[_Coded | _Carried]) -> Iterator[_Part | Task[_Part]]:
+    for row in rows:
+        yield row, None
+        if isinstance(row, _Coded):
+            with error_context(layer=row.spec.name):
+                for batch in row.batches():
+                    yield Task(partial(_decoded, row, batch))
+
+
+def _decoded(row: _Coded, batch: Batch) -> _Part:
+    return row, row.decode(batch)
+
+
 class _Coded:
     """A coded layer that is to be written."""
 
@@ -151,6 +179,8 @@ class _Coded:
         self._decoder = LayerDecoder(self._info)
         self._how = quantization(self._info)
         self._dequantize = dequantize and self._how is not None
+        self._push: Push | None = None
+        self._left = 0
         self.spec = self._spec()
 
     @property
@@ -189,22 +219,40 @@ class _Coded:
             attributes["axis"] = how.axis
         return spec
 
-    def elements(self) -> Iterator[NDArray[Any]]:
-        """Yield them in C order, as the spec says."""
-        info, decoder = self._info, self._decoder
-        dtype = self.spec.dtype if self._dequantize else decoder.dtype
-        push = decoder.order.to_file("C", dtype)
-        left = math.prod(self.spec.shape)  # without a half of a byte that fills up the last one
-        for number in range(info.chunks):
-            elements = self._opened.read_chunk(self._number, number, decoder)
-            if self._dequantize:
-                assert self._how is not None
-                stretch = Stretch(decoder.order, number * info.chunk_elements)
-                elements = self._how.dequantize(elements, stretch)
-            for part in push(elements):
-                written = self._as_written(part)[:left]
-                left -= written.size
-                yield written
+    def batches(self) -> Iterator[Batch]:
+        """Read the chunks, to be decoded."""
+        return self._opened.read_batches(self._number, range(self._info.chunks), self._decoder)
+
+    def decode(self, batch: Batch) -> NDArray[Any]:
+        """Decode chunks, in any thread."""
+        with error_context(file=self._opened.name):
+            elements = batch.elements()
+        if not self._dequantize:
+            return elements
+        assert self._how is not None
+        stretch = Stretch(batch.decoder.order, batch.number * self._info.chunk_elements)
+        return self._how.dequantize(elements, stretch)
+
+    def written(self, decoded: NDArray[Any] | None) -> Iterator[NDArray[Any]]:
+        """Yield the next elements in C order, as the spec says."""
+        if decoded is None:
+            dtype = self.spec.dtype if self._dequantize else self._decoder.dtype
+            self._push = self._decoder.order.to_file("C", dtype)
+            # Without a half of a byte that fills up the last one.
+            self._left = math.prod(self.spec.shape)
+            return
+        assert self._push is not None
+        for part in self._push(decoded):
+            written = self._as_written(part)[: self._left]
+            self._left -= written.size
+            yield written
+        if self.complete:
+            self._push = None  # it may hold memory
+
+    @property
+    def complete(self) -> bool:
+        """Whether all has been written."""
+        return not self._left
 
     def _as_written(self, elements: NDArray[Any]) -> NDArray[Any]:
         if self._info.words_per_element > 1:
@@ -222,6 +270,8 @@ class _Coded:
 class _Carried:
     """A tensor that was carried, and is to be written."""
 
+    complete = True
+
     def __init__(self, tensor: Tensor) -> None:
         self._tensor = tensor
         kind = type_of(tensor.dtype, tensor.element_type)
@@ -233,8 +283,8 @@ class _Carried:
     def nbytes(self) -> int:
         return self._tensor.nbytes
 
-    def elements(self) -> Iterator[NDArray[Any]]:
-        """Yield them in C order, as the spec says."""
+    def written(self, decoded: NDArray[Any] | None) -> Iterator[NDArray[Any]]:
+        """Yield the elements in C order, as the spec says."""
         tensor = self._tensor
         if tensor.nbytes <= _WHOLE_BYTES:
             whole = np.ascontiguousarray(tensor.read()).reshape(-1)

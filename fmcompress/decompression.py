@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
-from fmcompress.chunks import LayerDecoder, check_description, chunk_context, dump_item_bytes
+from fmcompress.batches import Batch, Chunk, in_batches
+from fmcompress.chunks import LayerDecoder, check_description, dump_item_bytes
 from fmcompress.container import Assembly, Scanner, peek
+from fmcompress.contents import LayerInfo
 from fmcompress.conversion import convert
 from fmcompress.dumps import FORMATS, Format, Layout, Restorer, format_for_name, format_named
 from fmcompress.errors import DamagedError, ParameterError, error_context
 from fmcompress.files import Source, Target, keep_apart, name_of, open_source, size_of
+from fmcompress.in_order import Task, Workers
 from fmcompress.picking import matches, pick
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.records import Kind, Record, parse_chunk, parse_template
@@ -20,6 +24,8 @@ from fmcompress.statistics import Stats, stats_of_contents
 from fmcompress.targets import replacing, writing_anywhere
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fmcompress.ordering import Push
 
 
@@ -31,6 +37,7 @@ def decompress(
     to: str | None = None,
     dequantize: bool = False,
     overwrite: bool = True,
+    threads: int = 1,
     progress: Progress = silent,
 ) -> Stats:
     """Give back the dump that a container holds; every byte read is checked.
@@ -54,6 +61,8 @@ def decompress(
         Give floats for quantised layers.
     overwrite : bool
         Replace an existing target.
+    threads : int
+        How many decode; 0 is as many as the process may use processors.
     progress : callable
         Called with a `Step` now and then.
 
@@ -74,7 +83,11 @@ def decompress(
         If reading or writing fails.
     """
     keep_apart(source, target)
-    with error_context(file=name_of(source)), open_source(source) as stream:
+    with (
+        Workers(threads) as workers,
+        error_context(file=name_of(source)),
+        open_source(source) as stream,
+    ):
         description, file = peek(stream)
         own = format_named(description["format"])
         wanted = _wanted(own, target, to)
@@ -92,10 +105,11 @@ def decompress(
                     name=name_of(source),
                     layers=layers,
                     dequantize=dequantize,
+                    workers=workers,
                     progress=progress,
                 )
             unpacking = _Unpacking(file, path, layers, progress)
-            unpacking.run()
+            unpacking.run(workers)
     contents = unpacking.scanner.contents
     picked = [info.name in unpacking.picked for info in contents.layers]
     return stats_of_contents(contents, name_of(source), picked)
@@ -121,8 +135,34 @@ def _wanted(own: Format, target: Target, to: str | None) -> Format:
     return wanted
 
 
+class _Skipped(NamedTuple):
+    """A record that is no chunk to be decoded, and the layers that it describes."""
+
+    record: Record
+    payload: bytes
+    infos: list[LayerInfo]
+
+
+class _Decoded(NamedTuple):
+    """Consecutive chunks of a layer, decoded; `end` is the offset behind the last one's record."""
+
+    decoder: LayerDecoder
+    number: int
+    chunks: int
+    words: int
+    elements: NDArray[Any]
+    end: int
+
+
+_Part: TypeAlias = _Skipped | _Decoded
+
+
 class _Unpacking:
-    """One pass over a container, with the dump growing beside."""
+    """One pass over a container, with the dump growing beside.
+
+    Records are read, checked and put in relation to each other ahead of what is decoded; what they
+    mean for the dump happens behind, in the same order.
+    """
 
     def __init__(
         self,
@@ -138,16 +178,19 @@ class _Unpacking:
         self._patterns = layers
         self._progress = progress
         self._layout: Layout
-        self._decoder: LayerDecoder
         self._push: Push
         self._restorer: Restorer | None = None
         self._done = 0
         self._source_bytes = size_of(file)
 
-    def run(self) -> None:
+    def run(self, workers: Workers) -> None:
         try:
-            for record, payload in self._records():
-                self._take(record, payload)
+            parts: Iterator[_Part] = workers.results(self._parts())
+            for part in parts:
+                if isinstance(part, _Decoded):
+                    self._write(part)
+                else:
+                    self._take(part)
             self._assembly.check_complete()
             assert self._restorer is not None
             names = [info.name for info in self.scanner.contents.layers]
@@ -163,6 +206,36 @@ class _Unpacking:
             if self._restorer is not None:
                 self._restorer.close()
 
+    def _parts(self) -> Iterator[_Part | Task[_Part]]:
+        for part in in_batches(self._read()):
+            yield Task(partial(_decoded, part)) if isinstance(part, Batch) else part
+
+    def _read(self) -> Iterator[_Skipped | Chunk]:
+        """Read the records; of chunks, yield those to be decoded."""
+        contents, assembly = self.scanner.contents, self._assembly
+        decoder: LayerDecoder | None = None
+        for record, payload in self._records():
+            infos: list[LayerInfo] = []
+            if record.kind == Kind.DUMP:
+                assembly.dump(payload)
+            elif not contents.dump:
+                raise DamagedError("the file does not begin with what dump it holds")
+            elif record.kind == Kind.TEMPLATE:
+                assembly.template(record)
+            elif record.kind == Kind.LAYERS:
+                infos = assembly.layers(record, payload)
+            elif record.kind == Kind.CHUNK:
+                sizes = parse_chunk(record, payload)
+                layer, number = assembly.chunk(sizes)
+                info = contents.layers[layer]
+                if not matches(info.name, self._patterns):
+                    continue
+                if decoder is None or number == 0:
+                    decoder = LayerDecoder(info)
+                yield Chunk(decoder, number, sizes, payload, record.end)
+                continue
+            yield _Skipped(record, payload, infos)
+
     def _records(self) -> Iterator[tuple[Record, bytes]]:
         """Yield the records; name layer and chunk where one is damaged."""
         try:
@@ -174,50 +247,49 @@ class _Unpacking:
                 error.cause = f"chunk {place[1]}: {error.cause}"
             raise
 
-    def _take(self, record: Record, payload: bytes) -> None:
-        contents = self.scanner.contents
+    def _take(self, part: _Skipped) -> None:
+        """Let the dump begin, take a piece of its template, or descriptions of layers."""
+        record, payload, infos = part
         if record.kind == Kind.DUMP:
-            self._assembly.dump(payload)
-            format_ = format_named(contents.dump["format"])
-            self._layout = format_.layout(contents.dump)
-            self._restorer = format_.restorer(self._path, contents.dump)
-        elif self._restorer is None:
-            raise DamagedError("the file does not begin with what dump it holds")
-        elif record.kind == Kind.TEMPLATE:
-            self._assembly.template(record)
+            description = self.scanner.contents.dump
+            format_ = format_named(description["format"])
+            self._layout = format_.layout(description)
+            self._restorer = format_.restorer(self._path, description)
+            return
+        assert self._restorer is not None
+        if record.kind == Kind.TEMPLATE:
             piece = parse_template(record, payload)
             self._layout.template(piece)
             self._restorer.template(piece)
-        elif record.kind == Kind.LAYERS:
-            for info in self._assembly.layers(record, payload):
-                wanted = matches(info.name, self._patterns)
-                if wanted:
-                    self.picked.add(info.name)
-                if not info.carried:
-                    check_description(info)
-                    self._layout.layer(info, info.size * dump_item_bytes(info))
-                    self._restorer.announce(info, wanted)
-        elif record.kind == Kind.CHUNK:
-            self._take_chunk(record, payload, self._restorer)
+        for info in infos:
+            wanted = matches(info.name, self._patterns)
+            if wanted:
+                self.picked.add(info.name)
+            if not info.carried:
+                check_description(info)
+                self._layout.layer(info, info.size * dump_item_bytes(info))
+                self._restorer.announce(info, wanted)
 
-    def _take_chunk(self, record: Record, payload: bytes, restorer: Restorer) -> None:
-        sizes = parse_chunk(record, payload)
-        layer, number = self._assembly.chunk(sizes)
-        info = self.scanner.contents.layers[layer]
-        if info.name not in self.picked:
-            return
+    def _write(self, part: _Decoded) -> None:
+        """Write elements to the dump."""
+        decoder, restorer = part.decoder, self._restorer
+        info = decoder.info
+        assert restorer is not None
         with error_context(layer=info.name):
-            if number == 0:
-                self._decoder = LayerDecoder(info)
-                self._push = self._decoder.order.to_file(info.order, self._decoder.dtype)
-                restorer.begin(info, self._decoder.dtype)
-            with chunk_context(number):
-                words = self._decoder.decode(sizes, payload)
-            for elements in self._push(self._decoder.elements(number, words)):
+            if part.number == 0:
+                self._push = decoder.order.to_file(info.order, decoder.dtype)
+                restorer.begin(info, decoder.dtype)
+            for elements in self._push(part.elements):
                 restorer.write(elements)
-            self._done += info.size * self._decoder.dtype.itemsize * sizes.words // info.word_count
+            self._done += info.size * decoder.dtype.itemsize * part.words // info.word_count
             # How much there will be is not known in a single pass: so far, for so many bytes read.
-            total = self._done * self._source_bytes // record.end
+            total = self._done * self._source_bytes // part.end
             self._progress(Step(info.name, self._done, total))
-            if number == info.chunks - 1:
+            if part.number + part.chunks == info.chunks:
                 restorer.end()
+
+
+def _decoded(batch: Batch) -> _Decoded:
+    elements = batch.elements()
+    end = batch.chunks[-1].end
+    return _Decoded(batch.decoder, batch.number, len(batch.chunks), batch.words, elements, end)

@@ -6,15 +6,17 @@ import atexit
 import logging
 import shutil
 import tempfile
+import threading
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 _log = logging.getLogger(__name__)
+# Of threads that come at the same time, one loads and says so.
+_lock = threading.Lock()
 
 
-@cache
 def kernel(module: str, name: str) -> Any:
     """Return a kernel; say so, once, where kernels must be compiled first.
 
@@ -25,6 +27,12 @@ def kernel(module: str, name: str) -> Any:
     name : str
         Of a function in it.
     """
+    with _lock:
+        return _kernel(module, name)
+
+
+@cache
+def _kernel(module: str, name: str) -> Any:
     function = getattr(kernels(module), name)
     folder = getattr(getattr(function, "stats", None), "cache_path", None)
     if folder is not None and not any(Path(folder).glob(f"{module}.{name}-*.nbi")):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fmcompress.chunks import LayerDecoder, element_dtype, item_bytes
 from fmcompress.contents import ChunkInfo
-from fmcompress.errors import UnsupportedError
+from fmcompress.errors import UnsupportedError, error_context
 from fmcompress.ordering import WordOrder
 from fmcompress.selection import fill, flat_indices, strided
 
@@ -134,8 +134,8 @@ class Layer:
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield the elements of a coded layer chunk by chunk, in the order of the words."""
-        for number in range(self._info.chunks):
-            yield self._elements(number, keep=False)
+        for _, elements in self._decoded(range(self._info.chunks)):
+            yield elements
 
     def __getitem__(self, key: Any) -> Any:
         import numpy as np
@@ -183,20 +183,38 @@ class Layer:
     def __repr__(self) -> str:
         return f"<fmcompress layer {self.name!r}: shape {self.shape}, type {self._info.dtype!r}>"
 
-    def _elements(self, number: int, keep: bool = True) -> NDArray[Any]:
-        with self._file.lock:
-            if number in self._kept:
-                self._kept.move_to_end(number)
-                return self._kept[number]
+    def _elements(
+        self, numbers: Iterable[int], keep: Container[int]
+    ) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield chunks' numbers and elements, in any order; keep some for the next selection."""
+        missing = []
+        for number in numbers:
+            with self._file.lock:
+                found = self._kept.get(number)
+                if found is not None:
+                    self._kept.move_to_end(number)
+            if found is not None:
+                yield number, found
+            else:
+                missing.append(number)
+        for number, elements in self._decoded(missing):
+            if number in keep:
+                with self._file.lock:
+                    self._kept[number] = elements.copy()  # without the rest of its batch
+                    if len(self._kept) > _KEPT_CHUNKS:
+                        self._kept.popitem(last=False)
+            yield number, elements
+
+    def _decoded(self, numbers: Iterable[int]) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield chunks' numbers and elements, decoding several at a time."""
         if self._decoder is None:
             self._decoder = LayerDecoder(self._info)
-        elements = self._file.read_chunk(self._number, number, self._decoder)
-        if keep:
-            with self._file.lock:
-                self._kept[number] = elements
-                if len(self._kept) > _KEPT_CHUNKS:
-                    self._kept.popitem(last=False)
-        return elements
+        size = self._info.chunk_elements
+        for batch in self._file.read_batches(self._number, numbers, self._decoder):
+            with error_context(file=self._file.name):
+                elements = batch.elements()
+            for place in range(len(batch.chunks)):
+                yield batch.number + place, elements[place * size : (place + 1) * size]
 
     def _span(self, start: int, stop: int) -> NDArray[Any]:
         """Return the elements from place `start` to `stop`, all rows running forth."""
@@ -214,11 +232,14 @@ class Layer:
 
         size = self._info.chunk_elements
         result = np.empty(stop - start, self.dtype)
-        for number in range(start // size, -(-stop // size)):
+        numbers = range(start // size, -(-stop // size))
+        whole = range(
+            -(-start // size), self._info.chunks if stop == self._info.size else stop // size
+        )
+        edges = [number for number in (numbers[0], numbers[-1]) if number not in whole]
+        for number, chunk in self._elements(numbers, edges):
             first = number * size
             low, high = max(start, first), min(stop, first + size)
-            keep = low > first or high < min(first + size, self._info.size)
-            chunk = self._elements(number, keep=keep)
             result[low - start : high - start] = chunk[low - first : high - first]
         return result
 
@@ -230,7 +251,8 @@ class Layer:
         size = self._info.chunk_elements
         result = np.empty(flat.shape, self.dtype)
         numbers = flat // size
-        for number in np.unique(numbers).tolist():
+        wanted = np.unique(numbers).tolist()
+        for number, chunk in self._elements(wanted, wanted):
             here = numbers == number
-            result[here] = self._elements(number)[flat[here] - number * size]
+            result[here] = chunk[flat[here] - number * size]
         return result

@@ -12,6 +12,7 @@ from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Tensor
 from fmcompress.element_types import FOUR_BIT, holding_dtype
+from fmcompress.in_order import Each
 from fmcompress.ordering import Stretch, WordOrder, cut, file_axes
 from fmcompress.quantizing import Quantization
 from fmcompress.words import WORD_BITS, Subject, Wishes, WordFormat, format_for
@@ -74,18 +75,28 @@ class LayerPlan:
         self, blocks: Iterator[NDArray[Any]], words: WordFormat, info: LayerInfo
     ) -> Iterator[NDArray[Any]]:
         """Yield the layer's words chunk by chunk; `blocks` are its elements in file order."""
+        for elements, stretch in self.in_word_order(blocks, info.chunk_elements):
+            yield self.to_words(elements, words, stretch)
+
+    def in_word_order(
+        self, blocks: Iterator[NDArray[Any]], size: int
+    ) -> Iterator[tuple[NDArray[Any], Stretch]]:
+        """Yield the layer's elements `size` at a time, in word order, and where they stand."""
         assert self.tensor.dtype is not None
         order = self.word_order
         push = order.to_words(self.tensor.order, self.tensor.dtype)
         ordered = (part for block in blocks for part in push(block))
         at = 0
-        for elements in cut(ordered, info.chunk_elements):
-            stretch = Stretch(order, at)
+        for elements in cut(ordered, size):
+            yield elements, Stretch(order, at)
             at += elements.size
-            yield words.to_words(self.quantized(elements, stretch), stretch)
+
+    def to_words(self, elements: NDArray[Any], words: WordFormat, stretch: Stretch) -> NDArray[Any]:
+        """Turn elements in word order to words; to be called in any thread."""
+        return words.to_words(self.quantized(elements, stretch), stretch)
 
     def choose_words(
-        self, wishes: Wishes, blocks: Callable[[], Iterator[NDArray[Any]]]
+        self, wishes: Wishes, blocks: Callable[[], Iterator[NDArray[Any]]], each: Each = map
     ) -> WordFormat:
         """Choose the word format.
 
@@ -95,6 +106,8 @@ class LayerPlan:
             The user's.
         blocks : callable
             Returns an iterator over the elements, in file order; read only where needed.
+        each : callable
+            With which they are looked at: `map`, or that of `Workers`.
         """
         how = self.quantization
         if self.own_zero_point:
@@ -111,6 +124,7 @@ class LayerPlan:
             attributes=self.tensor.attributes,
             blocks=lambda: _as_type(blocks(), self.element_type),
             packed=self.packed and self.element_type in FOUR_BIT,
+            each=each,
         )
         format_ = format_for(self.element_type)
         assert format_ is not None

@@ -17,6 +17,7 @@ from fmcompress.dumps import Dump, Tensor
 from fmcompress.element_types import FOUR_BIT, holding_dtype
 from fmcompress.errors import ParameterError, error_context
 from fmcompress.fitting import OTHER_LAYERS, Fitting
+from fmcompress.in_order import Each
 from fmcompress.layer_plan import LayerPlan
 from fmcompress.picking import pick
 from fmcompress.quantizing import FLOAT_TYPES
@@ -51,6 +52,8 @@ class Plan:
     ----------
     dump : Dump
     options : Options
+    each : callable
+        With which blocks of a layer are looked at: `map`, or that of `Workers`.
     picked : list of bool
         For every tensor, whether the user picked it.
     layers : dict
@@ -69,6 +72,7 @@ class Plan:
     dump: Dump
     patterns: Sequence[str] | str | None
     options: Options
+    each: Each = map
     picked: list[bool] = field(init=False)
     layers: dict[str, LayerPlan] = field(init=False, default_factory=dict)
     warnings: list[str] = field(init=False, default_factory=list)
@@ -167,7 +171,7 @@ class Plan:
         assert tensor.dtype is not None
         try:
             plan.quantization = recipe.quantization(
-                plan.element_type, tensor.dtype, plan.file_order, tensor.blocks
+                plan.element_type, tensor.dtype, plan.file_order, tensor.blocks, self.each
             )
         except ParameterError as error:  # it has no such axis
             self._fitting.note("quantize", False, error.cause, error.hint or OTHER_LAYERS)
@@ -265,7 +269,7 @@ class Plan:
         if kept:
             parts = [*tensor.blocks()]
             blocks = lambda: iter(parts)
-        words = plan.choose_words(self.options.wishes, blocks)
+        words = plan.choose_words(self.options.wishes, blocks, self.each)
         self._warn_of_zero_point(tensor, words)
         codec = self.options.codec(words)
         if self.options.order == AUTO:

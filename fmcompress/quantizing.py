@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fmcompress.element_types import holding_dtype, is_held
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
+from fmcompress.in_order import Each
 from fmcompress.ordering import Stretch, WordOrder
 from fmcompress.small_floats import SMALL_FLOATS, table
 from fmcompress.words.protocol import patterns
@@ -25,6 +26,7 @@ ROUNDINGS = ("truncate", "nearest")
 FLOAT_TYPES = (*SMALL_FLOATS, "float32", "float64")
 MAX_SCALES = 1 << 16
 _STEP = 1 << 16  # elements quantised at a time
+_PART = 16 * _STEP  # by one thread
 
 
 class Target(NamedTuple):
@@ -171,7 +173,12 @@ class Quantization:
         ndarray
             Of dtype `dtype`, as many.
         """
-        return self._to_target(to_float64(elements, self.source), stretch)
+        quantized = np.empty(elements.size, self.dtype)
+        for step, here in small_steps((elements, stretch)):
+            at = here.start - stretch.start
+            values = to_float64(step, self.source)
+            quantized[at : at + step.size] = self._to_target(values, here)
+        return quantized
 
     def _to_target(self, values: NDArray[np.float64], stretch: Stretch) -> NDArray[Any]:
         target = TARGETS[self.target]
@@ -199,25 +206,48 @@ class Quantization:
             return self.scale
         return np.array(self.scale)[stretch.along(self.axis, count)]
 
-    def with_errors(self, blocks: Iterable[NDArray[Any]], order: WordOrder) -> Self:
-        """Measure the errors over a layer's elements, in the order given."""
-        largest, squares, count, at, vanished = 0.0, 0.0, 0, 0, 0
-        unit = max(self.scale) if isinstance(self.scale, tuple) else self.scale
-        for block in steps(blocks):
-            values = to_float64(block, self.source)
-            stretch = Stretch(order, at)
-            at += block.size
-            found = self.dequantize(self._to_target(values, stretch), stretch).astype(np.float64)
-            finite = np.isfinite(values)
-            vanished += int(np.count_nonzero(values)) - int(np.count_nonzero(found))
-            errors = np.abs(found[finite] - values[finite])
-            if errors.size:
-                largest = max(largest, float(errors.max()))
-                errors /= unit  # so that squares of extreme ones stay in range
-                squares += float(np.dot(errors, errors))
-                count += errors.size
-        rms = unit * math.sqrt(squares / count) if count else 0.0
+    def with_errors(
+        self, blocks: Iterable[NDArray[Any]], order: WordOrder, each: Each = map
+    ) -> Self:
+        """Measure the errors over a layer's elements, in the order given.
+
+        Parameters
+        ----------
+        blocks : iterable of 1-D arrays
+            The elements.
+        order : WordOrder
+            Theirs.
+        each : callable
+            With which they are looked at: `map`, or that of `Workers`.
+        """
+        largest, squares, count, vanished = 0.0, 0.0, 0, 0
+        for measured in each(self._errors, stretches(blocks, order)):
+            for step in measured:  # one after another: the order is that of a sum of floats
+                largest = max(largest, step.largest)
+                squares += step.squares
+                count += step.finite
+                vanished += step.vanished
+        rms = self._unit * math.sqrt(squares / count) if count else 0.0
         return replace(self, largest_error=largest, rms_error=rms, vanished=vanished)
+
+    @property
+    def _unit(self) -> float:
+        """In which squares of errors are counted, so that those of extreme ones stay in range."""
+        return max(self.scale) if isinstance(self.scale, tuple) else self.scale
+
+    def _errors(self, part: tuple[NDArray[Any], Stretch]) -> list[_Errors]:
+        """Measure the errors of elements that follow each other, step by step."""
+        found = []
+        for elements, stretch in small_steps(part):
+            values = to_float64(elements, self.source)
+            after = self.dequantize(self._to_target(values, stretch), stretch).astype(np.float64)
+            finite = np.isfinite(values)
+            vanished = int(np.count_nonzero(values)) - int(np.count_nonzero(after))
+            errors = np.abs(after[finite] - values[finite])
+            largest = float(errors.max(initial=0.0))
+            errors /= self._unit
+            found.append(_Errors(largest, float(np.dot(errors, errors)), errors.size, vanished))
+        return found
 
 
 def quantization_from_description(description: Mapping[str, Any]) -> Quantization:
@@ -257,11 +287,33 @@ def _codes(source: str) -> tuple[str, ...]:
     return held if is_held(source) else (f"f{size}", *held)
 
 
-def steps(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    """Cut blocks to pieces whose float64 copies stay in the processor's cache."""
+class _Errors(NamedTuple):
+    """Of one step: the largest error, the sum of their squares, of how many, and `vanished`."""
+
+    largest: float
+    squares: float
+    finite: int
+    vanished: int
+
+
+def stretches(
+    blocks: Iterable[NDArray[Any]], order: WordOrder
+) -> Iterator[tuple[NDArray[Any], Stretch]]:
+    """Cut a layer's blocks to parts for one thread each, and say where these stand."""
+    at = 0
     for block in blocks:
-        for start in range(0, block.size, _STEP):
-            yield block[start : start + _STEP]
+        for start in range(0, block.size, _PART):
+            yield block[start : start + _PART], Stretch(order, at + start)
+        at += block.size
+
+
+def small_steps(
+    part: tuple[NDArray[Any], Stretch],
+) -> Iterator[tuple[NDArray[Any], Stretch]]:
+    """Cut a part to steps whose float64 copies stay in the processor's cache."""
+    elements, (order, first) = part
+    for start in range(0, elements.size, _STEP):
+        yield elements[start : start + _STEP], Stretch(order, first + start)
 
 
 def is_finite(value: Any) -> bool:

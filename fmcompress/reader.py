@@ -7,12 +7,13 @@ import os
 import threading
 import weakref
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from fmcompress import records
+from fmcompress.batches import Batch, Chunk, in_batches
 from fmcompress.chunks import LayerDecoder, chunk_context
 from fmcompress.container import Assembly
 from fmcompress.contents import Contents
@@ -129,29 +130,36 @@ class File(Mapping[str, "Layer"]):
         """
         return self._store.read(record)
 
-    def read_chunk(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[Any]:
-        """Decode the elements of one chunk, in word order."""
+    def read_chunk(self, layer: int, number: int, decoder: LayerDecoder) -> Chunk:
+        """Read one chunk, to be decoded."""
+        record = self._chunks[layer][number]
         with self._chunk_context(layer, number):
-            return decoder.elements(number, self._words(layer, number, decoder))
+            payload = self.read_record(record)
+            sizes = records.parse_chunk(record, payload)
+            if sizes != self.contents.chunks[layer][number]:
+                raise DamagedError("differs from the index")
+        return Chunk(decoder, number, sizes, payload, record.end)
+
+    def read_batches(
+        self, layer: int, numbers: Iterable[int], decoder: LayerDecoder
+    ) -> Iterator[Batch]:
+        """Read chunks, to be decoded: those that follow each other in batches."""
+        read = (self.read_chunk(layer, number, decoder) for number in numbers)
+        for batch in in_batches(read):
+            assert isinstance(batch, Batch)
+            yield batch
 
     def read_words(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[Any]:
         """Decode the words of one chunk."""
+        chunk = self.read_chunk(layer, number, decoder)
         with self._chunk_context(layer, number):
-            return self._words(layer, number, decoder)
+            return decoder.decode(chunk.sizes, chunk.payload)
 
     @contextmanager
     def _chunk_context(self, layer: int, number: int) -> Iterator[None]:
         name = self.contents.layers[layer].name
         with error_context(file=self.name, layer=name), chunk_context(number):
             yield
-
-    def _words(self, layer: int, number: int, decoder: LayerDecoder) -> NDArray[Any]:
-        record = self._chunks[layer][number]
-        payload = self.read_record(record)
-        sizes = records.parse_chunk(record, payload)
-        if sizes != self.contents.chunks[layer][number]:
-            raise DamagedError("differs from the index")
-        return decoder.decode(sizes, payload)
 
     @property
     def groups(self) -> Mapping[str, Mapping[str, Any]]:

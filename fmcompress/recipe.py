@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.errors import FmcError, ParameterError
+from fmcompress.in_order import Each
 from fmcompress.ordering import Stretch, WordOrder
 from fmcompress.quantizing import (
     MAX_SCALES,
@@ -19,7 +21,8 @@ from fmcompress.quantizing import (
     Quantization,
     Target,
     is_finite,
-    steps,
+    small_steps,
+    stretches,
     to_float64,
 )
 from fmcompress.small_floats import SMALL_FLOATS
@@ -87,6 +90,7 @@ class Recipe:
         dtype: np.dtype[Any],
         order: WordOrder,
         blocks: Callable[[], Iterable[NDArray[Any]]],
+        each: Each = map,
     ) -> Quantization:
         """Settle how a layer is quantised, looking at all its elements twice.
 
@@ -100,6 +104,8 @@ class Recipe:
             The order in which `blocks` come.
         blocks : callable
             Returns an iterator over the layer's elements.
+        each : callable
+            With which they are looked at: `map`, or that of `Workers`.
 
         Raises
         ------
@@ -120,19 +126,14 @@ class Recipe:
                 hint="give another --headroom-axis",
             )
         largest = np.zeros(1 if axis is None else order.shape[axis])
-        for values, stretch in _values(blocks(), source, order):
-            _check(values, stretch, self.target, target)
-            magnitude = np.abs(values)
-            magnitude[~np.isfinite(magnitude)] = 0.0
-            if axis is None:
-                largest[0] = max(largest[0], magnitude.max(initial=0.0))
-            else:
-                np.maximum.at(largest, stretch.along(axis, values.size), magnitude)
+        find = partial(self._largest, source, axis, largest.size)
+        for found in each(find, stretches(blocks(), order)):
+            np.maximum(largest, found, out=largest)
         headroom = self._headroom(target, float(largest.max(initial=0.0)))
         scales = [1.0] * largest.size
         if headroom is not None:
             scales = [_scale(each, headroom * target.full_scale) for each in largest.tolist()]
-        found = Quantization(
+        how = Quantization(
             target=self.target,
             source=source,
             source_dtype=dtype.str,
@@ -141,7 +142,23 @@ class Recipe:
             headroom=headroom,
             rounding=self.rounding,
         )
-        return found.with_errors(blocks(), order)
+        return how.with_errors(blocks(), order, each)
+
+    def _largest(
+        self, source: str, axis: int | None, count: int, part: tuple[NDArray[Any], Stretch]
+    ) -> NDArray[np.float64]:
+        """Return the largest magnitude of elements, or `count` of them, along an axis."""
+        largest = np.zeros(count)
+        for elements, stretch in small_steps(part):
+            values = to_float64(elements, source)
+            _check(values, stretch, self.target, TARGETS[self.target])
+            magnitude = np.abs(values)
+            magnitude[~np.isfinite(magnitude)] = 0.0
+            if axis is None:
+                largest[0] = max(largest[0], magnitude.max(initial=0.0))
+            else:
+                np.maximum.at(largest, stretch.along(axis, values.size), magnitude)
+        return largest
 
     def _headroom(self, target: Target, largest: float) -> float | None:
         if not target.is_float:
@@ -153,15 +170,6 @@ class Recipe:
                 hint="give --headroom, which scales",
             )
         return None if self.headroom is None else float(self.headroom)
-
-
-def _values(
-    blocks: Iterable[NDArray[Any]], source: str, order: WordOrder
-) -> Iterator[tuple[NDArray[np.float64], Stretch]]:
-    at = 0
-    for block in steps(blocks):
-        yield to_float64(block, source), Stretch(order, at)
-        at += block.size
 
 
 def _check(values: NDArray[np.float64], stretch: Stretch, name: str, target: Target) -> None:

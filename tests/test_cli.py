@@ -24,6 +24,7 @@ import fmcompress
 from fmcompress import reference
 from fmcompress.cli import progress
 from fmcompress.cli.main import main
+from fmcompress.in_order import Workers
 
 COMMAND = (sys.executable, "-m", "fmcompress.cli")
 DUMPS = ("maps.h5", "maps.npz", "maps.npy")
@@ -162,6 +163,30 @@ def test_summary_counts_layers_in_english(fmc: Fmc) -> None:
     assert "1 layer coded" in fmc("compress", "maps.npy").err
     assert "1 layer," in fmc("decompress", "maps.npy.fmc", "back.npy").err
     assert "1 layer," in fmc("verify", "maps.npy.fmc").out.decode()
+
+
+def test_threads(fmc: Fmc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All processors by default, as many as are asked for with -T; the output is the same."""
+    given: list[int] = []
+    begin = Workers.__init__
+
+    def noting(workers: Workers, threads: int = 1) -> None:
+        given.append(threads)
+        begin(workers, threads)
+
+    monkeypatch.setattr(Workers, "__init__", noting)
+    found = set()
+    for arguments in ((), ("-T", "1"), ("--threads", "3")):
+        assert fmc("compress", "-f", *arguments, "maps.h5", "packed").code == 0
+        assert fmc("decompress", "-f", *arguments, "packed", "back.h5").code == 0
+        assert fmc("verify", *arguments, "packed").code == 0
+        table = fmc("stats", *arguments, "maps.h5").out
+        found.add((Path("packed").read_bytes(), Path("back.h5").read_bytes(), table))
+    assert len(found) == 1
+    assert given == [0] * 4 + [1] * 4 + [3] * 4
+    ran = fmc("compress", "-T", "-1", "maps.h5", "new")
+    assert ran.code == 2
+    assert "'-T' / '--threads'" in ran.err
 
 
 # --- Outputs that exist, are links, have permissions -------------------------------------

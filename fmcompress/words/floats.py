@@ -74,7 +74,7 @@ class FloatWords:
         self, words: NDArray[Any], dtype: np.dtype[Any], stretch: Stretch | None = None
     ) -> NDArray[Any]:
         """Undo `to_words`, in the byte order of `dtype`."""
-        bits = words.astype(f"u{dtype.itemsize}")
+        bits = words.astype(f"u{dtype.itemsize}", copy=False)
         if self.mapping == "rotate":
             bits = bits >> 1 | bits << (self.bits - 1)
         return unpatterns(bits, dtype)

@@ -157,22 +157,23 @@ class IntegerWords:
         elif self.bits < 8 * words.dtype.itemsize:
             self._check_range(words, stretch)
         if self.axis is not None or self.zero_point:
-            # Unsigned arithmetic wraps: with the mask below, this is the mod 2**w.
+            # Unsigned arithmetic wraps: with a mask for narrow words, this is the mod 2**w.
             words = words - self._points(words, stretch)
-        mask = words.dtype.type(2**self.bits - 1)
-        masked: NDArray[Any] = words & mask
-        return masked.astype(word_dtype(self.bits), copy=False)
+        if self.bits < 8 * words.dtype.itemsize:
+            words = words & words.dtype.type(2**self.bits - 1)
+        narrow: NDArray[Any] = words.astype(word_dtype(self.bits), copy=False)
+        return narrow
 
     def to_elements(
         self, words: NDArray[Any], dtype: np.dtype[Any], stretch: Stretch | None = None
     ) -> NDArray[Any]:
         """Undo `to_words`, in the byte order of `dtype`."""
-        native = words.astype(f"u{dtype.itemsize}")
+        native = words.astype(f"u{dtype.itemsize}", copy=False)
         if self.axis is not None or self.zero_point:
             native = native + self._points(native, stretch)
         own = 8 * dtype.itemsize
         if self.bits < own:
-            native &= native.dtype.type(2**self.bits - 1)
+            native = native & native.dtype.type(2**self.bits - 1)
             if self.range[0] < 0 and not (self.packed or self.zero_extended):
                 sign = native.dtype.type(2 ** (self.bits - 1))
                 native = (native ^ sign) - sign
@@ -253,7 +254,7 @@ class IntegerWords:
             if vector is not None and not packed:
                 points, axis = vector
                 return replace(plain, zero_point=points, zero_point_from="attribute", axis=axis)
-        found = 0 if packed else most_frequent(subject.blocks())
+        found = 0 if packed else most_frequent(subject.blocks(), subject.each)
         least, greatest = plain.range
         if not found or not least <= found <= greatest:
             return plain

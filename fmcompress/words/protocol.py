@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcompress.errors import ParameterError
+from fmcompress.in_order import Each
 from fmcompress.ordering import Stretch
 
 MAPPINGS = ("bits", "rotate")
@@ -111,6 +112,8 @@ class Subject:
         Returns an iterator over its elements, in any order, as 1-D arrays; may be called again.
     packed : bool
         Whether a byte holds two elements of 4 bits.
+    each : callable
+        With which blocks are looked at: `map`, or that of `Workers`.
     """
 
     element_type: str
@@ -118,6 +121,7 @@ class Subject:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     blocks: Callable[[], Iterable[NDArray[Any]]] = lambda: ()
     packed: bool = False
+    each: Each = map
 
 
 def patterns(elements: NDArray[Any]) -> NDArray[Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fmcompress.in_order import Each
 
 # What frameworks and dump scripts call a zero point, lower case and without "_", "-" and ".".
 ZERO_POINT_NAMES = (
@@ -34,6 +36,8 @@ AXIS_NAMES = (
 ZERO_POINT_SOURCES = ("none", "option", "attribute", "found")
 # Values kept a block when a zero point is searched in words too wide for a full histogram.
 _CANDIDATES = 16
+# Elements of up to 16 bits that are counted at a time.
+_COUNTED = 1 << 21
 
 
 def zero_point_attribute(attributes: Mapping[str, Any]) -> int | None:
@@ -106,6 +110,16 @@ def _is_whole(value: NDArray[Any]) -> bool:
     return bool(np.isfinite(numbers).all() and (numbers == np.trunc(numbers)).all())
 
 
+def _frequent(block: NDArray[Any]) -> dict[int, int]:
+    """Return how often values occur, of wide ones only the most frequent."""
+    values, times = _histogram(block)
+    if block.dtype.itemsize > 2:
+        best = np.argsort(times, kind="stable")[-_CANDIDATES:]
+        best = np.union1d(best, np.flatnonzero(values == 0))
+        values, times = values[best], times[best]
+    return dict(zip(values.tolist(), times.tolist(), strict=True))
+
+
 def _histogram(block: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the values that occur, and how often."""
     native = block.astype(block.dtype.newbyteorder("="), copy=False)
@@ -113,15 +127,27 @@ def _histogram(block: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     if bits > 16:
         return np.unique(native, return_counts=True)
     # Counting is 20 times as fast as the sorting of 8-bit values in np.unique.
-    patterns = native.view(f"u{native.itemsize}")
-    times = np.zeros(1 << bits, np.int64)
-    for start in range(0, patterns.size, 1 << 18):
-        times += np.bincount(patterns[start : start + (1 << 18)], minlength=1 << bits)
+    patterns = np.ascontiguousarray(native).view(f"u{native.itemsize}")
+    times = _times(patterns)
     found = np.flatnonzero(times)
     return found.astype(patterns.dtype).view(native.dtype), times[found]
 
 
-def most_frequent(blocks: Iterable[NDArray[Any]]) -> int:
+def _times(patterns: NDArray[Any]) -> NDArray[np.int64]:
+    """Return how often each pattern of 8 or 16 bits occurs."""
+    bits = 8 * patterns.itemsize
+    if bits == 8 and patterns.size > 1 << 16:  # two at a time: twice as fast
+        even = patterns.size // 2 * 2
+        pairs = _times(patterns[:even].view("u2")).reshape(256, 256)
+        both: NDArray[np.int64] = pairs.sum(axis=0) + pairs.sum(axis=1)
+        return both + _times(patterns[even:])
+    times = np.zeros(1 << bits, np.int64)
+    for start in range(0, patterns.size, 1 << 18):
+        times += np.bincount(patterns[start : start + (1 << 18)], minlength=1 << bits)
+    return times
+
+
+def most_frequent(blocks: Iterable[NDArray[Any]], each: Each = map) -> int:
     """Return the most frequent value, or 0 where none is more frequent than 0.
 
     Exact for words up to 16 bits. Of wider ones each block adds its most frequent values only,
@@ -131,16 +157,21 @@ def most_frequent(blocks: Iterable[NDArray[Any]]) -> int:
     ----------
     blocks : iterable of 1-D integer arrays
         The elements, in pieces of bounded size.
+    each : callable
+        With which they are looked at: `map`, or that of `Workers`.
     """
     counts: Counter[int] = Counter()
-    for block in blocks:
-        values, times = _histogram(block)
-        if block.dtype.itemsize > 2:
-            best = np.argsort(times, kind="stable")[-_CANDIDATES:]
-            best = np.union1d(best, np.flatnonzero(values == 0))
-            values, times = values[best], times[best]
-        counts.update(dict(zip(values.tolist(), times.tolist(), strict=True)))
+    for frequent in each(_frequent, _pieces(blocks)):
+        counts.update(frequent)
     if not counts:
         return 0
     value, times_ = min(counts.items(), key=lambda item: (-item[1], item[0]))
     return value if times_ > counts[0] else 0
+
+
+def _pieces(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Cut blocks so that several threads share one; not where that could change what is found."""
+    for block in blocks:
+        step = _COUNTED if block.dtype.itemsize <= 2 else max(block.size, 1)
+        for start in range(0, block.size, step):
+            yield block[start : start + step]
