@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fmcompress.errors import ParameterError, StreamError, StreamFault
-from fmcompress.kernel_loading import kernel
+from fmcompress.kernel_loading import kernel, kernel_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +84,7 @@ class Ebpc:
         import numpy as np
 
         _check_word_bits(word_bits)
+        words = kernel_words(words)
         blocks = -(-words.size // self.block_size)
         longest_symbol = max(self.block_size, 4 + self.block_size.bit_length())
         most_bits = blocks * (word_bits + (word_bits + 1) * longest_symbol)
