@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import logging
@@ -19,8 +20,9 @@ from fmcompress import __version__
 from fmcompress.errors import DamagedError, FmcError
 
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
-# Numba makes a great many objects that stay; looking for garbage among them takes 0.1 s otherwise.
-GC_THRESHOLDS = 10_000, 20, 50
+# Numba makes a great many objects that stay. Looking for garbage among them, every 700 objects and
+# once more at the end, takes longer than a small file.
+GARBAGE_OBJECTS = 50_000
 
 # Command -> its module and its line in `fmc --help`; modules are loaded when a command runs.
 COMMANDS = {
@@ -132,7 +134,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     state = State()
     thresholds = gc.get_threshold()
-    gc.set_threshold(*GC_THRESHOLDS)
+    gc.set_threshold(GARBAGE_OBJECTS)
+    atexit.register(gc.freeze)
     logger = logging.getLogger("fmcompress")
     messages = _Messages(state)
     logger.addHandler(messages)

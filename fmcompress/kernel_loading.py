@@ -91,7 +91,7 @@ def kernel_folder() -> str:
     folder = getattr(getattr(kernel("ebpc", "encode"), "stats", None), "cache_path", None)
     if folder is None:
         raise FmcError("kernels are not compiled", hint="unset NUMBA_DISABLE_JIT")
-    if _use_temporary_folder.cache_info().currsize:
+    if _is_temporary():
         raise FmcError(NOT_KEPT, hint=REMEDY)
     return str(folder)
 
@@ -113,7 +113,6 @@ def _use_temporary_folder() -> None:
     folder = tempfile.mkdtemp(prefix="fmc-kernels-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 - untyped
-    _log.warning("%s: %s", NOT_KEPT, REMEDY)
 
 
 @cache
@@ -124,7 +123,7 @@ def _watch_numba() -> None:
     """
     from numba.core import event
 
-    class Listener(event.Listener):  # type: ignore[misc]
+    class Listener(event.Listener):
         def __init__(self) -> None:
             self._starts: list[float] = []
 
@@ -155,5 +154,11 @@ def _is_ours(dispatcher: Any) -> bool:
 
 @cache
 def _say_compiling(folder: str) -> None:
-    if not _use_temporary_folder.cache_info().currsize:
+    if _is_temporary():
+        _log.warning("%s: %s", NOT_KEPT, REMEDY)
+    else:
         _log.info("compiling kernels that are needed for the first time; kept in %s", folder)
+
+
+def _is_temporary() -> bool:
+    return _use_temporary_folder.cache_info().currsize > 0
