@@ -6,6 +6,7 @@ import atexit
 import logging
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ class Compiled(NamedTuple):
 
 
 _listeners: list[Callable[[Compiled], None]] = []
+_loading = threading.RLock()
 
 
 def kernel(module: str, name: str) -> Any:
@@ -62,12 +64,13 @@ def kernels(module: str) -> Any:
 
     That is ``NUMBA_CACHE_DIR``, else the one beside the file, else the user's cache folder.
     """
-    _watch_numba()
-    try:
-        return import_module(f"{KERNELS}.{module}")
-    except RuntimeError:
-        _use_temporary_folder()
-        return import_module(f"{KERNELS}.{module}")
+    with _loading:  # several threads may come at once, each with the first chunk of its own
+        _watch_numba()
+        try:
+            return import_module(f"{KERNELS}.{module}")
+        except RuntimeError:
+            _use_temporary_folder()
+            return import_module(f"{KERNELS}.{module}")
 
 
 def kernel_words(words: NDArray[np.uint32]) -> NDArray[np.uint32]:

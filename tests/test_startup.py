@@ -155,9 +155,9 @@ MODELS = """
     from fmcompress.hardware import Decoder, Encoder, Parameters
     words = np.frombuffer(bytes(range(100)) * 4, np.uint32) & 255
     words.flags.writeable = False
-    for side in (Encoder, Decoder):
-        feed = side(Parameters(8, 8, 4))
-        getattr(feed, "feed_words", feed.feed)(words)
+    Encoder(Parameters(8, 8, 4)).feed(words)
+    for keep in (False, True):  # timed, and stepped
+        Decoder(Parameters(8, 8, 4), keep_words=keep).feed_words(words)
 """
 
 
