@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from codec import Codec
-from inputs import Input, narrow
+from inputs import Input
 from numpy.typing import NDArray
 
-from fmcompress.codecs import ebpc
+from fmcompress.codecs import ebpc_paths
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import stored_bytes
 from fmcompress.contents import DEFAULT_CHUNK_WORDS
 
-# Names the path that is to be taken; read at every call.
-PATH_VARIABLE = "FMC_KERNELS"
-PATHS = ("plain", "portable", "fast")
 # A thread is given about so many bytes at a time: a thread pool has its price.
-BATCH_BYTES = 1 << 19
-BATCH_CHUNKS = 8
+BATCH_BYTES = 1 << 20
+BATCH_CHUNKS = 16
 
 
 class Stretch(NamedTuple):
@@ -41,53 +37,9 @@ class Coded(NamedTuple):
     codec: Ebpc
 
 
-def encode_chunks(words: NDArray[Any], word_bits: int, codec: Ebpc) -> list[tuple[bytes, bytes]]:
-    """Encode words chunk by chunk, by the path that `PATH_VARIABLE` names."""
-    encode: Any = getattr(codec, "encode_chunks", None)
-    if encode is not None:
-        streams: list[tuple[bytes, bytes]] = encode(words, word_bits, DEFAULT_CHUNK_WORDS)
-        return streams
-    return [
-        codec.encode(words[at : at + DEFAULT_CHUNK_WORDS].astype(np.uint32), word_bits)
-        for at in range(0, words.size, DEFAULT_CHUNK_WORDS)
-    ]
-
-
-def decode_chunks(
-    chunks: list[tuple[bytes, bytes, int]], word_bits: int, codec: Ebpc
-) -> list[NDArray[Any]]:
-    """Undo `encode_chunks`, strictly."""
-    decode: Any = getattr(codec, "decode_chunks", None)
-    if decode is not None:
-        words: list[NDArray[Any]] = decode(chunks, word_bits)
-        return words
-    return [narrow(codec.decode(*chunk, word_bits), word_bits) for chunk in chunks]
-
-
 def paths() -> tuple[str, ...]:
-    """Return the paths that this version has and this processor can take, the fastest last."""
-    taken: Any = getattr(ebpc, "path", None)
-    if taken is None:
-        return ("plain",)
-    found = []
-    for name in PATHS:
-        with _path(name):
-            if taken() == name:
-                found.append(name)
-    return tuple(found)
-
-
-@contextmanager
-def _path(name: str) -> Iterator[None]:
-    before = os.environ.get(PATH_VARIABLE)
-    os.environ[PATH_VARIABLE] = name
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[PATH_VARIABLE]
-        else:
-            os.environ[PATH_VARIABLE] = before
+    """Return the paths that this processor can take, the fastest last."""
+    return ebpc_paths.PATHS[: ebpc_paths.PATHS.index(ebpc_paths.fastest()) + 1]
 
 
 class EbpcCodec(Codec):
@@ -104,7 +56,7 @@ class EbpcCodec(Codec):
 
     def prepare(self, threads: int) -> None:
         """Choose the path."""
-        os.environ[PATH_VARIABLE] = self._path
+        os.environ[ebpc_paths.VARIABLE] = self._path
 
     def cut(self, given: Input) -> Sequence[list[Stretch]]:
         """Return lists of stretches of about `BATCH_BYTES` together."""
@@ -128,7 +80,9 @@ class EbpcCodec(Codec):
             Coded(
                 [
                     (znz, bpc, min(DEFAULT_CHUNK_WORDS, words.size - number * DEFAULT_CHUNK_WORDS))
-                    for number, (znz, bpc) in enumerate(encode_chunks(words, word_bits, codec))
+                    for number, (znz, bpc) in enumerate(
+                        codec.encode_chunks(words, word_bits, DEFAULT_CHUNK_WORDS)
+                    )
                 ],
                 word_bits,
                 codec,
@@ -137,8 +91,14 @@ class EbpcCodec(Codec):
         ]
 
     def decompress(self, packed: list[Coded]) -> list[list[NDArray[Any]]]:
-        """Decode every stretch, with all checks of a strict decoder."""
-        return [decode_chunks(*coded) for coded in packed]
+        """Decode every stretch, with all checks of a strict decoder; alike ones side by side."""
+        alike: dict[tuple[int, Ebpc], list[tuple[bytes, bytes, int]]] = {}
+        for coded in packed:
+            alike.setdefault((coded.word_bits, coded.codec), []).extend(coded.chunks)
+        found = {key: iter(key[1].decode_chunks(chunks, key[0])) for key, chunks in alike.items()}
+        return [
+            [next(found[coded.word_bits, coded.codec]) for _ in coded.chunks] for coded in packed
+        ]
 
     def packed_bytes(self, packed: list[Coded]) -> int:
         """Return the bytes of the streams; a chunk that would grow counts as stored."""

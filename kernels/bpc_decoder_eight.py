@@ -165,8 +165,9 @@ def _fill_openings(word_bits, stride, table):
         row = table[left * COLUMNS : (left + 1) * COLUMNS]
         row[OPENS] = stride if opens else 0
         row[BITS] = word_bits if opens else 0
-        row[PLANES] = word_bits + 1 if opens else left
-        row[MARK] = _BYTE << np.uint64(56 - 8 * min(np.int64(row[PLANES]), WINDOW_LONGS))
+        planes = word_bits + 1 if opens else left
+        row[PLANES] = planes
+        row[MARK] = _BYTE << np.uint64(56 - 8 * min(planes, WINDOW_LONGS))
 
 
 @njit(cache=True, nogil=True)
