@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from codec import Codec
-from ebpc_codec import PATHS
 from inputs import Input, choose, repeated
 from loading import default_dumps, has_floats, load
 from rivals import codecs
 from tables import machine
 from timing import CLOCKS, DIRECTIONS, ROUNDS, Speeds, measure
 
+from fmcompress.codecs import ebpc_paths
 from fmcompress.errors import FmcError
 
 THRESHOLDS = Path(__file__).with_name("thresholds.toml")
@@ -52,7 +52,11 @@ class Rule:
     at_least: float
 
     def __post_init__(self) -> None:
-        if self.direction not in DIRECTIONS or self.path not in PATHS or self.at_least <= 0:
+        if (
+            self.direction not in DIRECTIONS
+            or self.path not in ebpc_paths.PATHS
+            or self.at_least <= 0
+        ):
             raise ValueError(f"no valid rule: {self}")
 
     @property

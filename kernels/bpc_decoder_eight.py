@@ -107,26 +107,14 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
                 following += 1
                 going[slot] = t
                 many += 1
-                s = state[slot]
-                s[POSITION], s[END] = 8 * places[t], 8 * (places[t] + sizes[t])
-                # Where the lanes of the block before the first one would end, and those of the last.
-                s[ROW] = slot * room * stride + word_bits + 1
-                s[LAST] = s[ROW] + blocks[t] * stride
-                s[LEFT], s[FAULT] = 0, 0
-                first = (slot * room + 1) * stride
-                lanes[first : first + blocks[t] * stride] = 0x80
+                origin = slot * room * stride
+                _begin(state[slot], origin, places[t], sizes[t], blocks[t], word_bits, stride)
+                lanes[origin + stride : origin + (blocks[t] + 1) * stride] = 0x80  # planes of zeros
         safe = 0
         if many == SIDE_BY_SIDE:
-            safe = min(
-                min(
-                    _safe_steps(state[0], word_bits, stride),
-                    _safe_steps(state[1], word_bits, stride),
-                ),
-                min(
-                    _safe_steps(state[2], word_bits, stride),
-                    _safe_steps(state[3], word_bits, stride),
-                ),
-            )
+            safe = _safe_steps(state[0], word_bits, stride)
+            for slot in range(1, SIDE_BY_SIDE):
+                safe = min(safe, _safe_steps(state[slot], word_bits, stride))
         if safe > 0:
             _read_four(bpc, table, starts, lanes, state, safe)
             continue
@@ -134,13 +122,13 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
             t = going[slot]
             if t < 0 or (many == SIDE_BY_SIDE and _safe_steps(state[slot], word_bits, stride) > 0):
                 continue
-            first = slot * room * stride
+            origin = slot * room * stride
             valid[t] = _finish(
                 bpc, table, starts, lanes, state[slot], word_bits, unit
             ) and _to_values(
                 bpc,
-                starts[(first + word_bits + 1) // 8 :],
-                lanes[first + stride :],
+                starts[(origin + word_bits + 1) // 8 :],
+                lanes[origin + stride :],
                 stride,
                 blocks[t],
                 word_bits,
@@ -192,6 +180,15 @@ def _fill_symbols(word_bits, table):
             row[BITS], row[LANES] = 5, PLANE_ZERO_LANES
         else:
             row[PLANES] = 0
+
+
+@njit(cache=True, nogil=True)
+def _begin(state, origin, place, size, blocks, word_bits, stride):
+    """Set the state to the start of a transmission; its rows of lanes begin behind an empty one."""
+    state[POSITION], state[END] = 8 * place, 8 * (place + size)
+    state[ROW] = origin + word_bits + 1
+    state[LAST] = origin + word_bits + 1 + blocks * stride
+    state[LEFT], state[FAULT] = 0, 0
 
 
 @njit(cache=True, nogil=True)

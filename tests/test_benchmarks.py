@@ -22,7 +22,7 @@ from codec import Codec
 from ebpc_codec import EbpcCodec, paths
 from inputs import Input, Layer
 
-from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.codecs import ebpc_paths
 
 RNG = np.random.default_rng(5)
 
@@ -160,38 +160,8 @@ def test_dense_noise_counts_as_stored() -> None:
 
 
 def test_paths_are_those_that_can_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    import ebpc_codec
-
-    monkeypatch.delenv(ebpc_codec.PATH_VARIABLE, raising=False)
-    assert paths()[0] == "plain"
-
-    def path() -> str:  # of a processor that cannot take the fast one
-        return {"fast": "portable"}.get(name := ebpc_codec.os.environ["FMC_KERNELS"], name)
-
-    monkeypatch.setattr(ebpc_codec.ebpc, "path", path, raising=False)
+    monkeypatch.setattr(ebpc_paths, "fastest", lambda: "portable")
     assert paths() == ("plain", "portable")
-    assert "FMC_KERNELS" not in ebpc_codec.os.environ
-
-
-def test_paths_of_several_chunks_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    def encode_chunks(codec: Ebpc, words: Any, word_bits: int, chunk_words: int) -> Any:
-        asked.append((words.dtype, words.size, word_bits, chunk_words))
-        return [
-            codec.encode(words[at : at + chunk_words].astype(np.uint32), word_bits)
-            for at in range(0, words.size, chunk_words)
-        ]
-
-    def decode_chunks(codec: Ebpc, chunks: Any, word_bits: int) -> Any:
-        asked.append([count for *_, count in chunks])
-        return [codec.decode(*chunk, word_bits).astype(np.uint8) for chunk in chunks]
-
-    monkeypatch.setattr(Ebpc, "encode_chunks", encode_chunks, raising=False)
-    monkeypatch.setattr(Ebpc, "decode_chunks", decode_chunks, raising=False)
-    given = inputs.repeated("d", [layer("a", 70_000)], "", 1)
-    timing.packed_and_checked(codec := EbpcCodec("plain"), codec.cut(given))
-    assert asked == [(np.uint8, 70_000, 8, 65_536), [65_536, 4464]]
 
 
 def test_a_missing_rival_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
