@@ -8,7 +8,9 @@ for kernels/ebpc.py to say.
 """
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic, overload
 
 BATCH_BLOCKS = 256
 PLANE_ZERO = 1 << 31  # in place of DBX, which has at most 31 bits
@@ -17,22 +19,13 @@ PLANE_ZERO = 1 << 31  # in place of DBX, which has at most 31 bits
 PLANES, BITS, RAW, SHAPE, POSITION, MOST = range(6)
 COLUMNS = 6
 
-_1, _6, _56, _63, _64 = np.array([1, 6, 56, 63, 64], np.uint64)
+_1, _3, _7, _56, _64 = np.array([1, 3, 7, 56, 64], np.uint64)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _window(stream, position):
-    """Return the 64 bits from a position on."""
-    at = position >> _6
-    fill = position & _63
-    return stream[at] << fill | (stream[at + _1] >> _1) >> (_63 - fill)
-
-
-@njit(cache=True, nogil=True)
-def _to_words(stream):
-    """Turn bytes to words, in place: a word's first byte becomes its highest."""
-    for i in range(stream.size):
-        stream[i] = _reversed(stream[i])
+    """Return the bits from a position on, 57 of them or more; zeros behind."""
+    return load_big(stream, position >> _3) << (position & _7)
 
 
 @njit(cache=True, nogil=True)
@@ -41,18 +34,9 @@ def _ends_well(stream, position, end, unit):
     if position > end or end - position >= np.uint64(unit):
         return False
     for bit in range(np.int64(position), np.int64(end)):
-        if stream[bit >> 6] >> np.uint64(63 - (bit & 63)) & _1:
+        if stream[bit >> 3] >> (7 - (bit & 7)) & 1:
             return False
     return True
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _reversed(word):
-    """Reverse the bytes of a word."""
-    octets, pairs = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
-    word = word >> np.uint64(8) & octets | (word & octets) << np.uint64(8)
-    word = word >> np.uint64(16) & pairs | (word & pairs) << np.uint64(16)
-    return word >> np.uint64(32) | word << np.uint64(32)
 
 
 @njit(cache=True, nogil=True)
@@ -61,11 +45,10 @@ def decode(bpc, places, sizes, blocks, word_bits, block_size, unit, value_places
 
     Parameters
     ----------
-    bpc : ndarray of uint64
-        The streams' bytes, each from a new word on, 64 words or more behind the last; they are
-        turned to words whose first bit is the highest.
+    bpc : ndarray of uint8
+        The streams, and 512 bytes or more behind the last.
     places, sizes, blocks : ndarray of int64, shape (transmissions,)
-        Where each begins, in words; its bytes; its blocks.
+        Where each begins; its bytes; its blocks.
     word_bits, block_size, unit : int
         w, 2 to 32; n; bits of a stream word.
     value_places : ndarray of int64, shape (transmissions,)
@@ -75,13 +58,12 @@ def decode(bpc, places, sizes, blocks, word_bits, block_size, unit, value_places
     valid : ndarray of bool, shape (transmissions,)
         Receives whether the stream is valid.
     """
-    _to_words(bpc)
     table = np.zeros((256, COLUMNS), np.int64)
     _fill_symbols(word_bits, block_size, table)
     planes = np.empty((word_bits + 1, BATCH_BLOCKS), np.uint32)
     bases = np.empty(BATCH_BLOCKS, np.int64)
     for t in range(blocks.size):
-        position = np.uint64(64 * places[t])
+        position = np.uint64(8 * places[t])
         end = position + np.uint64(8 * sizes[t])
         fault = 0
         for first in range(0, blocks[t], BATCH_BLOCKS):
@@ -187,3 +169,38 @@ def _to_values(planes, bases, word_bits, block_size, blocks, values):
         for b in range(blocks):
             totals[b] = totals[b] + deltas[b] & mask
             values[b * block_size + k] = totals[b]
+
+
+# --- Instructions that no operator stands for ---------------------------------------------
+#
+# As Python, and as what Numba compiles instead. Each looks at the last element that it touches:
+# free, unless Numba checks bounds.
+
+
+def load_big(octets, at):
+    """Load eight bytes, the highest first."""
+    return np.uint64(int.from_bytes(octets[at : at + np.uint64(8)].tobytes(), "big"))
+
+
+@overload(load_big, inline="always")
+def _load_big(octets, at):  # pragma: no cover - compiled
+    def load(octets, at):
+        _ = octets[at + np.uint64(7)]
+        return _load_word(octets, at)
+
+    return load
+
+
+@intrinsic
+def _load_word(_, octets, at):  # pragma: no cover - compiled
+    def build(context, builder, signature, arguments):
+        place = _pointer(context, builder, octets, *arguments, ir.IntType(64))
+        return builder.bswap(builder.load(place, align=1))
+
+    return types.uint64(octets, types.uint64), build
+
+
+def _pointer(context, builder, array_type, array, at, pointee):  # pragma: no cover - compiled
+    """Point at an array's element, as at something else."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [at]), pointee.as_pointer())

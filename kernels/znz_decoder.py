@@ -20,7 +20,7 @@ SIDE_BY_SIDE = 4
 POSITION, END, COUNT, DONE, ONES, STEP, STEPS_AT = range(7)
 STATE = 7
 
-_1, _6, _63 = np.array([1, 6, 63], np.uint64)
+_3, _7, _63 = np.array([3, 7, 63], np.uint64)
 
 
 @njit(cache=True, nogil=True)
@@ -29,11 +29,10 @@ def read(znz, places, sizes, counts, order, unit, run_bits, step_places, steps, 
 
     Parameters
     ----------
-    znz : ndarray of uint64
-        The streams' bytes, each from a new word on, two words or more behind each; they are turned
-        to words whose first bit is the highest.
+    znz : ndarray of uint8
+        The streams, and eight bytes or more behind the last.
     places, sizes : ndarray of int64, shape (transmissions,)
-        Where each begins, in words, and its bytes.
+        Where each begins, and its bytes.
     counts : ndarray of int64, shape (transmissions,)
         The words of each; none is more than its stream can hold.
     order : ndarray of int64, shape (transmissions,)
@@ -47,11 +46,10 @@ def read(znz, places, sizes, counts, order, unit, run_bits, step_places, steps, 
     results : ndarray of int64, shape (transmissions, 2)
         Receives steps and ones of each; steps are -1 where the stream is not valid.
     """
-    _to_words(znz)
     state = np.zeros((counts.size, STATE), np.int64)
     for t in range(counts.size):
-        state[t, POSITION] = 64 * places[t]
-        state[t, END] = 64 * places[t] + 8 * sizes[t]
+        state[t, POSITION] = 8 * places[t]
+        state[t, END] = 8 * (places[t] + sizes[t])
         state[t, COUNT] = counts[t]
         state[t, STEPS_AT] = step_places[t]
     going = np.zeros(SIDE_BY_SIDE, np.int64)
@@ -74,17 +72,6 @@ def read(znz, places, sizes, counts, order, unit, run_bits, step_places, steps, 
 
 
 @njit(cache=True, nogil=True)
-def _to_words(stream):
-    """Turn bytes to words, in place: a word's first byte becomes its highest."""
-    octets, pairs = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
-    for i in range(stream.size):
-        word = stream[i]
-        word = word >> np.uint64(8) & octets | (word & octets) << np.uint64(8)
-        word = word >> np.uint64(16) & pairs | (word & pairs) << np.uint64(16)
-        stream[i] = word >> np.uint64(32) | word << np.uint64(32)
-
-
-@njit(cache=True, nogil=True)
 def _safe_steps(state, going, run_bits):
     """Return how many steps can be taken with no look at the end of words or stream."""
     safe = 1 << 62
@@ -98,9 +85,7 @@ def _safe_steps(state, going, run_bits):
 @njit(cache=True, nogil=True, inline="always")
 def _step(znz, position, run_bits):
     """Take ones, and the zero run behind them; return both, and the next position."""
-    at = position >> _6
-    fill = position & _63
-    window = znz[at] << fill | (znz[at + _1] >> _1) >> (_63 - fill)
+    window = load_big(znz, position >> _3) << (position & _7)  # of 57 bits or more
     ones = min(leading_zeros(~window), MOST_ONES)
     run = (ones - MOST_ONES) >> 63  # all bits set where a run follows
     field = (window << np.uint64(ones)) >> np.uint64(63 - run_bits)
@@ -170,18 +155,18 @@ def _finish(znz, state, unit, run_bits, steps, result):
         left -= ones + zeros
         total += ones
         position = behind
-    if ends_well(znz, position, end, unit):
+    if _ends_well(znz, position, end, unit):
         result[0] = step - state[STEPS_AT]
         result[1] = total
 
 
 @njit(cache=True, nogil=True)
-def ends_well(stream, position, end, unit):
+def _ends_well(stream, position, end, unit):
     """Tell whether a stream has nothing but its last word's padding from a position on."""
     if position > end or end - position >= np.uint64(unit):
         return False
     for bit in range(np.int64(position), np.int64(end)):
-        if stream[bit >> 6] >> np.uint64(63 - (bit & 63)) & _1:
+        if stream[bit >> 3] >> (7 - (bit & 7)) & 1:
             return False
     return True
 
@@ -239,6 +224,29 @@ def _count_leading_zeros(_, word):  # pragma: no cover - compiled
         return builder.ctlz(arguments[0], ir.IntType(1)(0))
 
     return types.int64(types.uint64), build
+
+
+def load_big(octets, at):
+    """Load eight bytes, the highest first."""
+    return np.uint64(int.from_bytes(octets[at : at + np.uint64(8)].tobytes(), "big"))
+
+
+@overload(load_big, inline="always")
+def _load_big(octets, at):  # pragma: no cover - compiled
+    def load(octets, at):
+        _ = octets[at + np.uint64(7)]
+        return _load_word(octets, at)
+
+    return load
+
+
+@intrinsic
+def _load_word(_, octets, at):  # pragma: no cover - compiled
+    def build(context, builder, signature, arguments):
+        place = _pointer(context, builder, octets, *arguments, ir.IntType(64))
+        return builder.bswap(builder.load(place, align=1))
+
+    return types.uint64(octets, types.uint64), build
 
 
 def copy_span(words, at, values, start, count):

@@ -6,6 +6,7 @@ what is wrong and where; so there is one strict decoder, and here is how to be f
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,37 @@ from fmcompress.stream_words import stream_unit_bits, word_dtype
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
 # Between the values of two transmissions, and behind the last: kernels move so many at once.
 _GAP = 64
-# Words of 64 bits behind streams: a block's longest symbols are looked for there before it is known
-# that they are missing.
-_BEHIND = 64
+# Bytes behind streams: a block's longest symbols are looked for there before it is known that they
+# are missing.
+_BEHIND = 512
+# Longer arrays are not kept.
+_MOST_KEPT_BYTES = 1 << 24
+
+
+class _Scratch(threading.local):
+    """Arrays that calls of one thread use one after another: memory that is new is slow."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, NDArray[np.uint8]] = {}
+
+    def take(self, name: str, size: int, dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array with anything in it, until the same name is taken again."""
+        import numpy as np
+
+        needed = size * np.dtype(dtype).itemsize
+        kept = self._kept.get(name)
+        if kept is None or kept.size < needed:
+            kept = np.empty(needed + needed // 4, np.uint8)
+            if kept.size <= _MOST_KEPT_BYTES:
+                self._kept[name] = kept
+        return kept[:needed].view(dtype)
+
+
+_scratch = _Scratch()
 
 
 def encode(
@@ -45,8 +70,8 @@ def encode(
     given.flags.writeable = False  # one type for all, so that kernels are compiled once
     count, n, z = given.size, parameters.block_size, parameters.run_bits
     chunks = -(-count // chunk_words)
-    values = np.empty(count + (chunks + 2) * _GAP, given.dtype)
-    znz = np.empty(count * (1 + z) // 64 + 3 * chunks + 2, np.uint64)
+    values = _scratch.take("values", count + (chunks + 2) * _GAP, given.dtype)
+    znz = _scratch.take("znz", count * (1 + z) // 64 + 3 * chunks + 2, np.uint64)
     sizes = np.empty((chunks, 2), np.int64)
     bits = np.zeros(chunks, np.int64)
     with np.errstate(over="ignore"):  # of kernels as plain Python
@@ -55,7 +80,7 @@ def encode(
         )
         blocks = int((-(-sizes[:, 0] // n)).sum())
         most_bits = blocks * ebpc_plain.block_bits(word_bits, n)
-        bpc = np.empty(most_bits // 64 + 4 * chunks + 2, np.uint64)
+        bpc = _scratch.take("bpc", most_bits // 64 + 4 * chunks + 2, np.uint64)
         rest = (parameters.difference_number, *_lanes(n, given.itemsize), bpc, bits)
         if word_bits == n == 8:
             kernel("bpc_encoder", "encode_eight")(values, sizes, *rest)
@@ -132,9 +157,9 @@ def _decode(
         return []
     n, z, unit = parameters.block_size, parameters.run_bits, stream_unit_bits(word_bits)
     counts = np.array([count for *_, count in transmissions], np.int64)
-    znz, znz_places, znz_sizes = _gathered([znz for znz, *_ in transmissions])
+    znz, znz_places, znz_sizes = _gathered("znz", [znz for znz, *_ in transmissions])
     step_places = _places(np.minimum(counts, 8 * znz_sizes))
-    steps = np.empty(step_places[-1], np.uint16)
+    steps = _scratch.take("steps", int(step_places[-1]), np.uint16)
     results = np.empty((counts.size, 2), np.int64)
     valid = np.ones(counts.size, np.bool_)
     with np.errstate(over="ignore"):  # of kernels as plain Python
@@ -150,15 +175,13 @@ def _decode(
             steps,
             results,
         )
-        bpc, bpc_places, bpc_sizes = _gathered([bpc for _, bpc, _ in transmissions])
+        bpc, bpc_places, bpc_sizes = _gathered("bpc", [bpc for _, bpc, _ in transmissions])
         blocks = np.where(results[:, 0] < 0, 0, -(-results[:, 1] // n))
         if word_bits > 1:  # a block takes no less than its base and one symbol
             blocks[blocks * (word_bits + 4) > 8 * bpc_sizes] = 0
         value_places = _places(-(-(blocks * n) // _GAP) * _GAP + _GAP)
-        values = np.empty(value_places[-1], word_dtype(word_bits))
+        values = _scratch.take("values", int(value_places[-1]), word_dtype(word_bits))
         streams = (bpc, bpc_places, bpc_sizes, blocks)
-        if n == 8:
-            streams = (bpc.view(np.uint8), 8 * bpc_places, bpc_sizes, blocks)
         if word_bits == 1:
             values[:] = 1
             valid = bpc_sizes == 0
@@ -184,17 +207,17 @@ def _decode(
 
 
 def _gathered(
-    streams: Sequence[bytes],
-) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return streams one behind the other, each from a new word on; where each is, and its bytes."""
+    name: str, streams: Sequence[bytes]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """Return streams one behind the other, where each is, and its bytes."""
     import numpy as np
 
     sizes = np.array([len(stream) for stream in streams], np.int64)
-    places = _places(-(-sizes // 8) + 2)
-    buffer = np.zeros(places[-1] + _BEHIND, np.uint64)
-    octets = memoryview(buffer.view("u1"))  # type: ignore[arg-type]
+    places = _places(sizes)
+    buffer = _scratch.take(name, int(places[-1]) + _BEHIND, np.uint8)
+    octets = memoryview(buffer)  # type: ignore[arg-type]
     for stream, place in zip(streams, places.tolist(), strict=False):
-        octets[8 * place : 8 * place + len(stream)] = stream
+        octets[place : place + len(stream)] = stream
     return buffer, places, sizes
 
 
