@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Python 3.12 and newer tell what runs at far less cost: of lines, which is enough beside kernels.
 MONITORED = $$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "")')
 
-.PHONY: demo test test-coverage test-plain test-bounds lint types check docs golden bench clean
+.PHONY: demo test test-coverage test-plain test-bounds lint types check docs golden bench bench-check clean
 
 demo:  ## In a fresh virtual environment: install, compress a sample, look, decompress, compare.
 	rm -rf build/demo && mkdir -p build/demo
@@ -57,9 +57,16 @@ docs: $(VENV)/ready  ## Write the generated parts of the documentation anew.
 golden: $(VENV)/ready  ## Write the expected terminal texts anew; look at the difference.
 	$(BIN)/python tests/test_cli_text.py --write
 
-bench: $(VENV)/ready  ## Speed in memory, of the samples and of the hardware's models; DUMPS="…" for others.
-	$(BIN)/python benchmarks/throughput.py $(DUMPS)
+$(VENV)/bench: $(VENV)/ready
+	$(BIN)/python -m pip install -q --disable-pip-version-check --editable .[bench]
+	touch $@
+
+bench: $(VENV)/bench  ## Speed beside other codecs, and of the hardware's models; DUMPS="…" for others.
+	$(BIN)/python benchmarks/compare.py $(DUMPS)
 	$(BIN)/python benchmarks/hardware.py
+
+bench-check: $(VENV)/bench  ## Whether EBPC is as fast, beside other codecs, as it has to be.
+	$(BIN)/python benchmarks/guard.py $(DUMPS)
 
 clean:
 	rm -rf build $(VENV) .numba_cache *.egg-info .coverage*

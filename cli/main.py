@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import logging
 import os
 import signal
@@ -18,6 +20,9 @@ from fmcompress import __version__
 from fmcompress.errors import DamagedError, FmcError
 
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
+# Numba makes a great many objects that stay. Looking for garbage among them, every 700 objects and
+# once more at the end, takes longer than a small file.
+GARBAGE_OBJECTS = 50_000
 
 # Command -> its module and its line in `fmc --help`; modules are loaded when a command runs.
 COMMANDS = {
@@ -28,6 +33,7 @@ COMMANDS = {
     "verify": ("verify", "Check every checksum and decode everything."),
     "simulate": ("simulate", "Run layers through the hardware: cycles, stalls, time."),
     "vectors": ("vectors", "Write test vectors for the hardware, check a simulator's output."),
+    "warmup": ("warmup", "Compile all kernels ahead, and keep them."),
 }
 
 DAMAGED = "it is damaged: get or make it again ('fmc verify' names all damage of a compressed file)"
@@ -127,6 +133,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         Instead of those of the process.
     """
     state = State()
+    thresholds = gc.get_threshold()
+    gc.set_threshold(GARBAGE_OBJECTS)
+    atexit.register(gc.freeze)
     logger = logging.getLogger("fmcompress")
     messages = _Messages(state)
     logger.addHandler(messages)
@@ -146,6 +155,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(_report(error))
     finally:
         logger.removeHandler(messages)
+        gc.set_threshold(*thresholds)
     sys.exit(result if isinstance(result, int) else 0)
 
 

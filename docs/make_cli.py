@@ -52,8 +52,16 @@ They are those of zstd and xz.
 * **Threads**: `compress`, `stats`, `decompress` and `verify` code in as many threads as the process
   may use processors; `-T` (`--threads`) says how many, and 1 is none beside. Reading and writing go on
   beside them. Neither bytes nor messages depend on it. Memory does: each thread has a few MB at a time.
-* **A first run** compiles the kernels, which takes some seconds, and says so. They are kept in
-  `NUMBA_CACHE_DIR`, or else beside the program.
+* **A first run** compiles the kernels that it needs, which takes some seconds, and says so.
+  `fmc warmup` compiles all of them ahead, in half a minute. They are kept in `NUMBA_CACHE_DIR`;
+  without it, or where it cannot be written, beside the program; where that is read-only, in the
+  user's cache folder (`~/.cache/numba` on Linux). Where nothing can be written they are compiled
+  every time, and a warning says so.
+* **Kept kernels** are found by their source, by Python's and Numba's version, and by the processor's
+  name and features. Those for other ones are never run, so machines of several kinds can share a
+  home; run `fmc warmup` on one of each kind first, one after another. Two versions of Numba take
+  turns: each replaces what the other kept. A folder that cannot be written is not read either;
+  whoever can write it decides what code runs, so share it with people whom you trust.
 
 ## The ratio
 

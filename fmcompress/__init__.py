@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fmcompress.vector_check import check_vectors
     from fmcompress.vectors import write_vectors
     from fmcompress.verification import verify
+    from fmcompress.warmup import warm_up
 
 __all__ = [
     "check_vectors",
@@ -27,6 +28,7 @@ __all__ = [
     "simulate",
     "stats",
     "verify",
+    "warm_up",
     "write_vectors",
 ]
 __version__ = "0.1.0"
@@ -41,6 +43,7 @@ _HOME = {
     "simulate": "simulation",
     "stats": "compression",
     "verify": "verification",
+    "warm_up": "warmup",
     "write_vectors": "vectors",
 }
 

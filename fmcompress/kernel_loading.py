@@ -1,4 +1,4 @@
-"""Load kernels: also where Numba can keep none, and saying so where they must be compiled first."""
+"""Load kernels: also where Numba can keep none, and telling when one must be compiled first."""
 
 from __future__ import annotations
 
@@ -7,18 +7,46 @@ import logging
 import shutil
 import tempfile
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fmcompress.errors import FmcError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+KERNELS = "fmcompress.kernels"
+NOT_KEPT = "compiled kernels cannot be kept"
+REMEDY = "set NUMBA_CACHE_DIR to a writable folder"
 
 _log = logging.getLogger(__name__)
-# Of threads that come at the same time, one loads and says so.
-_lock = threading.Lock()
+
+
+class Compiled(NamedTuple):
+    """A kernel that was compiled, with all that it calls.
+
+    Attributes
+    ----------
+    name : str
+        Of its file and the function, as ``ebpc.encode``.
+    seconds : float
+    """
+
+    name: str
+    seconds: float
+
+
+_listeners: list[Callable[[Compiled], None]] = []
+_loading = threading.RLock()
 
 
 def kernel(module: str, name: str) -> Any:
-    """Return a kernel; say so, once, where kernels must be compiled first.
+    """Return a kernel.
 
     Parameters
     ----------
@@ -27,34 +55,113 @@ def kernel(module: str, name: str) -> Any:
     name : str
         Of a function in it.
     """
-    with _lock:
-        return _kernel(module, name)
-
-
-@cache
-def _kernel(module: str, name: str) -> Any:
-    function = getattr(kernels(module), name)
-    folder = getattr(getattr(function, "stats", None), "cache_path", None)
-    if folder is not None and not any(Path(folder).glob(f"{module}.{name}-*.nbi")):
-        _say_compiling(folder)
-    return function
+    return getattr(kernels(module), name)
 
 
 @cache
 def kernels(module: str) -> Any:
-    """Import a file of kernels, also where Numba finds no folder to keep them in."""
-    try:
-        return import_module(f"fmcompress.kernels.{module}")
-    except RuntimeError:
-        import numba
+    """Import a file of kernels, also where Numba finds no folder to keep them in.
 
-        folder = tempfile.mkdtemp(prefix="fmc-kernels-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 - untyped
-        _log.warning("compiled kernels cannot be kept: set NUMBA_CACHE_DIR to a writable folder")
-        return import_module(f"fmcompress.kernels.{module}")
+    That is ``NUMBA_CACHE_DIR``, else the one beside the file, else the user's cache folder.
+    """
+    with _loading:  # several threads may come at once, each with the first chunk of its own
+        _watch_numba()
+        try:
+            return import_module(f"{KERNELS}.{module}")
+        except RuntimeError:
+            _use_temporary_folder()
+            return import_module(f"{KERNELS}.{module}")
+
+
+def kernel_words(words: NDArray[Any]) -> NDArray[np.uint32]:
+    """Return words of which Numba makes the one type that kernels are kept for.
+
+    It compiles anew for arrays that are read-only, have gaps, or are not aligned; they are copied.
+    """
+    import numpy as np
+
+    return np.require(words, np.uint32, ["C", "W", "A"])
+
+
+def kernel_folder() -> str:
+    """Return the folder in which compiled kernels are kept.
+
+    Raises
+    ------
+    FmcError
+        If they are not kept, or not even compiled.
+    """
+    folder = getattr(getattr(kernel("ebpc", "encode"), "stats", None), "cache_path", None)
+    if folder is None:
+        raise FmcError("kernels are not compiled", hint="unset NUMBA_DISABLE_JIT")
+    if _is_temporary():
+        raise FmcError(NOT_KEPT, hint=REMEDY)
+    return str(folder)
+
+
+@contextmanager
+def telling(tell: Callable[[Compiled], None]) -> Iterator[None]:
+    """Call `tell` with every kernel that is compiled meanwhile; not with those that were kept."""
+    _listeners.append(tell)
+    try:
+        yield
+    finally:
+        _listeners.remove(tell)
+
+
+@cache
+def _use_temporary_folder() -> None:
+    import numba
+
+    folder = tempfile.mkdtemp(prefix="fmc-kernels-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 - untyped
+
+
+@cache
+def _watch_numba() -> None:
+    """Have Numba say when it compiles a kernel.
+
+    Only Numba knows: what it has kept may be of other argument types or another processor.
+    """
+    from numba.core import event
+
+    class Listener(event.Listener):
+        def __init__(self) -> None:
+            self._starts: list[float] = []
+
+        def on_start(self, event: Any) -> None:
+            dispatcher = event.data["dispatcher"]
+            if _is_ours(dispatcher):
+                self._starts.append(time.monotonic())
+                _say_compiling(dispatcher.stats.cache_path)
+
+        def on_end(self, event: Any) -> None:
+            dispatcher = event.data["dispatcher"]
+            if not _is_ours(dispatcher):
+                return
+            seconds = time.monotonic() - self._starts.pop()
+            if not self._starts:  # what kernels call is compiled on the way
+                file = dispatcher.py_func.__module__.removeprefix(f"{KERNELS}.")
+                compiled = Compiled(f"{file}.{dispatcher.py_func.__name__}", seconds)
+                for tell in _listeners:
+                    tell(compiled)
+
+    # Numba compiles under a lock of its own, so these events are never those of two threads.
+    event.register("numba:compile", Listener())  # type: ignore[no-untyped-call]
+
+
+def _is_ours(dispatcher: Any) -> bool:
+    return str(dispatcher.py_func.__module__).startswith(f"{KERNELS}.")
 
 
 @cache
 def _say_compiling(folder: str) -> None:
-    _log.info("compiling the kernels, once; they are kept in %s", folder)
+    if _is_temporary():
+        _log.warning("%s: %s", NOT_KEPT, REMEDY)
+    else:
+        _log.info("compiling kernels that are needed for the first time; kept in %s", folder)
+
+
+def _is_temporary() -> bool:
+    return _use_temporary_folder.cache_info().currsize > 0

@@ -16,13 +16,15 @@ from numba import njit, types
 from numba.extending import intrinsic, overload
 
 SIDE_BY_SIDE = 4
+WINDOW_LONGS = 7  # with 7 long symbols there is no room for a short one
 BATCH_BLOCKS = 256
 
 # Columns of `state`.
-POSITION, LEFT, BLOCK, LAST, END, FAULT = range(6)
+POSITION, LEFT, ROW, LAST, END, FAULT = range(6)
 STATE = 6
 
-_1, _6, _8, _56, _63, _64 = np.array([1, 6, 8, 56, 63, 64], np.uint64)
+_0, _3, _7, _8, _56, _63, _64 = np.array([0, 3, 7, 8, 56, 63, 64], np.uint64)
+_BYTE = np.uint64(0xFF)
 
 
 def _octets(value):
@@ -33,24 +35,21 @@ _01, _07, _08, _10, _1F, _3F, _60, _70, _7F, _80 = map(
     _octets, (0x01, 0x07, 0x08, 0x10, 0x1F, 0x3F, 0x60, 0x70, 0x7F, 0x80)
 )
 
-# Lanes that stand for short symbols; DBX of zeros and of ones are raw ones.
-ZERO_LANE, ONES_LANE, PLANE_ZERO_LANE = 0x80, 0xFF, 0x08
-BAD_LANE = 0x1F  # a single one at position 7
+# Eight lanes that stand for a short symbol; DBX of zeros and of ones are raw ones, and a "single
+# one" at position 7 is none.
+ZERO_LANES, ONES_LANES, PLANE_ZERO_LANES, BAD_LANES = map(_octets, (0x80, 0xFF, 0x08, 0x1F))
+
+# The table of steps: first what they begin with, by the planes to come, then symbols.
+HEADS = 64
+OPENS, BITS, PLANES, MARK = range(4)
+LANES = MARK
+COLUMNS = 4
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _window(stream, position):
-    """Return the 64 bits from a position on."""
-    at = position >> _6
-    fill = position & _63
-    return stream[at] << fill | (stream[at + _1] >> _1) >> (_63 - fill)
-
-
-@njit(cache=True, nogil=True)
-def _to_words(stream):
-    """Turn bytes to words, in place: a word's first byte becomes its highest."""
-    for i in range(stream.size):
-        stream[i] = _reversed(stream[i])
+    """Return the bits from a position on, 57 of them or more; zeros behind."""
+    return load_big(stream, position >> _3) << (position & _7)
 
 
 @njit(cache=True, nogil=True)
@@ -59,7 +58,7 @@ def _ends_well(stream, position, end, unit):
     if position > end or end - position >= np.uint64(unit):
         return False
     for bit in range(np.int64(position), np.int64(end)):
-        if stream[bit >> 6] >> np.uint64(63 - (bit & 63)) & _1:
+        if stream[bit >> 3] >> (7 - (bit & 7)) & 1:
             return False
     return True
 
@@ -70,11 +69,10 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
 
     Parameters
     ----------
-    bpc : ndarray of uint64
-        The streams' bytes, each from a new word on, 32 words or more behind the last; they are
-        turned to words whose first bit is the highest.
+    bpc : ndarray of uint8
+        The streams, and 64 bytes or more behind the last.
     places, sizes, blocks : ndarray of int64, shape (transmissions,)
-        Where each begins, in words; its bytes; its blocks.
+        Where each begins; its bytes; its blocks.
     order : ndarray of int64, shape (transmissions,)
         The transmissions, best the long ones first.
     word_bits, unit : int
@@ -86,19 +84,18 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
     valid : ndarray of bool, shape (transmissions,)
         Receives whether the stream is valid.
     """
-    _to_words(bpc)
-    planes = word_bits + 1
     stride = max(16, word_bits // 8 * 8 + 8)
-    table = np.zeros(256, np.int64)
-    _fill_symbols(word_bits, table)
+    table = np.zeros((HEADS + 256) * COLUMNS, np.uint64)
+    _fill_openings(word_bits, stride, table)
+    _fill_symbols(word_bits, table[HEADS * COLUMNS :])
     room = 2
     for t in order:
         room = max(room, blocks[t] + 2)
     slots = min(SIDE_BY_SIDE, order.size)
-    starts = np.empty(slots * room, np.uint64)
-    lanes = np.empty((slots * room + 1) * stride, np.uint8)
+    lanes = np.empty((slots * room + 2) * stride, np.uint8)
+    starts = np.empty(lanes.size // 8, np.uint64)
     going = np.zeros(SIDE_BY_SIDE, np.int64)
-    state = np.zeros((SIDE_BY_SIDE, STATE), np.int64)
+    state = np.zeros((SIDE_BY_SIDE, STATE), np.uint64)
     for slot in range(SIDE_BY_SIDE):
         going[slot] = -1
     following = 0
@@ -110,31 +107,28 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
                 following += 1
                 going[slot] = t
                 many += 1
-                s = state[slot]
-                s[POSITION], s[END] = 64 * places[t], 64 * places[t] + 8 * sizes[t]
-                s[BLOCK], s[LAST] = slot * room, slot * room + blocks[t]
-                s[LEFT], s[FAULT] = 0, 0
-                lanes[slot * room * stride : (slot * room + blocks[t] + 1) * stride] = ZERO_LANE
+                origin = slot * room * stride
+                _begin(state[slot], origin, places[t], sizes[t], blocks[t], word_bits, stride)
+                lanes[origin + stride : origin + (blocks[t] + 1) * stride] = 0x80  # planes of zeros
         safe = 0
         if many == SIDE_BY_SIDE:
-            safe = min(
-                min(_safe_steps(state[0], word_bits), _safe_steps(state[1], word_bits)),
-                min(_safe_steps(state[2], word_bits), _safe_steps(state[3], word_bits)),
-            )
+            safe = _safe_steps(state[0], word_bits, stride)
+            for slot in range(1, SIDE_BY_SIDE):
+                safe = min(safe, _safe_steps(state[slot], word_bits, stride))
         if safe > 0:
-            _read_four(bpc, table, starts, lanes, word_bits, planes, stride, state, safe)
+            _read_four(bpc, table, starts, lanes, state, safe)
             continue
         for slot in range(SIDE_BY_SIDE):
             t = going[slot]
-            if t < 0 or (many == SIDE_BY_SIDE and _safe_steps(state[slot], word_bits) > 0):
+            if t < 0 or (many == SIDE_BY_SIDE and _safe_steps(state[slot], word_bits, stride) > 0):
                 continue
-            first = slot * room
+            origin = slot * room * stride
             valid[t] = _finish(
-                bpc, table, starts, lanes, word_bits, planes, stride, state[slot], unit
+                bpc, table, starts, lanes, state[slot], word_bits, unit
             ) and _to_values(
                 bpc,
-                starts[first:],
-                lanes[first * stride :],
+                starts[(origin + word_bits + 1) // 8 :],
+                lanes[origin + stride :],
                 stride,
                 blocks[t],
                 word_bits,
@@ -147,97 +141,129 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
 
 
 @njit(cache=True, nogil=True)
+def _fill_openings(word_bits, stride, table):
+    """Write what a step begins with, by the planes of the block that are still to come.
+
+    How far it is to the row of lanes, none where no block begins; the bits of the base, likewise;
+    the planes that are to come; and the byte of the window at which no symbol is taken any more.
+    What is no number of planes is that of a faulty stream, and begins a block.
+    """
+    for left in range(HEADS):
+        opens = left == 0 or left > word_bits
+        row = table[left * COLUMNS : (left + 1) * COLUMNS]
+        row[OPENS] = stride if opens else 0
+        row[BITS] = word_bits if opens else 0
+        planes = word_bits + 1 if opens else left
+        row[PLANES] = planes
+        row[MARK] = _BYTE << np.uint64(56 - 8 * min(planes, WINDOW_LONGS))
+
+
+@njit(cache=True, nogil=True)
 def _fill_symbols(word_bits, table):
-    """Write the short symbols, by eight bits that begin with one: planes, bits << 8, lane << 16."""
+    """Write the short symbols, by eight bits that begin with one: planes, bits, lanes."""
     field_bits = 0
     while 1 << field_bits < word_bits:
         field_bits += 1
     for head in range(128):
+        row = table[head * COLUMNS : (head + 1) * COLUMNS]
+        row[PLANES] = 1
         if head >> 6:
-            table[head] = 1 | 2 << 8 | ZERO_LANE << 16
+            row[BITS], row[LANES] = 2, ZERO_LANES
         elif head >> 5:
             planes = (head >> (5 - field_bits) & (1 << field_bits) - 1) + 2
-            lane = ZERO_LANE if planes <= word_bits + 1 else BAD_LANE
-            table[head] = min(planes, word_bits + 1) | 3 + field_bits << 8 | lane << 16
+            row[BITS] = 3 + field_bits
+            row[PLANES] = min(planes, word_bits + 1)
+            row[LANES] = ZERO_LANES if planes <= word_bits + 1 else BAD_LANES
         elif head >> 3 == 0:
-            table[head] = 1 | 5 << 8 | ONES_LANE << 16
+            row[BITS], row[LANES] = 5, ONES_LANES
         elif head >> 3 == 1:
-            table[head] = 1 | 5 << 8 | PLANE_ZERO_LANE << 16
+            row[BITS], row[LANES] = 5, PLANE_ZERO_LANES
+        else:
+            row[PLANES] = 0
 
 
 @njit(cache=True, nogil=True)
-def _safe_steps(state, word_bits):
+def _begin(state, origin, place, size, blocks, word_bits, stride):
+    """Set the state to the start of a transmission; its rows of lanes begin behind an empty one."""
+    state[POSITION], state[END] = 8 * place, 8 * (place + size)
+    state[ROW] = origin + word_bits + 1
+    state[LAST] = origin + word_bits + 1 + blocks * stride
+    state[LEFT], state[FAULT] = 0, 0
+
+
+@njit(cache=True, nogil=True)
+def _safe_steps(state, word_bits, stride):
     """Return how many steps can be taken with no look at the end of blocks or stream."""
-    bits = (state[END] - state[POSITION]) // (word_bits + 64)
-    return min(state[LAST] - state[BLOCK], bits)
+    bits = np.int64(state[END]) - np.int64(state[POSITION])
+    return min(np.int64(state[LAST] - state[ROW]) // stride, bits // (word_bits + 64))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _step(bpc, table, starts, lanes, word_bits, planes, stride, position, left, block, fault):
-    """Take long symbols and the short one behind them; `left` planes of the block are to come."""
-    fresh = (left - 1) >> 63  # all bits set where a block begins
-    starts[np.uint64(block)] = position
-    block -= fresh
-    position += np.uint64(word_bits & fresh)
-    left += planes & fresh
-    window = _window(bpc, position)
-    # The highest bit of each byte that is no long symbol; of the last one, at any rate.
-    short = ((window ^ _10) & _70) + _70 & ~window & _80 | np.uint64(0x80)
-    long = min(leading_zeros(short) >> 3, left)
-    head = (window << np.uint64(8 * long)) >> _56
-    entry = table[head] & (long - left) >> 63  # none where the block is complete
-    place = np.uint64(block * stride - stride + planes - left)
+def _step(bpc, table, starts, lanes, position, left, row, fault):
+    """Take long symbols and the short one behind them; `left` planes of the block are to come.
+
+    `row` is where the block's lanes end. All that depends on whether a block begins is looked up,
+    without a branch.
+    """
+    opening = (left & np.uint64(HEADS - 1)) * np.uint64(COLUMNS)
+    starts[row >> _3] = position
+    row += table[opening + np.uint64(OPENS)]
+    position += table[opening + np.uint64(BITS)]
+    left = table[opening + np.uint64(PLANES)]
+    mark = table[opening + np.uint64(MARK)]
+    window = _window(bpc, position) | mark
+    # The highest bit of each byte that is no long symbol.
+    short = ((window ^ _10) & _70) + _70 & ~window & _80
+    long = np.uint64(leading_zeros(short | mark)) & _56
+    symbol = (np.uint64(HEADS) + (window << long >> _56)) * np.uint64(COLUMNS)
+    place = row - left
     store_big(lanes, place, window)
-    store_little(lanes, place + np.uint64(long), np.uint64(entry >> 16) * _01)
-    left -= long + (entry & 0xFF)
-    position += np.uint64(8 * long + (entry >> 8 & 0xFF))
-    return position, left, block, fault | left
+    store_little(lanes, place + (long >> _3), table[symbol + np.uint64(LANES)])
+    left -= (long >> _3) + table[symbol + np.uint64(PLANES)]
+    position += long + table[symbol + np.uint64(BITS)]
+    return position, left, row, fault | left
 
 
-@njit(cache=True, nogil=True)
-def _read_four(bpc, table, starts, lanes, word_bits, planes, stride, state, safe):
+@njit(cache=True, nogil=True, inline="always")
+def _read_four(bpc, table, starts, lanes, state, safe):
     """Take `safe` steps of each of four transmissions."""
     a, b, c, d = state[0], state[1], state[2], state[3]
-    a_position, b_position = np.uint64(a[POSITION]), np.uint64(b[POSITION])
-    c_position, d_position = np.uint64(c[POSITION]), np.uint64(d[POSITION])
-    a_left, b_left, c_left, d_left = a[LEFT], b[LEFT], c[LEFT], d[LEFT]
-    a_block, b_block, c_block, d_block = a[BLOCK], b[BLOCK], c[BLOCK], d[BLOCK]
-    fault = 0  # of any: then all four are looked at again
+    a_position, a_left, a_row = a[POSITION], a[LEFT], a[ROW]
+    b_position, b_left, b_row = b[POSITION], b[LEFT], b[ROW]
+    c_position, c_left, c_row = c[POSITION], c[LEFT], c[ROW]
+    d_position, d_left, d_row = d[POSITION], d[LEFT], d[ROW]
+    fault = np.uint64(0)  # of any: then all four are looked at again
     for _ in range(safe):
-        a_position, a_left, a_block, fault = _step(
-            bpc, table, starts, lanes, word_bits, planes, stride, a_position, a_left, a_block, fault
+        a_position, a_left, a_row, fault = _step(
+            bpc, table, starts, lanes, a_position, a_left, a_row, fault
         )
-        b_position, b_left, b_block, fault = _step(
-            bpc, table, starts, lanes, word_bits, planes, stride, b_position, b_left, b_block, fault
+        b_position, b_left, b_row, fault = _step(
+            bpc, table, starts, lanes, b_position, b_left, b_row, fault
         )
-        c_position, c_left, c_block, fault = _step(
-            bpc, table, starts, lanes, word_bits, planes, stride, c_position, c_left, c_block, fault
+        c_position, c_left, c_row, fault = _step(
+            bpc, table, starts, lanes, c_position, c_left, c_row, fault
         )
-        d_position, d_left, d_block, fault = _step(
-            bpc, table, starts, lanes, word_bits, planes, stride, d_position, d_left, d_block, fault
+        d_position, d_left, d_row, fault = _step(
+            bpc, table, starts, lanes, d_position, d_left, d_row, fault
         )
-    a[POSITION], a[LEFT], a[BLOCK] = a_position, a_left, a_block
-    b[POSITION], b[LEFT], b[BLOCK] = b_position, b_left, b_block
-    c[POSITION], c[LEFT], c[BLOCK] = c_position, c_left, c_block
-    d[POSITION], d[LEFT], d[BLOCK] = d_position, d_left, d_block
+    a[POSITION], a[LEFT], a[ROW] = a_position, a_left, a_row
+    b[POSITION], b[LEFT], b[ROW] = b_position, b_left, b_row
+    c[POSITION], c[LEFT], c[ROW] = c_position, c_left, c_row
+    d[POSITION], d[LEFT], d[ROW] = d_position, d_left, d_row
     state[:, FAULT] |= fault
 
 
 @njit(cache=True, nogil=True)
-def _finish(bpc, table, starts, lanes, word_bits, planes, stride, state, unit):
+def _finish(bpc, table, starts, lanes, state, word_bits, unit):
     """Read one transmission to its end; return whether all of it is valid."""
-    position, end = np.uint64(state[POSITION]), np.uint64(state[END])
-    left, block, fault = state[LEFT], state[BLOCK], state[FAULT]
-    while (block < state[LAST] or left > 0) and position <= end and fault >= 0:
-        position, left, block, fault = _step(
-            bpc, table, starts, lanes, word_bits, planes, stride, position, left, block, fault
-        )
-    return (
-        fault >= 0 and block == state[LAST] and left == 0 and _ends_well(bpc, position, end, unit)
-    )
+    position, left, row, fault = state[POSITION], state[LEFT], state[ROW], state[FAULT]
+    while (row < state[LAST] or left > _0) and position <= state[END] and fault >> _63 == _0:
+        position, left, row, fault = _step(bpc, table, starts, lanes, position, left, row, fault)
+    complete = fault >> _63 == _0 and row == state[LAST] and left == _0
+    return complete and _ends_well(bpc, position, state[END], unit)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _to_values(bpc, starts, lanes, stride, blocks, word_bits, values):
     """Turn lanes to words; return whether all lanes are valid."""
     squares = lanes[: (blocks + 1) * stride].view(np.uint64)
@@ -245,7 +271,7 @@ def _to_values(bpc, starts, lanes, stride, blocks, word_bits, values):
     back = _64 - np.uint64(word_bits)
     bases = np.empty(blocks, np.uint64)
     for b in range(blocks):
-        bases[b] = _window(bpc, starts[b]) >> back
+        bases[b] = _window(bpc, starts[b * step]) >> back
     bad = np.uint64(0)
     for i in range(blocks * step):
         bad |= _bad_positions(squares[i])
@@ -382,6 +408,29 @@ def _count_leading_zeros(_, word):  # pragma: no cover - compiled
         return builder.ctlz(arguments[0], ir.IntType(1)(0))
 
     return types.int64(types.uint64), build
+
+
+def load_big(octets, at):
+    """Load eight bytes, the highest first."""
+    return np.uint64(int.from_bytes(octets[at : at + np.uint64(8)].tobytes(), "big"))
+
+
+@overload(load_big, inline="always")
+def _load_big(octets, at):  # pragma: no cover - compiled
+    def load(octets, at):
+        _ = octets[at + np.uint64(7)]
+        return _load_word(octets, at)
+
+    return load
+
+
+@intrinsic
+def _load_word(_, octets, at):  # pragma: no cover - compiled
+    def build(context, builder, signature, arguments):
+        place = _pointer(context, builder, octets, *arguments, ir.IntType(64))
+        return builder.bswap(builder.load(place, align=1))
+
+    return types.uint64(octets, types.uint64), build
 
 
 def store_big(octets, at, word):

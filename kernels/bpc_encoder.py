@@ -25,7 +25,7 @@ _BYTE = np.uint64(0xFF)
 
 @njit(cache=True, nogil=True)
 def encode(values, sizes, word_bits, block_size, difference, lane, lane16, lane32, wide, bpc, bits):
-    """Write the BPC streams of transmissions.
+    """Write the BPC streams of transmissions of any w and n.
 
     Parameters
     ----------
@@ -48,22 +48,52 @@ def encode(values, sizes, word_bits, block_size, difference, lane, lane16, lane3
     bits : ndarray of int64, shape (transmissions,)
         Receives the bits of each stream before padding.
     """
+    _encode(values, sizes, word_bits, block_size, difference, lane, lane16, lane32, wide, bpc, bits)
+
+
+@njit(cache=True, nogil=True)
+def encode_eight(values, sizes, difference, lane, lane16, lane32, wide, bpc, bits):
+    """Write the BPC streams of w = n = 8: as `encode`, a third faster, as both are constants."""
+    _encode(values, sizes, 8, 8, difference, lane, lane16, lane32, wide, bpc, bits)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _encode(
+    values, sizes, word_bits, block_size, difference, lane, lane16, lane32, wide, bpc, bits
+):
+    lane_bits = 8 * lane.itemsize
+    base_rows = (word_bits + lane_bits - 1) // lane_bits
+    pieces = ((base_rows + word_bits + 1) * lane_bits + 63) // 64
+    # Rows that no plane has stay zero: they join nothing to the code before.
+    codes = np.zeros((pieces * 64 // lane_bits, BATCH_BLOCKS), lane.dtype)
+    codes16 = np.zeros((4 * pieces, BATCH_BLOCKS), np.uint16)
+    codes32 = np.zeros((2 * pieces, BATCH_BLOCKS), np.uint32)
+    high = np.zeros((pieces + 1, BATCH_BLOCKS), np.uint64)
+    rows = (
+        np.empty(BATCH_BLOCKS * block_size, wide.dtype),
+        np.empty(BATCH_BLOCKS * block_size, np.uint8),
+        np.empty((word_bits + 1, BATCH_BLOCKS), lane.dtype),
+        (codes, np.zeros_like(codes)),
+        (codes16, np.zeros_like(codes16)),
+        (codes32, np.zeros_like(codes32)),
+        (high, np.zeros_like(high)),
+    )
     at = _0
     place = 0
     for chunk in range(bits.size):
         count = sizes[chunk, 0]
         bits[chunk] = 0
         if count > 0:
+            blocks = (count + block_size - 1) // block_size
+            values[place + count : place + blocks * block_size] = 0
             used = _code(
-                values[place:],
-                count,
+                values[place : place + blocks * block_size],
                 word_bits,
                 block_size,
                 difference,
-                lane,
                 lane16,
                 lane32,
-                wide,
+                rows,
                 bpc,
                 at,
             )
@@ -97,43 +127,31 @@ def _to_bytes(stream, size):
 
 
 @njit(cache=True, nogil=True)
-def _code(values, count, word_bits, block_size, difference, lane, lane16, lane32, wide, bpc, at):
-    """Write the BPC stream of words that are not zero; return its bits."""
+def _code(values, word_bits, block_size, difference, lane16, lane32, rows, bpc, at):
+    """Write the BPC stream of whole blocks; return its bits."""
+    deltas, octets, planes, (codes, lengths), (codes16, lengths16), (codes32, lengths32), last = (
+        rows
+    )
+    high, total = last
+    base_rows = codes.itemsize * 8
+    base_rows = (word_bits + base_rows - 1) // base_rows
+    used = base_rows + word_bits + 1
+    pieces = (used * codes.itemsize + 7) // 8
     first, register, fill = at, _0, _0
     bpc[at] = 0
-    blocks = (count + block_size - 1) // block_size
-    values[count : blocks * block_size] = 0
-    lane_bits = 8 * lane.itemsize
-    base_rows = (word_bits + lane_bits - 1) // lane_bits
-    rows = base_rows + word_bits + 1
-    pieces = (rows * lane_bits + 63) // 64
-    room = min(BATCH_BLOCKS, blocks)
-    planes = np.empty((word_bits // 8 * 8 + 8, room), lane.dtype)
-    codes = np.zeros((pieces * 64 // lane_bits, room), lane.dtype)
-    lengths = np.zeros_like(codes)
-    octets = np.empty((room * block_size + 7) // 8 * 8, np.uint8)
-    deltas = np.empty(room * block_size, wide.dtype)
-    high = np.zeros((pieces + 1, room), np.uint64)
-    total = np.zeros((pieces + 1, room), np.uint64)
-    if lane16 is not None:
-        codes16 = np.zeros((4 * pieces, room), lane16.dtype)
-        lengths16 = np.zeros_like(codes16)
-    if lane32 is not None:
-        codes32 = np.zeros((2 * pieces, room), lane32.dtype)
-        lengths32 = np.zeros_like(codes32)
-    for origin in range(0, blocks * block_size, BATCH_BLOCKS * block_size):
-        batch = values[origin : min(origin + BATCH_BLOCKS * block_size, blocks * block_size)]
+    for origin in range(0, values.size, BATCH_BLOCKS * block_size):
+        batch = values[origin : min(origin + BATCH_BLOCKS * block_size, values.size)]
         here = batch.size // block_size
         _subtract(batch, word_bits, difference, deltas)
         _turn(deltas[: batch.size], word_bits, block_size, octets, planes)
         _code_bases(batch, word_bits, block_size, codes, lengths)
         _code_planes(planes, word_bits, block_size, here, codes[base_rows:], lengths[base_rows:])
         if lane16 is not None:
-            _join(codes, lengths, (rows + 1) // 2, here, codes16, lengths16)
-            _join(codes16, lengths16, (rows + 3) // 4, here, codes32, lengths32)
+            _join(codes, lengths, (used + 1) // 2, here, codes16, lengths16)
+            _join(codes16, lengths16, (used + 3) // 4, here, codes32, lengths32)
             _join(codes32, lengths32, pieces, here, high, total)
         elif lane32 is not None:
-            _join(codes, lengths, (rows + 1) // 2, here, codes32, lengths32)
+            _join(codes, lengths, (used + 1) // 2, here, codes32, lengths32)
             _join(codes32, lengths32, pieces, here, high, total)
         else:
             _join(codes, lengths, pieces, here, high, total)

@@ -19,7 +19,8 @@ BOUNDS = os.environ.get("NUMBA_BOUNDSCHECK", "0") != "0"
 # How kernels are compiled makes no difference to these: they run the command in processes of
 # their own, or read and write file formats, or call no kernel at all.
 ONCE = {
-    *("test_bad_input", "test_packaging", "test_startup", "test_structure", "test_regressions"),
+    *("test_bad_input", "test_benchmarks", "test_packaging", "test_startup", "test_structure"),
+    "test_regressions",
     *("test_folder", "test_hex", "test_onnx", "test_pytorch", "test_raw", "test_safetensors"),
     *("test_zarr", "test_writers", "test_hdf5", "test_npy_npz", "test_element_types_in_files"),
     *("test_cli", "test_cli_text", "test_docs", "test_patterns", "test_rtl_samples"),

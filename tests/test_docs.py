@@ -25,7 +25,10 @@ from fmcompress.cli import main as main_module
 from fmcompress.cli.main import COMMANDS, State, cli, main
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 OPERATORS = {"|", "||", "&&", ";", "&", ">", ">>", "<"}
 
 

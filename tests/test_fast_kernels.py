@@ -35,7 +35,7 @@ def maps(random: np.random.Generator, count: int, w: int) -> NDArray[Any]:
     words = np.zeros(count, word_dtype(w))
     at = 0
     while at < count:
-        size = int(random.integers(1, 1 + count // 3))
+        size = int(random.integers(1, 2 + count // 3))
         spread = 2.0 ** random.integers(0, w)
         piece = random.normal(0, spread, size).astype(np.int64) & (2**w - 1)
         piece[random.random(size) < random.choice([0, 0.1, 0.5, 0.9, 1])] = 0

@@ -106,7 +106,7 @@ def test_wheel_says_what_it_is(wheel: Path) -> None:
     needs = said.get_all("Requires-Dist", [])
     needed = {re.split("[^a-z0-9]", text)[0] for text in needs if "extra ==" not in text}
     assert needed == {"click", "h5py", "numba", "numpy", "pyvcd", "rich", "xxhash"}
-    assert set(said.get_all("Provides-Extra", [])) == {"zarr"}
+    assert set(said.get_all("Provides-Extra", [])) == {"bench", "zarr"}
     assert "fmc compress" in str(said.get_payload())
     scripts = metadata(wheel, "entry_points.txt").split()
     assert scripts == ["[console_scripts]", "fmc", "=", "fmcompress.cli.main:main"]

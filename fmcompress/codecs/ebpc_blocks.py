@@ -56,17 +56,11 @@ def encode(
         blocks = int((-(-sizes[:, 0] // n)).sum())
         most_bits = blocks * ebpc_plain.block_bits(word_bits, n)
         bpc = np.empty(most_bits // 64 + 4 * chunks + 2, np.uint64)
-        if word_bits > 1:
-            kernel("bpc_encoder", "encode")(
-                values,
-                sizes,
-                word_bits,
-                n,
-                parameters.difference_number,
-                *_lanes(n, given.itemsize),
-                bpc,
-                bits,
-            )
+        rest = (parameters.difference_number, *_lanes(n, given.itemsize), bpc, bits)
+        if word_bits == n == 8:
+            kernel("bpc_encoder", "encode_eight")(values, sizes, *rest)
+        elif word_bits > 1:
+            kernel("bpc_encoder", "encode")(values, sizes, word_bits, n, *rest)
     unit = stream_unit_bits(word_bits)
     return list(zip(_cut(znz, sizes[:, 1], unit), _cut(bpc, bits, unit), strict=True))
 
@@ -163,13 +157,14 @@ def _decode(
         value_places = _places(-(-(blocks * n) // _GAP) * _GAP + _GAP)
         values = np.empty(value_places[-1], word_dtype(word_bits))
         streams = (bpc, bpc_places, bpc_sizes, blocks)
+        if n == 8:
+            streams = (bpc.view(np.uint8), 8 * bpc_places, bpc_sizes, blocks)
         if word_bits == 1:
             values[:] = 1
             valid = bpc_sizes == 0
         elif n == 8:
-            order = np.argsort(-blocks)
             kernel("bpc_decoder_eight", "decode")(
-                *streams, order, word_bits, unit, value_places, values, valid
+                *streams, np.argsort(-blocks), word_bits, unit, value_places, values, valid
             )
         else:
             kernel("bpc_decoder", "decode")(

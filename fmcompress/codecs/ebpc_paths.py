@@ -40,7 +40,7 @@ def fastest() -> str:
     from numba.core.registry import cpu_target
 
     if getattr(config, "DISABLE_JIT"):  # noqa: B009 - untyped
-        return PORTABLE
+        return FAST  # in Python there is nothing that a processor could lack
     # As Numba compiles, which NUMBA_CPU_NAME and NUMBA_CPU_FEATURES may change.
     *_, features = cpu_target.target_context.codegen().magic_tuple()
     return FAST if "+avx512vbmi2" in features.split(",") else PORTABLE

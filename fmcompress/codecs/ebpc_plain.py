@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fmcompress.errors import StreamError, StreamFault
-from fmcompress.kernel_loading import kernel
+from fmcompress.kernel_loading import kernel, kernel_words
 from fmcompress.stream_words import stream_unit_bits, word_dtype
 
 if TYPE_CHECKING:
@@ -37,10 +37,8 @@ def encode(
     words: NDArray[Any], word_bits: int, chunk_words: int, parameters: Parameters
 ) -> list[tuple[bytes, bytes]]:
     """Encode words as transmissions of `chunk_words` words, as `Ebpc.encode_chunks` does."""
-    import numpy as np
-
     starts = range(0, words.size, chunk_words)
-    wide = words.astype(np.uint32, copy=False)
+    wide = kernel_words(words)
     return [_encode(wide[at : at + chunk_words], word_bits, parameters) for at in starts]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fmcompress.kernel_loading import kernel, kernels
+from fmcompress.kernel_loading import kernel, kernel_words, kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +41,7 @@ def measure(words: NDArray[np.uint32], ends: NDArray[np.int64], parameters: Para
     firsts, lasts, extra = (np.empty(room, np.int32) for _ in range(3))
     rows = np.zeros((ends.size, _ROW), np.int64)
     w, n, z = map(np.int64, (p.word_bits, p.block_size, p.burst_bits))
+    words = kernel_words(words)
     kernel("hardware_blocks", "measure")(words, ends, w, n, z, rows, firsts, lasts, extra)
     return Measured(rows, firsts, lasts, extra)
 

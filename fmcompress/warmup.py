@@ -1,0 +1,140 @@
+"""Compile all kernels ahead, so that nothing that users do later waits for it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fmcompress.arrays import decode, encode
+from fmcompress.codecs.ebpc import BLOCK_SIZES
+from fmcompress.compression import compress, stats
+from fmcompress.decompression import decompress
+from fmcompress.kernel_loading import Compiled, kernel_folder, telling
+from fmcompress.reader import open as open_container
+from fmcompress.verification import verify
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Some chunks, and a shorter one at the end.
+WORDS, CHUNK_WORDS = 9000, 1024
+# A kernel may be another one for each width of words.
+DTYPES = ("uint8", "uint16", "uint32")
+OTHER_WORD_BITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """What `warm_up` did.
+
+    Attributes
+    ----------
+    compiled : tuple of Compiled
+        Kernels that were not there, in the order in which they were compiled; a kernel stands
+        here twice if it takes two kinds of arguments.
+    seconds : float
+        What it took in all.
+    folder : str
+        Where compiled kernels are kept.
+    """
+
+    compiled: tuple[Compiled, ...]
+    seconds: float
+    folder: str
+
+
+def warm_up(tell: Callable[[Compiled], None] | None = None) -> WarmUp:
+    """Compile all kernels that are not there yet, and keep them.
+
+    Parameters
+    ----------
+    tell : callable, optional
+        Called with every kernel as soon as it is compiled.
+
+    Returns
+    -------
+    WarmUp
+
+    Raises
+    ------
+    FmcError
+        If compiled kernels cannot be kept, or `NUMBA_DISABLE_JIT` is set.
+    OSError
+        If a small file cannot be written to the folder for temporary files.
+    """
+    start = time.monotonic()
+    folder = kernel_folder()
+    compiled: list[Compiled] = []
+
+    def note(kernel: Compiled) -> None:
+        compiled.append(kernel)
+        if tell is not None:
+            tell(kernel)
+
+    with telling(note):
+        for work in WORK:
+            work()
+    return WarmUp(tuple(compiled), time.monotonic() - start, folder)
+
+
+def _code_files() -> None:
+    """Compress and decompress a dump of all kinds of words, with blocks of all sizes."""
+    import numpy as np
+
+    with tempfile.TemporaryDirectory(prefix="fmc-") as name:
+        dump, container, back = (Path(name, file) for file in ("maps.npz", "maps.fmc", "back.npz"))
+        maps: dict[str, Any] = {dtype: _maps(dtype) for dtype in DTYPES}
+        np.savez(dump, **maps)
+        for block_size in BLOCK_SIZES:
+            for word_bits in (None, OTHER_WORD_BITS):
+                picked = "*" if word_bits is None else "uint16"
+                coding: Any = {"block_size": block_size, "word_bits": word_bits}
+                coding |= {"chunk_words": CHUNK_WORDS, "zero_point": 0, "layers": picked}
+                stats(dump, **coding)
+                compress(dump, container, **coding)
+                verify(container)
+                decompress(container, back)
+                with open_container(container) as file:
+                    file["uint16"][CHUNK_WORDS // 2 : 2 * CHUNK_WORDS]
+
+
+def _code_arrays() -> None:
+    """Encode and decode arrays."""
+    for dtype in DTYPES:
+        for block_size in BLOCK_SIZES:
+            decode(encode(_maps(dtype), block_size=block_size))
+
+
+def _simulate() -> None:
+    """Time the hardware's models, step them, and trace them."""
+    import numpy as np
+
+    from fmcompress.hardware import Settings
+    from fmcompress.simulation import simulate
+
+    with tempfile.TemporaryDirectory(prefix="fmc-") as name:
+        dump = Path(name, "maps.npy")
+        np.save(dump, _maps("uint8"))
+        for settings in (
+            Settings(),
+            Settings(stalls={"bpc": "periodic:1/2"}),
+            Settings(trace=range(10)),
+        ):
+            simulate(dump, settings=settings, zero_point=0, chunk_words=CHUNK_WORDS)
+
+
+def _maps(dtype: str) -> NDArray[Any]:
+    """Return elements with zeros among them, of 8 bits each."""
+    import numpy as np
+
+    values = np.random.default_rng(0).integers(0, 256, WORDS)
+    return np.where(values < 100, 0, values).astype(dtype)
+
+
+# Everything that calls kernels, done once in small. What is missing here, somebody waits for:
+# tests/test_startup.py compares it with what the commands do.
+WORK: tuple[Callable[[], None], ...] = (_code_files, _code_arrays, _simulate)
