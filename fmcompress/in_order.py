@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from fmcompress.numbers import whole
@@ -82,23 +83,37 @@ class Workers:
             waited for.
         """
         if self.threads == 1:
-            for item in items:
-                yield item.run() if isinstance(item, Task) else item
+            yield from map(_run, items)
+        else:
+            yield from self._in_threads(_with_failure(items))
+
+    def map(self, function: Callable[[A], T], items: Iterable[A], /) -> Iterator[T]:
+        """Return an iterator over a function's results, as `results` yields them.
+
+        A single one has nothing to run beside, and does not wait for other tasks.
+        """
+        if self.threads == 1:
+            yield from map(function, items)
             return
+        parts = _with_failure(items)
+        first = [*islice(parts, 2)]
+        tasks: Iterable[Any] = (
+            part if isinstance(part, _Failure) else Task(partial(function, part))
+            for part in chain(first, parts)
+        )
+        yield from map(_run, tasks) if len(first) < 2 else self._in_threads(tasks)
+
+    def _in_threads(self, items: Iterable[Any]) -> Iterator[Any]:
         waiting: deque[Any] = deque()
         try:
-            for part in _with_failure(items):
-                waiting.append(self._begun(part) if isinstance(part, Task) else part)
+            for item in items:
+                waiting.append(self._begun(item) if isinstance(item, Task) else item)
                 while waiting and (self._is_full(waiting) or _is_there(waiting[0])):
                     yield _result(waiting.popleft())
             while waiting:
                 yield _result(waiting.popleft())
         finally:
             _stop(waiting)
-
-    def map(self, function: Callable[[A], T], items: Iterable[A], /) -> Iterator[T]:
-        """Return an iterator over a function's results, as `results` yields them."""
-        return self.results(Task(partial(function, item)) for item in items)
 
     def _begun(self, task: Task[T]) -> Future[T]:
         if self._pool is None:
@@ -123,6 +138,10 @@ def _with_failure(items: Iterable[T]) -> Iterator[T | _Failure]:
         yield from items
     except Exception as error:  # noqa: BLE001 - raised again, by `_result`
         yield _Failure(error)
+
+
+def _run(item: Any) -> Any:
+    return _result(item.run() if isinstance(item, Task) else item)
 
 
 def _is_there(item: Any) -> bool:

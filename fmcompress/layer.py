@@ -252,7 +252,7 @@ class Layer:
         result = np.empty(flat.shape, self.dtype)
         numbers = flat // size
         wanted = np.unique(numbers).tolist()
-        for number, chunk in self._elements(wanted, wanted):
+        for number, chunk in self._elements(wanted, {*wanted}):
             here = numbers == number
             result[here] = chunk[flat[here] - number * size]
         return result

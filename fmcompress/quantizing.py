@@ -246,7 +246,9 @@ class Quantization:
             errors = np.abs(after[finite] - values[finite])
             largest = float(errors.max(initial=0.0))
             errors /= self._unit
-            found.append(_Errors(largest, float(np.dot(errors, errors)), errors.size, vanished))
+            # A dot product has threads of its own, which get into the way of ours.
+            squares = float(np.square(errors, out=errors).sum())
+            found.append(_Errors(largest, squares, errors.size, vanished))
         return found
 
 

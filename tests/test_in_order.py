@@ -73,6 +73,24 @@ def test_what_is_no_task_keeps_its_place(threads: int) -> None:
         assert [*workers.map(str, range(100))] == [*map(str, range(100))]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_single_item_does_not_wait_for_tasks(threads: int) -> None:
+    with Workers(threads) as workers:
+        found = [*workers.map(lambda _: threading.current_thread(), ["item"])]
+        assert found == [threading.current_thread()]
+        assert [*workers.map(str, [])] == []
+
+        def broken() -> Iterator[int]:
+            yield 1
+            raise KeyError("items")
+
+        with pytest.raises(KeyError, match="items"):
+            found.extend(workers.map(lambda _: threading.current_thread(), broken()))
+        assert len(found) == 2
+        with pytest.raises(ValueError, match="task"):
+            next(iter(workers.map(lambda _: fail(), broken())))
+
+
 def test_items_in_front_of_all_tasks_do_not_wait() -> None:
     gate = Gate("task")
     with Workers(2) as workers:

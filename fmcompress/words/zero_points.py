@@ -36,8 +36,8 @@ AXIS_NAMES = (
 ZERO_POINT_SOURCES = ("none", "option", "attribute", "found")
 # Values kept a block when a zero point is searched in words too wide for a full histogram.
 _CANDIDATES = 16
-# Elements of up to 16 bits that are counted at a time.
-_COUNTED = 1 << 21
+# Elements that are looked at at a time: of up to 16 bits they are counted, wider ones are sorted.
+_COUNTED, _SORTED = 1 << 21, 1 << 19
 
 
 def zero_point_attribute(attributes: Mapping[str, Any]) -> int | None:
@@ -150,7 +150,7 @@ def _times(patterns: NDArray[Any]) -> NDArray[np.int64]:
 def most_frequent(blocks: Iterable[NDArray[Any]], each: Each = map) -> int:
     """Return the most frequent value, or 0 where none is more frequent than 0.
 
-    Exact for words up to 16 bits. Of wider ones each block adds its most frequent values only,
+    Exact for words up to 16 bits. Of wider ones each piece adds its most frequent values only,
     so a value that is frequent nowhere may be missed: any answer is lossless.
 
     Parameters
@@ -170,8 +170,8 @@ def most_frequent(blocks: Iterable[NDArray[Any]], each: Each = map) -> int:
 
 
 def _pieces(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    """Cut blocks so that several threads share one; not where that could change what is found."""
+    """Cut blocks so that several threads share one, and each needs little memory."""
     for block in blocks:
-        step = _COUNTED if block.dtype.itemsize <= 2 else max(block.size, 1)
+        step = _COUNTED if block.dtype.itemsize <= 2 else _SORTED
         for start in range(0, block.size, step):
             yield block[start : start + step]
