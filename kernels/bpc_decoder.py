@@ -68,7 +68,8 @@ def decode(bpc, places, sizes, blocks, word_bits, block_size, unit, value_places
         fault = 0
         for first in range(0, blocks[t], BATCH_BLOCKS):
             here = min(BATCH_BLOCKS, blocks[t] - first)
-            planes[:] = 0
+            for j in range(word_bits + 1):
+                _fill(planes[j], 0, BATCH_BLOCKS, 0)
             position, fault = _read_blocks(
                 bpc, position, end, table, word_bits, block_size, here, planes, bases
             )
@@ -78,6 +79,13 @@ def decode(bpc, places, sizes, blocks, word_bits, block_size, unit, value_places
             batch = values[place : place + here * block_size]
             _to_values(planes, bases, word_bits, block_size, here, batch)
         valid[t] = fault >= 0 and _ends_well(bpc, position, end, unit)
+
+
+@njit(cache=True, nogil=True)
+def _fill(array, first, last, value):
+    """Fill part of an array; as a slice, Numba would take a second more to compile it."""
+    for i in range(first, last):
+        array[i] = value
 
 
 @njit(cache=True, nogil=True)
@@ -160,7 +168,7 @@ def _to_values(planes, bases, word_bits, block_size, blocks, values):
         totals[b] = bases[b]
         values[b * block_size] = bases[b]
     for k in range(1, block_size):
-        deltas[:] = 0
+        _fill(deltas, 0, blocks, 0)
         place = np.uint32(block_size - 1 - k)
         for j in range(word_bits):
             row, up = planes[j], np.uint32(j)

@@ -109,7 +109,8 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
                 many += 1
                 origin = slot * room * stride
                 _begin(state[slot], origin, places[t], sizes[t], blocks[t], word_bits, stride)
-                lanes[origin + stride : origin + (blocks[t] + 1) * stride] = 0x80  # planes of zeros
+                # Where nothing is stored, planes are zero.
+                _fill(lanes, origin + stride, origin + (blocks[t] + 1) * stride, 0x80)
         safe = 0
         if many == SIDE_BY_SIDE:
             safe = _safe_steps(state[0], word_bits, stride)
@@ -138,6 +139,13 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
         many = 0
         for slot in range(SIDE_BY_SIDE):
             many += going[slot] >= 0
+
+
+@njit(cache=True, nogil=True)
+def _fill(array, first, last, value):
+    """Fill part of an array; as a slice, Numba would take a second more to compile it."""
+    for i in range(first, last):
+        array[i] = value
 
 
 @njit(cache=True, nogil=True)
@@ -250,7 +258,8 @@ def _read_four(bpc, table, starts, lanes, state, safe):
     b[POSITION], b[LEFT], b[ROW] = b_position, b_left, b_row
     c[POSITION], c[LEFT], c[ROW] = c_position, c_left, c_row
     d[POSITION], d[LEFT], d[ROW] = d_position, d_left, d_row
-    state[:, FAULT] |= fault
+    for slot in range(SIDE_BY_SIDE):
+        state[slot, FAULT] |= fault
 
 
 @njit(cache=True, nogil=True)
@@ -309,7 +318,7 @@ def _to_wide(squares, step, bases, word_bits, values):
     turned = np.empty(bases.size, np.uint64)
     octets = turned.view(np.uint8)
     values = values[: 8 * bases.size]
-    values[:] = 0
+    _fill(values, 0, values.size, 0)
     for low in range(0, word_bits, 8):
         for b in range(bases.size):
             planes = _planes(squares[step * b + low // 8], below[b])

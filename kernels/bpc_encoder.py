@@ -73,10 +73,10 @@ def _encode(
         np.empty(BATCH_BLOCKS * block_size, wide.dtype),
         np.empty(BATCH_BLOCKS * block_size, np.uint8),
         np.empty((word_bits + 1, BATCH_BLOCKS), lane.dtype),
-        (codes, np.zeros_like(codes)),
-        (codes16, np.zeros_like(codes16)),
-        (codes32, np.zeros_like(codes32)),
-        (high, np.zeros_like(high)),
+        (codes, np.zeros(codes.shape, lane.dtype)),
+        (codes16, np.zeros(codes16.shape, np.uint16)),
+        (codes32, np.zeros(codes32.shape, np.uint32)),
+        (high, np.zeros(high.shape, np.uint64)),
     )
     at = _0
     place = 0
@@ -85,7 +85,7 @@ def _encode(
         bits[chunk] = 0
         if count > 0:
             blocks = (count + block_size - 1) // block_size
-            values[place + count : place + blocks * block_size] = 0
+            _fill(values, place + count, place + blocks * block_size, 0)
             used = _code(
                 values[place : place + blocks * block_size],
                 word_bits,
@@ -124,6 +124,13 @@ def _to_bytes(stream, size):
         word = word >> np.uint64(8) & octets | (word & octets) << np.uint64(8)
         word = word >> np.uint64(16) & pairs | (word & pairs) << np.uint64(16)
         stream[i] = word >> np.uint64(32) | word << np.uint64(32)
+
+
+@njit(cache=True, nogil=True)
+def _fill(array, first, last, value):
+    """Fill part of an array; as a slice, Numba would take a second more to compile it."""
+    for i in range(first, last):
+        array[i] = value
 
 
 @njit(cache=True, nogil=True)
@@ -237,7 +244,7 @@ def _code_bases(values, word_bits, block_size, codes, lengths):
         else:
             for b in range(values.size // block_size):
                 code[b] = values[block_size * b] >> low
-        lengths[r, :] = min(word_bits - low, lane_bits)
+        _fill(lengths[r], 0, lengths.shape[1], min(word_bits - low, lane_bits))
 
 
 @njit(cache=True, nogil=True)
