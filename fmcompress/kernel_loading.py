@@ -43,6 +43,7 @@ class Compiled(NamedTuple):
 
 _listeners: list[Callable[[Compiled], None]] = []
 _loading = threading.RLock()
+_said: list[str] = []
 
 
 def kernel(module: str, name: str) -> Any:
@@ -134,7 +135,9 @@ def _watch_numba() -> None:
             dispatcher = event.data["dispatcher"]
             if _is_ours(dispatcher):
                 self._starts.append(time.monotonic())
-                _say_compiling(dispatcher.stats.cache_path)
+                if not _said:  # once, though files of kernels may have folders of their own
+                    _said.append(dispatcher.stats.cache_path)
+                    _say_compiling(dispatcher.stats.cache_path)
 
         def on_end(self, event: Any) -> None:
             dispatcher = event.data["dispatcher"]
@@ -155,7 +158,6 @@ def _is_ours(dispatcher: Any) -> bool:
     return str(dispatcher.py_func.__module__).startswith(f"{KERNELS}.")
 
 
-@cache
 def _say_compiling(folder: str) -> None:
     if _is_temporary():
         _log.warning("%s: %s", NOT_KEPT, REMEDY)

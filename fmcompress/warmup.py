@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmcompress.arrays import decode, encode
-from fmcompress.codecs.ebpc import BLOCK_SIZES
+from fmcompress.codecs import ebpc_plain
+from fmcompress.codecs.ebpc import BLOCK_SIZES, Ebpc
 from fmcompress.compression import compress, stats
 from fmcompress.decompression import decompress
 from fmcompress.kernel_loading import Compiled, kernel_folder, telling
@@ -109,6 +110,13 @@ def _code_arrays() -> None:
             decode(encode(_maps(dtype), block_size=block_size))
 
 
+def _code_plainly() -> None:
+    """Encode and decode word by word, as is done to say where a stream is damaged."""
+    words = _maps("uint32")
+    (streams,) = ebpc_plain.encode(words, 8, words.size, Ebpc())
+    ebpc_plain.decode([(*streams, words.size)], 8, Ebpc())
+
+
 def _simulate() -> None:
     """Time the hardware's models, step them, and trace them."""
     import numpy as np
@@ -137,4 +145,4 @@ def _maps(dtype: str) -> NDArray[Any]:
 
 # Everything that calls kernels, done once in small. What is missing here, somebody waits for:
 # tests/test_startup.py compares it with what the commands do.
-WORK: tuple[Callable[[], None], ...] = (_code_files, _code_arrays, _simulate)
+WORK: tuple[Callable[[], None], ...] = (_code_files, _code_arrays, _code_plainly, _simulate)

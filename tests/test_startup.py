@@ -198,8 +198,10 @@ def test_files_and_arrays_need_one_kind_of_each_kernel(maps: Path, tmp_path: Pat
     )
     compiled, kinds = told(COMPILED.format(commands=commands, code=ARRAYS))
     assert compiled == []
-    assert {"ebpc.encode", "ebpc.decode"} <= set(kinds)
-    assert {name: count for name, count in kinds.items() if count != 1} == {}
+    # Words of three dtypes; planes of blocks of 8 and of 16.
+    most = {"znz_decoder.read": 1, "bpc_encoder.encode": 6}
+    assert {"znz_encoder.encode", *most} <= set(kinds)
+    assert {name: count for name, count in kinds.items() if count > most.get(name, 3)} == {}
 
 
 @pytest.mark.usefixtures("warm")
