@@ -27,6 +27,12 @@ from fmcompress.codecs import ebpc_paths
 RNG = np.random.default_rng(5)
 
 
+@pytest.fixture(autouse=True)
+def _same_path_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codecs to measure choose their kernels for the whole process."""
+    monkeypatch.setenv(ebpc_paths.VARIABLE, "")
+
+
 def layer(name: str, words: list[int] | int, **fields: Any) -> Layer:
     """A layer of 8-bit words: given ones, or so many."""
     if isinstance(words, int):
