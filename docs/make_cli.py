@@ -52,8 +52,10 @@ They are those of zstd and xz.
 * **Threads**: `compress`, `stats`, `decompress` and `verify` code in as many threads as the process
   may use processors; `-T` (`--threads`) says how many, and 1 is none beside. Reading and writing go on
   beside them. Neither bytes nor messages depend on it. Memory does: each thread has a few MB at a time.
+* **Kernels**: the fastest that the processor has are taken. `FMC_KERNELS` names others: `plain`, which
+  go word by word, `portable`, or `fast`, which need AVX-512 VBMI2. The bytes are the same.
 * **A first run** compiles the kernels that it needs, which takes some seconds, and says so.
-  `fmc warmup` compiles all of them ahead, in half a minute. They are kept in `NUMBA_CACHE_DIR`;
+  `fmc warmup` compiles all of them ahead, in a minute. They are kept in `NUMBA_CACHE_DIR`;
   without it, or where it cannot be written, beside the program; where that is read-only, in the
   user's cache folder (`~/.cache/numba` on Linux). Where nothing can be written they are compiled
   every time, and a warning says so.

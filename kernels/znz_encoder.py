@@ -19,6 +19,8 @@ GAP = 64  # between packed values: room for whole blocks and vectors
 
 _0, _1, _6, _8, _63, _64 = np.array([0, 1, 6, 8, 63, 64], np.uint64)
 _BYTE = np.uint64(0xFF)
+# Of an entry of `zero_codes`.
+BITS, RUN, CODE = np.array([0x3F, 0x3F00, 0xFFFFFFFFFFFFC000], np.uint64)
 
 
 @njit(cache=True, nogil=True)
@@ -85,8 +87,9 @@ def _to_bytes(stream, size):
 def fill_zero_codes(run_bits, zero_codes):
     """Write the codes of eight words, by the zero run that is open and by their flags.
 
-    Entry ``run << 8 | flags`` is ``code << 6 | bits``; bit k of the flags is that of word k. Of
-    runs, those that end or are full are in the code.
+    Entry ``run << 8 | flags`` holds the code, left-aligned, the zero run that is open behind it
+    (`RUN`), and the code's bits (`BITS`). Bit k of the flags is that of word k. Of runs, those that
+    end or are full are in the code.
     """
     for run in range(1 << run_bits):
         for flags in range(256):
@@ -104,24 +107,15 @@ def fill_zero_codes(run_bits, zero_codes):
                     length += 1
                 else:
                     zeros += 1
-            zero_codes[run << 8 | flags] = code << _6 | np.uint64(length)
+            # One zero too many was counted. A code has at most 33 bits.
+            rest = np.uint64(zeros - 1 << 8 | length)
+            zero_codes[run << 8 | flags] = code << (_64 - np.uint64(length) & _63) | rest
 
 
 @njit(cache=True, nogil=True)
 def _code(words, start, end, run_bits, zero_codes, vector, values, znz, at):
     """Write the ZNZ stream of words and pack those that are not zero; return their number, bits."""
-    # The open run, shifted to where `zero_codes` wants it: behind eight words, ``run + 8`` where
-    # none is set, else the zeros behind the last.
-    going_on = np.zeros(256, np.uint64)
-    trailing = np.zeros(256, np.uint64)
     full_run = np.uint64((1 << run_bits) - 1 << 8)
-    going_on[0] = full_run
-    for flags in range(1, 256):
-        zeros = 0
-        while flags >> (7 - zeros) == 0:
-            zeros += 1
-        trailing[flags] = np.uint64(zeros << 8) & full_run
-    more = np.uint64(8 << 8)
     first, register, fill, run = at, _0, _0, _0
     znz[at] = 0
     count = 0
@@ -135,25 +129,20 @@ def _code(words, start, end, run_bits, zero_codes, vector, values, znz, at):
                 count += word != 0
         else:
             count += compress(words, i, mask, values, count)
-        here = run  # the run behind all 64 words is known at once: no need to wait for eight bytes
+        entry = run  # the run behind all 64 words is known at once: no need to wait for eight bytes
         run = (run if mask == _0 else _0) + (np.uint64(leading_zeros(mask)) << _8) & full_run
         for _ in range(4):
-            low, high = mask & _BYTE, mask >> _8 & _BYTE
+            entry = zero_codes[entry & RUN | mask & _BYTE]
+            second = zero_codes[entry & RUN | mask >> _8 & _BYTE]
             mask >>= _8 + _8
-            entry = zero_codes[here | low]
-            here = here + more & going_on[low] | trailing[low]
-            second = zero_codes[here | high]
-            here = here + more & going_on[high] | trailing[high]
+            code, length = entry & CODE, entry & BITS
             if run_bits > 5:  # both could have 65 bits
-                length = entry & _63
-                code = (entry >> _6) << (_64 - length & _63)
                 at, register, fill = _append(znz, at, register, fill, code, length)
-                entry = _0
-            length = second & _63
-            code = (entry >> _6) << length | second >> _6
-            length += entry & _63
-            code <<= (_64 - length) & _63
+                code, length = _0, _0
+            code |= (second & CODE) >> length
+            length += second & BITS
             at, register, fill = _append(znz, at, register, fill, code, length)
+            entry = second
     zeros = int(run >> _8)
     symbol = np.uint64(1 + run_bits)
     for i in range(full, end + 1):
