@@ -19,6 +19,7 @@ GAP = 64  # between packed values: room for whole blocks and vectors
 
 _0, _1, _6, _8, _63, _64 = np.array([0, 1, 6, 8, 63, 64], np.uint64)
 _BYTE = np.uint64(0xFF)
+HALF, HALF_END = np.array([0xFFFFFFFF, 1 << 31], np.uint64)
 # Of an entry of `zero_codes`.
 BITS, RUN, CODE = np.array([0x3F, 0x3F00, 0xFFFFFFFFFFFFC000], np.uint64)
 
@@ -129,20 +130,23 @@ def _code(words, start, end, run_bits, zero_codes, vector, values, znz, at):
                 count += word != 0
         else:
             count += compress(words, i, mask, values, count)
-        entry = run  # the run behind all 64 words is known at once: no need to wait for eight bytes
-        run = (run if mask == _0 else _0) + (np.uint64(leading_zeros(mask)) << _8) & full_run
-        for _ in range(4):
-            entry = zero_codes[entry & RUN | mask & _BYTE]
-            second = zero_codes[entry & RUN | mask >> _8 & _BYTE]
-            mask >>= _8 + _8
-            code, length = entry & CODE, entry & BITS
-            if run_bits > 5:  # both could have 65 bits
+        for half in (mask & HALF, mask >> np.uint64(32)):
+            # The run behind 32 words is known at once: no need to wait for four look-ups.
+            zeros = np.uint64(leading_zeros(half << np.uint64(32) | HALF_END))
+            entry = run
+            run = (run if half == _0 else _0) + (zeros << _8) & full_run
+            for _ in range(2):
+                entry = zero_codes[entry & RUN | half & _BYTE]
+                second = zero_codes[entry & RUN | half >> _8 & _BYTE]
+                half >>= _8 + _8
+                code, length = entry & CODE, entry & BITS
+                if run_bits > 5:  # both could have 65 bits
+                    at, register, fill = _append(znz, at, register, fill, code, length)
+                    code, length = _0, _0
+                code |= (second & CODE) >> length
+                length += second & BITS
                 at, register, fill = _append(znz, at, register, fill, code, length)
-                code, length = _0, _0
-            code |= (second & CODE) >> length
-            length += second & BITS
-            at, register, fill = _append(znz, at, register, fill, code, length)
-            entry = second
+                entry = second
     zeros = int(run >> _8)
     symbol = np.uint64(1 + run_bits)
     for i in range(full, end + 1):
