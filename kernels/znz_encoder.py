@@ -19,7 +19,7 @@ GAP = 64  # between packed values: room for whole blocks and vectors
 
 _0, _1, _6, _8, _63, _64 = np.array([0, 1, 6, 8, 63, 64], np.uint64)
 _BYTE = np.uint64(0xFF)
-HALF, HALF_END = np.array([0xFFFFFFFF, 1 << 31], np.uint64)
+PART, PART_END = np.array([0xFFFF, 1 << 47], np.uint64)
 # Of an entry of `zero_codes`.
 BITS, RUN, CODE = np.array([0x3F, 0x3F00, 0xFFFFFFFFFFFFC000], np.uint64)
 
@@ -130,23 +130,21 @@ def _code(words, start, end, run_bits, zero_codes, vector, values, znz, at):
                 count += word != 0
         else:
             count += compress(words, i, mask, values, count)
-        for half in (mask & HALF, mask >> np.uint64(32)):
-            # The run behind 32 words is known at once: no need to wait for four look-ups.
-            zeros = np.uint64(leading_zeros(half << np.uint64(32) | HALF_END))
-            entry = run
-            run = (run if half == _0 else _0) + (zeros << _8) & full_run
-            for _ in range(2):
-                entry = zero_codes[entry & RUN | half & _BYTE]
-                second = zero_codes[entry & RUN | half >> _8 & _BYTE]
-                half >>= _8 + _8
-                code, length = entry & CODE, entry & BITS
-                if run_bits > 5:  # both could have 65 bits
-                    at, register, fill = _append(znz, at, register, fill, code, length)
-                    code, length = _0, _0
-                code |= (second & CODE) >> length
-                length += second & BITS
+        for _ in range(4):
+            part = mask & PART
+            mask >>= np.uint64(16)
+            entry = zero_codes[run | part & _BYTE]
+            second = zero_codes[entry & RUN | part >> _8]
+            # The run behind 16 words is known at once: no need to wait for two look-ups.
+            zeros = np.uint64(leading_zeros(part << np.uint64(48) | PART_END))
+            run = (run if part == _0 else _0) + (zeros << _8) & full_run
+            code, length = entry & CODE, entry & BITS
+            if run_bits > 5:  # both could have 65 bits
                 at, register, fill = _append(znz, at, register, fill, code, length)
-                entry = second
+                code, length = _0, _0
+            code |= (second & CODE) >> length
+            length += second & BITS
+            at, register, fill = _append(znz, at, register, fill, code, length)
     zeros = int(run >> _8)
     symbol = np.uint64(1 + run_bits)
     for i in range(full, end + 1):
