@@ -69,7 +69,7 @@ def decode(bpc, places, sizes, blocks, word_bits, block_size, unit, value_places
         for first in range(0, blocks[t], BATCH_BLOCKS):
             here = min(BATCH_BLOCKS, blocks[t] - first)
             for j in range(word_bits + 1):
-                _fill(planes[j], 0, BATCH_BLOCKS, 0)
+                _fill(planes[j], 0)
             position, fault = _read_blocks(
                 bpc, position, end, table, word_bits, block_size, here, planes, bases
             )
@@ -82,9 +82,9 @@ def decode(bpc, places, sizes, blocks, word_bits, block_size, unit, value_places
 
 
 @njit(cache=True, nogil=True)
-def _fill(array, first, last, value):
-    """Fill part of an array; as a slice, Numba would take a second more to compile it."""
-    for i in range(first, last):
+def _fill(array, value):
+    """Fill an array; with an assignment to a slice, Numba would take a second more to compile."""
+    for i in range(array.size):
         array[i] = value
 
 
@@ -168,7 +168,7 @@ def _to_values(planes, bases, word_bits, block_size, blocks, values):
         totals[b] = bases[b]
         values[b * block_size] = bases[b]
     for k in range(1, block_size):
-        _fill(deltas, 0, blocks, 0)
+        _fill(deltas, 0)
         place = np.uint32(block_size - 1 - k)
         for j in range(word_bits):
             row, up = planes[j], np.uint32(j)

@@ -110,7 +110,7 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
                 origin = slot * room * stride
                 _begin(state[slot], origin, places[t], sizes[t], blocks[t], word_bits, stride)
                 # Where nothing is stored, planes are zero.
-                _fill(lanes, origin + stride, origin + (blocks[t] + 1) * stride, 0x80)
+                _fill(lanes[origin + stride : origin + (blocks[t] + 1) * stride], 0x80)
         safe = 0
         if many == SIDE_BY_SIDE:
             safe = _safe_steps(state[0], word_bits, stride)
@@ -142,9 +142,9 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
 
 
 @njit(cache=True, nogil=True)
-def _fill(array, first, last, value):
-    """Fill part of an array; as a slice, Numba would take a second more to compile it."""
-    for i in range(first, last):
+def _fill(array, value):
+    """Fill an array; with an assignment to a slice, Numba would take a second more to compile."""
+    for i in range(array.size):
         array[i] = value
 
 
@@ -318,7 +318,7 @@ def _to_wide(squares, step, bases, word_bits, values):
     turned = np.empty(bases.size, np.uint64)
     octets = turned.view(np.uint8)
     values = values[: 8 * bases.size]
-    _fill(values, 0, values.size, 0)
+    _fill(values, 0)
     for low in range(0, word_bits, 8):
         for b in range(bases.size):
             planes = _planes(squares[step * b + low // 8], below[b])

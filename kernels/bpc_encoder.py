@@ -85,7 +85,7 @@ def _encode(
         bits[chunk] = 0
         if count > 0:
             blocks = (count + block_size - 1) // block_size
-            _fill(values, place + count, place + blocks * block_size, 0)
+            _fill(values[place + count : place + blocks * block_size], 0)
             used = _code(
                 values[place : place + blocks * block_size],
                 word_bits,
@@ -127,9 +127,9 @@ def _to_bytes(stream, size):
 
 
 @njit(cache=True, nogil=True)
-def _fill(array, first, last, value):
-    """Fill part of an array; as a slice, Numba would take a second more to compile it."""
-    for i in range(first, last):
+def _fill(array, value):
+    """Fill an array; with an assignment to a slice, Numba would take a second more to compile."""
+    for i in range(array.size):
         array[i] = value
 
 
@@ -244,7 +244,7 @@ def _code_bases(values, word_bits, block_size, codes, lengths):
         else:
             for b in range(values.size // block_size):
                 code[b] = values[block_size * b] >> low
-        _fill(lengths[r], 0, lengths.shape[1], min(word_bits - low, lane_bits))
+        _fill(lengths[r], min(word_bits - low, lane_bits))
 
 
 @njit(cache=True, nogil=True)
