@@ -136,8 +136,8 @@ def _code(words, start, end, run_bits, zero_codes, vector, values, znz, at):
             entry = zero_codes[run | part & _BYTE]
             second = zero_codes[entry & RUN | part >> _8]
             # The run behind 16 words is known at once: no need to wait for two look-ups.
-            zeros = np.uint64(leading_zeros(part << np.uint64(48) | PART_END))
-            run = (run if part == _0 else _0) + (zeros << _8) & full_run
+            behind = np.uint64(leading_zeros(part << np.uint64(48) | PART_END))
+            run = (run if part == _0 else _0) + (behind << _8) & full_run
             code, length = entry & CODE, entry & BITS
             if run_bits > 5:  # both could have 65 bits
                 at, register, fill = _append(znz, at, register, fill, code, length)
