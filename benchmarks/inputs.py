@@ -75,12 +75,6 @@ class Input:
         return max(layer.word_bits for layer in self.layers)
 
 
-def narrow(words: NDArray[Any], word_bits: int) -> NDArray[Any]:
-    """Return words as the narrowest dtype that holds words of `word_bits` bits."""
-    dtype = np.uint8 if word_bits <= 8 else np.uint16 if word_bits <= 16 else np.uint32
-    return words.astype(dtype)
-
-
 def choose(layers: Sequence[Layer], which: str) -> tuple[list[Layer], str]:
     """Choose layers.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from inputs import Layer, narrow
+from inputs import Layer
 from numpy.typing import NDArray
 
 from fmcompress import dumps
@@ -15,6 +15,7 @@ from fmcompress.chunks import LayerDecoder
 from fmcompress.coding import Coding
 from fmcompress.layer_words import LayerWords, open_words
 from fmcompress.quantizing import FLOAT_TYPES
+from fmcompress.stream_words import word_dtype
 from fmcompress.words import FloatWords, format_for, type_of
 
 ROOT = Path(__file__).parents[1]
@@ -59,17 +60,17 @@ def load(path: Path, quantize: str = "fixed8") -> list[Layer]:
 
 def _layer(layer: LayerWords) -> Layer:
     chunks = [*layer.chunks()]
-    words = np.concatenate(chunks) if chunks else np.empty(0, np.uint32)
+    words = np.concatenate(chunks) if chunks else np.empty(0, word_dtype(layer.word_bits))
     return Layer(
         name=layer.info.name,
-        words=narrow(words, layer.word_bits),
+        words=words,
         word_bits=layer.word_bits,
         difference=layer.difference,
         is_relu=_is_relu(layer, chunks),
     )
 
 
-def _is_relu(layer: LayerWords, chunks: Sequence[NDArray[np.uint32]]) -> bool:
+def _is_relu(layer: LayerWords, chunks: Sequence[NDArray[Any]]) -> bool:
     decoder = LayerDecoder(layer.info)
     if format_for(str(layer.info.words["format"])) is FloatWords:
         return bool(layer.info.words["mapping"] == "bits")  # chosen where no sign bit is set

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fmcompress.errors import FmcError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
 KERNELS = "fmcompress.kernels"
 NOT_KEPT = "compiled kernels cannot be kept"
@@ -74,14 +73,17 @@ def kernels(module: str) -> Any:
             return import_module(f"{KERNELS}.{module}")
 
 
-def kernel_words(words: NDArray[Any]) -> NDArray[np.uint32]:
-    """Return words of which Numba makes the one type that kernels are kept for.
+def kernel_words(words: NDArray[Any], dtype: DTypeLike = "u4") -> NDArray[Any]:
+    """Return words of a dtype, of which Numba makes the one type that kernels are kept for.
 
-    It compiles anew for arrays that are read-only, have gaps, or are not aligned; they are copied.
+    It compiles anew for arrays that are read-only, have gaps, or are not aligned. So all are
+    read-only, and those with gaps, or not aligned, are copied.
     """
     import numpy as np
 
-    return np.require(words, np.uint32, ["C", "W", "A"])
+    view = np.require(words, dtype, ["C", "A"]).view()
+    view.flags.writeable = False
+    return view
 
 
 def kernel_folder() -> str:

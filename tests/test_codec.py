@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from test_reference import BY_HAND, FAULTS, streams
 
 from fmcompress import reference
-from fmcompress.codecs import CODEC_NAMES, CODECS, codec_from_description
+from fmcompress.codecs import CODEC_NAMES, CODECS, codec_from_description, ebpc_blocks
 from fmcompress.codecs import ebpc as codec_module
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import Stored, stored_bytes
@@ -35,6 +35,7 @@ from fmcompress.errors import (
     StreamFault,
     UnsupportedError,
 )
+from fmcompress.kernels import bpc_encoder, znz_decoder, znz_encoder
 from fmcompress.kernels import ebpc as kernels
 from fmcompress.reference import BLOCK_SIZES, DIFFERENCES, MAX_BURSTS, WORD_BITS
 from fmcompress.stream_words import word_dtype
@@ -213,6 +214,9 @@ def test_constants_agree() -> None:
     assert codec_module.DIFFERENCES == DIFFERENCES
     assert (WORD_BITS[0], WORD_BITS[-1]) == (codec_module.MIN_WORD_BITS, codec_module.MAX_WORD_BITS)
     assert [getattr(kernels, name.upper()) for name in DIFFERENCES] == [0, 1, 2]
+    for number, name in enumerate(("SIGNED", "UNSIGNED", "MODULAR")):
+        assert getattr(bpc_encoder, name) == number
+    assert znz_encoder.GAP == bpc_encoder.GAP == ebpc_blocks._GAP >= znz_decoder.SPAN
     assert kernels.OK == 0
     assert all(getattr(kernels, fault.name) == fault.value for fault in StreamFault)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fmcompress.codecs import ebpc_plain
 from fmcompress.codecs.ebpc_plain import Parameters
 from fmcompress.errors import StreamError
-from fmcompress.kernel_loading import kernel
+from fmcompress.kernel_loading import kernel, kernel_words
 from fmcompress.stream_words import stream_unit_bits, word_dtype
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def encode(
     """
     import numpy as np
 
-    given = np.require(words, word_dtype(word_bits), ("C", "A")).view()
-    given.flags.writeable = False  # one type for all, so that kernels are compiled once
+    given = kernel_words(words, word_dtype(word_bits))
     count, n, z = given.size, parameters.block_size, parameters.run_bits
     chunks = -(-count // chunk_words)
     values = _scratch.take("values", count + (chunks + 2) * _GAP, given.dtype)
