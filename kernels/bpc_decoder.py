@@ -95,11 +95,7 @@ def _fill_symbols(word_bits, block_size, table):
     Its planes and bits; the mask of DBX in a raw one; what else DBX is, to be moved right by the
     position; the mask of a position; the greatest legal one.
     """
-    field_bits = position_bits = 0
-    while 1 << field_bits < word_bits:
-        field_bits += 1
-    while 1 << position_bits < block_size:
-        position_bits += 1
+    field_bits, position_bits = _ceil_log2(word_bits), _ceil_log2(block_size)
     ones = (1 << (block_size - 1)) - 1
     for head in range(256):
         symbol = table[head]
@@ -124,13 +120,19 @@ def _fill_symbols(word_bits, block_size, table):
 
 
 @njit(cache=True, nogil=True)
+def _ceil_log2(value):
+    """Smallest k with ``2**k >= value``."""
+    k = 0
+    while 1 << k < value:
+        k += 1
+    return k
+
+
+@njit(cache=True, nogil=True)
 def _read_blocks(bpc, position, end, table, word_bits, block_size, blocks, planes, bases):
     """Read DBX of every plane, and the bases; return the position, and a negative fault or 0."""
-    position_bits = 0
-    while 1 << position_bits < block_size:
-        position_bits += 1
     raw_shift = np.uint64(65 - block_size)
-    position_shift = np.uint64(64 - position_bits)
+    position_shift = np.uint64(64 - _ceil_log2(block_size))
     fault = 0
     for b in range(blocks):
         if position > end:

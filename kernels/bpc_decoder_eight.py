@@ -119,9 +119,10 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
         if safe > 0:
             _read_four(bpc, table, starts, lanes, state, safe)
             continue
+        full = many == SIDE_BY_SIDE
         for slot in range(SIDE_BY_SIDE):
             t = going[slot]
-            if t < 0 or (many == SIDE_BY_SIDE and _safe_steps(state[slot], word_bits, stride) > 0):
+            if t < 0 or (full and _safe_steps(state[slot], word_bits, stride) > 0):
                 continue
             origin = slot * room * stride
             valid[t] = _finish(
@@ -136,9 +137,7 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
                 values[value_places[t] : value_places[t] + 8 * blocks[t]],
             )
             going[slot] = -1
-        many = 0
-        for slot in range(SIDE_BY_SIDE):
-            many += going[slot] >= 0
+            many -= 1
 
 
 @njit(cache=True, nogil=True)
@@ -226,13 +225,13 @@ def _step(bpc, table, starts, lanes, position, left, row, fault):
     symbol = (np.uint64(HEADS) + (window << long >> _56)) * np.uint64(COLUMNS)
     place = row - left
     store_big(lanes, place, window)
-    store_little(lanes, place + (long >> _3), table[symbol + np.uint64(LANES)])
+    store_big(lanes, place + (long >> _3), table[symbol + np.uint64(LANES)])
     left -= (long >> _3) + table[symbol + np.uint64(PLANES)]
     position += long + table[symbol + np.uint64(BITS)]
     return position, left, row, fault | left
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _read_four(bpc, table, starts, lanes, state, safe):
     """Take `safe` steps of each of four transmissions."""
     a, b, c, d = state[0], state[1], state[2], state[3]
@@ -272,7 +271,7 @@ def _finish(bpc, table, starts, lanes, state, word_bits, unit):
     return complete and _ends_well(bpc, position, state[END], unit)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _to_values(bpc, starts, lanes, stride, blocks, word_bits, values):
     """Turn lanes to words; return whether all lanes are valid."""
     squares = lanes[: (blocks + 1) * stride].view(np.uint64)
@@ -451,34 +450,19 @@ def store_big(octets, at, word):
 def _store_big(octets, at, word):  # pragma: no cover - compiled
     def store(octets, at, word):
         _ = octets[at + np.uint64(7)]
-        _store_word(octets, at, word, True)
+        _store_word(octets, at, word)
 
     return store
 
 
-def store_little(octets, at, word):
-    """Store a word as eight bytes, the lowest first."""
-    octets[at : at + np.uint64(8)] = np.frombuffer(int(word).to_bytes(8, "little"), np.uint8)
-
-
-@overload(store_little, inline="always")
-def _store_little(octets, at, word):  # pragma: no cover - compiled
-    def store(octets, at, word):
-        _ = octets[at + np.uint64(7)]
-        _store_word(octets, at, word, False)
-
-    return store
-
-
-@intrinsic(prefer_literal=True)
-def _store_word(_, octets, at, word, big):  # pragma: no cover - compiled
+@intrinsic
+def _store_word(_, octets, at, word):  # pragma: no cover - compiled
     def build(context, builder, signature, arguments):
         place = _pointer(context, builder, octets, arguments[0], arguments[1], ir.IntType(64))
-        value = builder.bswap(arguments[2]) if big.literal_value else arguments[2]
-        builder.store(value, place, align=1)
+        builder.store(builder.bswap(arguments[2]), place, align=1)
         return context.get_dummy_value()
 
-    return types.void(octets, types.uint64, types.uint64, big), build
+    return types.void(octets, types.uint64, types.uint64), build
 
 
 def _pointer(context, builder, array_type, array, at, pointee):  # pragma: no cover - compiled

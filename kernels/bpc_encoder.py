@@ -36,10 +36,11 @@ def encode(values, sizes, word_bits, block_size, difference, lane, lane16, lane3
         Of each transmission the number of these words, and something else.
     word_bits, block_size, difference : int
         w of 2 or more, n, and one of `SIGNED`, `UNSIGNED`, `MODULAR`.
-    lane, lane16, lane32 : ndarray or None
-        Empty arrays that give types: `lane` holds the longest symbol of a plane, uint8 for n up to
-        8, uint16 for 16, uint32 for 32; `lane16` (uint16) and `lane32` (uint32) are given where
-        they are wider than that, else None.
+    lane : ndarray of uint8, uint16 or uint32
+        Empty; of the type that holds the longest symbol of a plane: uint8 for n up to 8, uint16 for
+        16, uint32 for 32.
+    lane16, lane32 : bool or None
+        Not None where 16 and 32 bits are more than that: codes are joined by way of such.
     wide : ndarray of uint16, uint32 or uint64
         Empty; of twice the words' width.
     bpc : ndarray of uint64
@@ -62,8 +63,7 @@ def _encode(
     values, sizes, word_bits, block_size, difference, lane, lane16, lane32, wide, bpc, bits
 ):
     lane_bits = 8 * lane.itemsize
-    base_rows = (word_bits + lane_bits - 1) // lane_bits
-    pieces = ((base_rows + word_bits + 1) * lane_bits + 63) // 64
+    pieces = ((_base_rows(word_bits, lane_bits) + word_bits + 1) * lane_bits + 63) // 64
     # Rows that no plane has stay zero: they join nothing to the code before.
     codes = np.zeros((pieces * 64 // lane_bits, BATCH_BLOCKS), lane.dtype)
     codes16 = np.zeros((4 * pieces, BATCH_BLOCKS), np.uint16)
@@ -140,8 +140,7 @@ def _code(values, word_bits, block_size, difference, lane16, lane32, rows, bpc, 
         rows
     )
     high, total = last
-    base_rows = codes.itemsize * 8
-    base_rows = (word_bits + base_rows - 1) // base_rows
+    base_rows = _base_rows(word_bits, 8 * codes.itemsize)
     used = base_rows + word_bits + 1
     pieces = (used * codes.itemsize + 7) // 8
     first, register, fill = at, _0, _0
@@ -230,11 +229,17 @@ def _pick(squares, place, block_size, plane):
             plane[b] = squares[b >> 1] >> place >> half & _7
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _base_rows(word_bits, lane_bits):
+    """Return how many rows of lanes a base takes."""
+    return (word_bits + lane_bits - 1) // lane_bits
+
+
 @njit(cache=True, nogil=True)
 def _code_bases(values, word_bits, block_size, codes, lengths):
     """Write bases to the first rows, their highest bits first."""
     lane_bits = 8 * codes.itemsize
-    rows = (word_bits + lane_bits - 1) // lane_bits
+    rows = _base_rows(word_bits, lane_bits)
     for r in range(rows):
         low = lane_bits * (rows - 1 - r)
         code = codes[r]

@@ -99,15 +99,15 @@ def _zero_codes(run_bits: int) -> NDArray[np.uint64]:
 
 
 @cache
-def _lanes(block_size: int, word_bytes: int) -> tuple[NDArray[Any] | None, ...]:
-    """Return the arrays that give types to kernels/bpc_encoder.py."""
+def _lanes(block_size: int, word_bytes: int) -> tuple[NDArray[Any] | bool | None, ...]:
+    """Return what gives types to kernels/bpc_encoder.py."""
     import numpy as np
 
     lane_bytes = max(1, block_size // 8)
     return (
         np.empty(0, f"u{lane_bytes}"),
-        np.empty(0, np.uint16) if lane_bytes < 2 else None,
-        np.empty(0, np.uint32) if lane_bytes < 4 else None,
+        True if lane_bytes < 2 else None,
+        True if lane_bytes < 4 else None,
         np.empty(0, f"u{2 * word_bytes}"),
     )
 
