@@ -16,8 +16,10 @@ import pytest
 
 import fmcompress
 from fmcompress.cli.main import COMMANDS
+from fmcompress.kernels import eight_words
 
 ROOT = Path(__file__).parents[1]
+SHARED = "fmcompress.kernels.eight_words"
 FOLDERS = {"fmcompress": "fmcompress", "cli": "fmcompress.cli", "kernels": "fmcompress.kernels"}
 MOST_FILE_LINES = 400
 # A kernel file stands alone, so all that one kernel calls is in one.
@@ -75,8 +77,22 @@ def test_sources_are_found() -> None:
 @pytest.mark.parametrize("path", sources("kernels"), ids=shown)
 def test_kernel_files_stand_alone(path: Path) -> None:
     """Numba's cache on disk looks at the file that defines a function and at no other."""
-    tops = {name.partition(".")[0] for name in imports_of(path)}
-    assert tops <= {"numba", "llvmlite", "numpy", "collections"}
+    names = set(imports_of(path))
+    if shared := {name for name in names if name.startswith(SHARED)}:
+        # A change of that file changes this one, too, or this one is not imported any more.
+        digest = eight_words.digest()
+        assert f'\nexpect("{digest}")\n' in path.read_text(encoding="utf-8")
+    tops = {name.partition(".")[0] for name in names - shared}
+    allowed = {"numba", "llvmlite", "numpy", "collections"}
+    if path.stem == "eight_words":
+        allowed |= {"operator", "hashlib", "pathlib"}
+    assert tops <= allowed
+
+
+def test_kernel_file_that_missed_a_change_is_refused() -> None:
+    eight_words.expect(eight_words.digest())
+    with pytest.raises(ImportError, match=f"{eight_words.digest()}, not 0123"):
+        eight_words.expect("0123")
 
 
 @pytest.mark.parametrize("path", sources("cli"), ids=shown)

@@ -156,9 +156,10 @@ class Ebpc:
         for _, _, count in transmissions:
             if count < 0:
                 raise ParameterError(f"the number of words is {count}, less than 0")
-        if ebpc_paths.chosen() == ebpc_paths.PLAIN:
+        path = ebpc_paths.chosen()
+        if path == ebpc_paths.PLAIN:
             return ebpc_plain.decode(transmissions, word_bits, self)
-        return ebpc_blocks.decode(transmissions, word_bits, self)
+        return ebpc_blocks.decode(transmissions, word_bits, self, vector=path == ebpc_paths.FAST)
 
     @property
     def run_bits(self) -> int:

@@ -62,7 +62,7 @@ def encode(
     words, word_bits, chunk_words, parameters
         As of `ebpc_plain.encode`.
     vector : bool
-        Whether the processor has AVX-512 VBMI2.
+        Whether the processor has what `ebpc_paths.FAST` needs.
     """
     import numpy as np
 
@@ -124,9 +124,20 @@ def _cut(stream: NDArray[np.uint64], bits: NDArray[np.int64], unit: int) -> list
 
 
 def decode(
-    transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int, parameters: Parameters
+    transmissions: Sequence[tuple[bytes, bytes, int]],
+    word_bits: int,
+    parameters: Parameters,
+    vector: bool,
 ) -> list[NDArray[Any] | StreamError]:
-    """Decode transmissions (znz, bpc, count), as `Ebpc.decode_chunks` does."""
+    """Decode transmissions (znz, bpc, count), as `Ebpc.decode_chunks` does.
+
+    Parameters
+    ----------
+    transmissions, word_bits, parameters
+        As of `ebpc_plain.decode`.
+    vector : bool
+        As of `encode`.
+    """
     unit, z = stream_unit_bits(word_bits), parameters.run_bits
     # For what cannot be whole nothing is allocated.
     likely = [
@@ -135,7 +146,7 @@ def decode(
         if count <= ebpc_plain.most_words(len(znz), z)
         and len(znz) * 8 % unit == len(bpc) * 8 % unit == 0
     ]
-    decoded = _decode([transmissions[number] for number in likely], word_bits, parameters)
+    decoded = _decode([transmissions[number] for number in likely], word_bits, parameters, vector)
     found = dict(zip(likely, decoded, strict=True))
     results: list[NDArray[Any] | StreamError] = []
     for number, transmission in enumerate(transmissions):
@@ -147,7 +158,10 @@ def decode(
 
 
 def _decode(
-    transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int, parameters: Parameters
+    transmissions: Sequence[tuple[bytes, bytes, int]],
+    word_bits: int,
+    parameters: Parameters,
+    vector: bool,
 ) -> list[NDArray[Any] | None]:
     """Decode transmissions; give None for those whose streams are not valid."""
     import numpy as np
@@ -184,6 +198,10 @@ def _decode(
         if word_bits == 1:
             values[:] = 1
             valid = bpc_sizes == 0
+        elif vector and word_bits == n == 8:
+            kernel("bpc_decoder_octets", "decode")(
+                *streams, np.argsort(-bpc_sizes), value_places, values, valid
+            )
         elif n == 8:
             kernel("bpc_decoder_eight", "decode")(
                 *streams, np.argsort(-blocks), word_bits, unit, value_places, values, valid

@@ -11,6 +11,8 @@ from fmcompress.errors import ParameterError
 # Word by word; many words at a time; and with the vector instructions that do not exist everywhere.
 PLAIN, PORTABLE, FAST = PATHS = ("plain", "portable", "fast")
 VARIABLE = "FMC_KERNELS"
+# For the fast path, by LLVM's names of them.
+_NEEDED = {"+avx512bw", "+avx512cd", "+avx512vbmi", "+avx512vbmi2", "+gfni"}
 
 
 def chosen() -> str:
@@ -43,4 +45,4 @@ def fastest() -> str:
         return FAST  # in Python there is nothing that a processor could lack
     # As Numba compiles, which NUMBA_CPU_NAME and NUMBA_CPU_FEATURES may change.
     *_, features = cpu_target.target_context.codegen().magic_tuple()
-    return FAST if "+avx512vbmi2" in features.split(",") else PORTABLE
+    return FAST if {*features.split(",")} >= _NEEDED else PORTABLE
