@@ -102,6 +102,17 @@ def add_octets(left, right):
     return (octets_of(left) + octets_of(right)).view(np.uint64)
 
 
+def sub_octets(left, right):
+    """Subtract octet by octet."""
+    return (octets_of(left) - octets_of(right)).view(np.uint64)
+
+
+def where_octet_zero(words, then, otherwise):
+    """Choose octet by octet, by whether they are 0."""
+    is_zero = octets_of(words) == 0
+    return np.where(is_zero, octets_of(then), octets_of(otherwise)).view(np.uint64)
+
+
 def turned(squares, wanted):
     """Turn 8 x 8 bits.
 
@@ -122,6 +133,23 @@ def any_high(words):
 def look_up(table, words):
     """Look every octet up in a table of 128, without its highest bit."""
     return table[octets_of(words) & 0x7F].view(np.uint64)
+
+
+# --- Single words, in Python --------------------------------------------------------------
+
+
+def ones_of(word):
+    """Return how many bits of a word are set."""
+    return np.uint64(int(word).bit_count())
+
+
+def extract_bits(word, mask):
+    """Bring the bits of a word that a mask chooses together, at the low end."""
+    found = 0
+    for bit in range(63, -1, -1):
+        if int(mask) >> bit & 1:
+            found = found << 1 | int(word) >> bit & 1
+    return np.uint64(found)
 
 
 # --- Memory, in Python --------------------------------------------------------------------
@@ -247,7 +275,13 @@ INSTRUCTIONS = {
     where_high: _of_octets(
         lambda builder, octets, *two: builder.select(_is_high(builder, octets), *two)
     ),
+    where_octet_zero: _of_octets(
+        lambda builder, octets, *two: builder.select(
+            builder.icmp_unsigned("==", octets, OCTETS([0] * 64)), *two
+        )
+    ),
     add_octets: _of_octets(lambda builder, *two: builder.add(*two)),
+    sub_octets: _of_octets(lambda builder, *two: builder.sub(*two)),
     turned: _of_octets(
         lambda builder, squares, wanted: _call(
             builder, "llvm.x86.vgf2p8affineqb.512", OCTETS, wanted, squares, ir.IntType(8)(0)
@@ -272,6 +306,32 @@ def _compile_as(function, build, result=eight):
 
 for _function, _build in INSTRUCTIONS.items():
     _compile_as(_function, _build, types.boolean if _function is any_high else eight)
+
+
+@overload(ones_of, inline="always")
+def _ones_of(word):  # pragma: no cover - compiled
+    return lambda word: _count_ones(word)
+
+
+@intrinsic
+def _count_ones(_, word):  # pragma: no cover - compiled
+    def build(context, builder, signature, arguments):
+        return _call(builder, "llvm.ctpop.i64", WORD, *arguments)
+
+    return types.uint64(types.uint64), build
+
+
+@overload(extract_bits, inline="always")
+def _extract_bits(word, mask):  # pragma: no cover - compiled
+    return lambda word, mask: _extract(word, mask)
+
+
+@intrinsic
+def _extract(_, word, mask):  # pragma: no cover - compiled
+    def build(context, builder, signature, arguments):
+        return _call(builder, "llvm.x86.bmi.pext.64", WORD, *arguments)
+
+    return types.uint64(types.uint64, types.uint64), build
 
 
 # Memory: each looks at the last element that it touches: free, unless Numba checks bounds.

@@ -81,7 +81,11 @@ def encode(
         most_bits = blocks * ebpc_plain.block_bits(word_bits, n)
         bpc = _scratch.take("bpc", most_bits // 64 + 4 * chunks + 2, np.uint64)
         rest = (parameters.difference_number, *_lanes(n, given.itemsize), bpc, bits)
-        if word_bits == n == 8:
+        if vector and word_bits == n == 8:
+            kernel("bpc_encoder_octets", "encode")(
+                values, sizes, parameters.difference_number, bpc, bits
+            )
+        elif word_bits == n == 8:
             kernel("bpc_encoder", "encode_eight")(values, sizes, *rest)
         elif word_bits > 1:
             kernel("bpc_encoder", "encode")(values, sizes, word_bits, n, *rest)

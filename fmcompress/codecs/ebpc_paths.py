@@ -12,7 +12,7 @@ from fmcompress.errors import ParameterError
 PLAIN, PORTABLE, FAST = PATHS = ("plain", "portable", "fast")
 VARIABLE = "FMC_KERNELS"
 # For the fast path, by LLVM's names of them.
-_NEEDED = {"+avx512bw", "+avx512cd", "+avx512vbmi", "+avx512vbmi2", "+gfni"}
+_NEEDED = {"+avx512bw", "+avx512cd", "+avx512vbmi", "+avx512vbmi2", "+bmi2", "+gfni", "+popcnt"}
 
 
 def chosen() -> str:
