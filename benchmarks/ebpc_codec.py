@@ -17,8 +17,8 @@ from fmcompress.codecs.stored import stored_bytes
 from fmcompress.contents import DEFAULT_CHUNK_WORDS
 
 # A thread is given about so many bytes at a time: a thread pool has its price.
-BATCH_BYTES = 1 << 20
-BATCH_CHUNKS = 16
+BATCH_BYTES = 1 << 21
+BATCH_CHUNKS = 32
 
 
 class Stretch(NamedTuple):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # A batch ends where one chunk more would exceed these.
-BATCH_WORDS, BATCH_CHUNKS = 1 << 20, 256
+BATCH_WORDS, BATCH_CHUNKS = 1 << 21, 256
 # Of streams: they are longer than words only where somebody wants to do harm.
 _BATCH_BYTES = 1 << 23
 

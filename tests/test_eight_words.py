@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -16,25 +17,22 @@ from fmcompress.codecs import ebpc_paths
 from fmcompress.kernels.eight_words import (
     INSTRUCTIONS,
     any_high,
+    extract_bits,
     in_registers,
     leading_zeros,
     load_big,
     load_eight,
     look_up,
+    ones_of,
     store_eight,
     store_word,
     turned,
-    where_high,
-    where_less,
-    where_zero,
 )
 
 pytestmark = pytest.mark.skipif(
     not JIT or ebpc_paths.fastest() != ebpc_paths.FAST,
     reason="nothing is compiled, or the processor has no such instructions",
 )
-PARTS = {where_zero: 3, where_less: 4, where_high: 3}
-SINGLE = {"invert", "leading_zeros", "reversed_octets", "in_every_octet"}
 
 
 def given(parts: int) -> list[NDArray[np.uint64]]:
@@ -54,7 +52,7 @@ def given(parts: int) -> list[NDArray[np.uint64]]:
 )
 def test_instruction(function: Callable[..., Any]) -> None:
     """An instruction, on registers."""
-    parts = 1 if function.__name__ in SINGLE else PARTS.get(function, 2)
+    parts = 1 if function is operator.invert else len(signature(function).parameters)
     words = given(parts)
     if function in (operator.lshift, operator.rshift):
         words[1] &= np.uint64(63)
@@ -135,6 +133,19 @@ def test_memory_and_tables() -> None:
     assert result[8:].tolist() == look_up(table, found).tolist()
     store_word(before, places[3], found[0])
     assert (octets == before).all()
+
+
+def test_single_words() -> None:
+    """Bits are counted, and brought together."""
+
+    @njit
+    def compiled(word: np.uint64, mask: np.uint64) -> tuple[np.uint64, np.uint64]:
+        return ones_of(mask), extract_bits(word, mask)
+
+    some, mask = (np.uint64(n) for n in given(1)[0][[0, 5]])
+    for pair in ((some, mask), (some, np.uint64(0)), (some, ~np.uint64(0))):
+        assert compiled(*pair) == (ones_of(pair[1]), extract_bits(*pair))
+    assert extract_bits(np.uint64(0b1010), np.uint64(0b1100)) == 0b10
 
 
 def test_scalars_are_repeated() -> None:
