@@ -200,7 +200,7 @@ WORDS, OCTETS = ir.VectorType(WORD, 8), ir.VectorType(ir.IntType(8), 64)
 class EightModel(models.PrimitiveModel):
     """What they are to LLVM."""
 
-    def __init__(self, manager, kind):
+    def __init__(self, manager, kind):  # pragma: no cover - compiled
         super().__init__(manager, kind, WORDS)
 
 

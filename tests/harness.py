@@ -234,10 +234,12 @@ class CodecPath:
 
 
 REFERENCE: Path = reference
-# Those that this machine has; in plain Python the last two differ in two lines.
+# Those that this machine has; in plain Python, which is slow, the portable one has tests of its own
+# alone (test_fast_kernels.py).
 CODEC_PATHS: list[Path] = [
     CodecPath(name)
-    for name in ebpc_paths.PATHS[: ebpc_paths.PATHS.index(ebpc_paths.fastest()) + JIT]
+    for name in ebpc_paths.PATHS[: ebpc_paths.PATHS.index(ebpc_paths.fastest()) + 1]
+    if JIT or name != ebpc_paths.PORTABLE
 ]
 
 
