@@ -24,27 +24,21 @@ _3, _7, _63 = np.array([3, 7, 63], np.uint64)
 
 
 @njit(cache=True, nogil=True)
-def read(znz, places, sizes, counts, order, unit, run_bits, step_places, steps, results):
-    """Read the ZNZ streams of transmissions to steps.
+def begin(places, sizes, counts, step_places):
+    """Return the states of transmissions of which nothing has been read.
 
     Parameters
     ----------
-    znz : ndarray of uint8
-        The streams, and eight bytes or more behind the last.
     places, sizes : ndarray of int64, shape (transmissions,)
         Where each begins, and its bytes.
     counts : ndarray of int64, shape (transmissions,)
         The words of each; none is more than its stream can hold.
-    order : ndarray of int64, shape (transmissions,)
-        The transmissions, best the long ones first.
-    unit, run_bits : int
-        Bits of a stream word; z.
     step_places : ndarray of int64
         Where each transmission's steps go: it has no more of them than words, or bits.
-    steps : ndarray of uint16
-        Receives the steps, ``ones | zeros << 8``.
-    results : ndarray of int64, shape (transmissions, 2)
-        Receives steps and ones of each; steps are -1 where the stream is not valid.
+
+    Returns
+    -------
+    ndarray of int64, shape (transmissions, 7)
     """
     state = np.zeros((counts.size, STATE), np.int64)
     for t in range(counts.size):
@@ -52,6 +46,28 @@ def read(znz, places, sizes, counts, order, unit, run_bits, step_places, steps, 
         state[t, END] = 8 * (places[t] + sizes[t])
         state[t, COUNT] = counts[t]
         state[t, STEPS_AT] = step_places[t]
+    return state
+
+
+@njit(cache=True, nogil=True)
+def read(znz, order, unit, run_bits, steps, state, results):
+    """Read the ZNZ streams of transmissions to steps, to their ends.
+
+    Parameters
+    ----------
+    znz : ndarray of uint8
+        The streams, and eight bytes or more behind the last.
+    order : ndarray of int64, shape (transmissions,)
+        The transmissions, best the long ones first.
+    unit, run_bits : int
+        Bits of a stream word; z.
+    steps : ndarray of uint16
+        Receives the steps, ``ones | zeros << 8``.
+    state : ndarray of int64, shape (transmissions, 7)
+        How far each has been read; is written to.
+    results : ndarray of int64, shape (transmissions, 2)
+        Receives steps and ones of each; steps are -1 where the stream is not valid.
+    """
     going = np.zeros(SIDE_BY_SIDE, np.int64)
     many = 0
     for t in order:

@@ -180,18 +180,11 @@ def _decode(
     results = np.empty((counts.size, 2), np.int64)
     valid = np.ones(counts.size, np.bool_)
     with np.errstate(over="ignore"):  # of kernels as plain Python
-        kernel("znz_decoder", "read")(
-            znz,
-            znz_places,
-            znz_sizes,
-            counts,
-            np.argsort(-znz_sizes),
-            unit,
-            z,
-            step_places,
-            steps,
-            results,
-        )
+        order = np.argsort(-znz_sizes)
+        state = kernel("znz_decoder", "begin")(znz_places, znz_sizes, counts, step_places)
+        if vector:
+            kernel("znz_decoder_sixteen", "read")(znz, order, z, steps, state)
+        kernel("znz_decoder", "read")(znz, order, unit, z, steps, state, results)
         bpc, bpc_places, bpc_sizes = _gathered("bpc", [bpc for _, bpc, _ in transmissions])
         blocks = np.where(results[:, 0] < 0, 0, -(-results[:, 1] // n))
         if word_bits > 1:  # a block takes no less than its base and one symbol
