@@ -42,6 +42,7 @@ class SingleWriter(Writer):
             self.losses.attributes(attributes, name)
         lost = [key for key in tensor.attributes if key not in self.keeps_attributes]
         self.losses.attributes(lost, tensor.name)
+        path.touch()
         self._file = open_target(path)
 
     def close(self) -> None:
