@@ -42,10 +42,11 @@ class Writer:
         self._offset = 0
         self._index: list[bytes] = []
         self._waiting_layers: list[LayerInfo] = []
-        self._waiting_chunks: list[tuple[int, bytes]] = []
+        self._waiting_chunks: list[tuple[int, bytes, bytes, bytes]] = []
         self._waiting_bytes = 0
         self._waiting_json_bytes = 0
-        self._write(records.format_header())
+        self._parts: list[bytes] = []
+        self._put(records.format_header())
 
     def dump(self, description: dict[str, Any]) -> None:
         """Begin with what kind of dump this is and how many bytes it has."""
@@ -57,6 +58,7 @@ class Writer:
         encoding, payload = records.format_template(piece)
         self.contents.template_bytes += len(payload)
         self._record(Kind.TEMPLATE, encoding, payload)
+        self._write()
 
     def layer(self, info: LayerInfo) -> None:
         """Begin a layer; its chunks follow."""
@@ -71,9 +73,9 @@ class Writer:
     def chunk(self, codec: int, words: int, zeros: int, znz: bytes, bpc: bytes) -> None:
         """Add the next chunk of the layer begun last."""
         self.contents.chunks[-1].append(ChunkInfo(codec, words, zeros, len(znz), len(bpc)))
-        payload = records.format_chunk(words, zeros, znz, bpc)
-        self._waiting_chunks.append((codec, payload))
-        self._waiting_bytes += len(payload)
+        start = records.format_chunk(words, zeros, len(znz))
+        self._waiting_chunks.append((codec, start, znz, bpc))
+        self._waiting_bytes += len(start) + len(znz) + len(bpc)
         if self._waiting_bytes >= GROUP_BYTES:
             self._flush()
 
@@ -82,27 +84,33 @@ class Writer:
         self._flush()
         index_offset = self._offset
         self._record(Kind.INDEX, 0, b"".join(self._index))
-        self._write(records.format_trailer(index_offset, self._offset + records.TRAILER_BYTES))
+        self._put(records.format_trailer(index_offset, self._offset + records.TRAILER_BYTES))
+        self._write()
         self.contents.total_bytes = self._offset
         return self.contents
 
     def _flush(self) -> None:
         if self._waiting_layers:
             self._record(Kind.LAYERS, *records.pack(layers_to_json(self._waiting_layers)))
-        for codec, payload in self._waiting_chunks:
-            self._record(Kind.CHUNK, codec, payload)
+        for codec, *payload in self._waiting_chunks:
+            self._record(Kind.CHUNK, codec, *payload)
+        self._write()
         self._waiting_layers, self._waiting_chunks = [], []
         self._waiting_bytes = self._waiting_json_bytes = 0
 
-    def _record(self, kind: Kind, code: int, payload: bytes) -> None:
-        head, entry = records.format_record(kind, code, payload, self._offset)
+    def _record(self, kind: Kind, code: int, payload: bytes, *streams: bytes) -> None:
+        head, entry = records.format_record(kind, code, payload, self._offset, *streams)
         self._index.append(entry)
-        self._write(head)
-        self._write(payload)
+        self._put(head, payload, *streams)
 
-    def _write(self, data: bytes) -> None:
-        self._target.write(data)
-        self._offset += len(data)
+    def _put(self, *parts: bytes) -> None:
+        self._parts += parts
+        self._offset += sum(map(len, parts))
+
+    def _write(self) -> None:
+        """Write what is there at once: each call of the system costs as much as many bytes."""
+        self._target.write(b"".join(self._parts))
+        self._parts = []
 
 
 def peek(source: BinaryIO) -> tuple[dict[str, Any], BinaryIO]:

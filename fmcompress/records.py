@@ -94,12 +94,26 @@ def format_trailer(index_offset: int, end: int) -> bytes:
     return trailer + _CHECKSUM.pack(xxhash.xxh3_64_intdigest(trailer))
 
 
-def format_record(kind: Kind, code: int, payload: bytes, offset: int) -> tuple[bytes, bytes]:
-    """Return a record's head, with checksum, and its entry in the index."""
-    if len(payload) > _MAX_PAYLOAD_BYTES[kind]:
-        raise FmcError(f"a {kind.name} record of {len(payload)} bytes is too large")
-    head = _HEAD.pack(kind, code, 0, len(payload))
-    return head + _CHECKSUM.pack(record_checksum(offset, head, payload)), index_entry(head, payload)
+def format_record(
+    kind: Kind, code: int, payload: bytes, offset: int, *streams: bytes
+) -> tuple[bytes, bytes]:
+    """Return a record's head, with checksum, and its entry in the index.
+
+    Parameters
+    ----------
+    kind, code, offset
+        Of the record.
+    payload : bytes
+        All of it; or of a chunk what `format_chunk` returns.
+    *streams : bytes
+        What of the payload comes behind that: it is not copied here.
+    """
+    size = len(payload) + sum(map(len, streams))
+    if size > _MAX_PAYLOAD_BYTES[kind]:
+        raise FmcError(f"a {kind.name} record of {size} bytes is too large")
+    head = _HEAD.pack(kind, code, 0, size)
+    checksum = record_checksum(offset, head, payload, *streams)
+    return head + _CHECKSUM.pack(checksum), index_entry(head, payload)
 
 
 def index_entry(head: bytes, payload: bytes) -> bytes:
@@ -108,15 +122,16 @@ def index_entry(head: bytes, payload: bytes) -> bytes:
     return entry + payload[: _CHUNK.size] if entry[0] == Kind.CHUNK else entry
 
 
-def format_chunk(words: int, zeros: int, znz: bytes, bpc: bytes) -> bytes:
-    """Return a CHUNK record's payload."""
-    return b"".join((_CHUNK.pack(words, zeros, len(znz)), znz, bpc))
+def format_chunk(words: int, zeros: int, znz_bytes: int) -> bytes:
+    """Return the start of a CHUNK record's payload; both streams follow."""
+    return _CHUNK.pack(words, zeros, znz_bytes)
 
 
-def record_checksum(offset: int, head: bytes, payload: bytes) -> int:
+def record_checksum(offset: int, head: bytes, *payload: bytes) -> int:
     """Checksum of a record: XXH3-64 of head and payload, seeded with its offset in the file."""
     state = xxhash.xxh3_64(head, seed=offset)
-    state.update(payload)
+    for part in payload:
+        state.update(part)
     return state.intdigest()
 
 

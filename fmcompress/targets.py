@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from fmcompress.errors import FmcError
 from fmcompress.files import Target, name_of
@@ -22,6 +24,8 @@ from fmcompress.files import Target, name_of
 DISK_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 # Beyond so many files, syncing each one takes longer than syncing all that waits to be written.
 _MOST_SYNCED = 256
+# So much is written before it is sent to the disk.
+_WAITING_BYTES = 1 << 24
 # Seconds between attempts to remove a folder that other threads may still write to.
 _PAUSES = (0.02, 0.02, 0.05, 0.05, 0.1, 0.2, 0.5, 1.0, 1.0)
 
@@ -224,11 +228,41 @@ def _sync(path: Path, flags: int) -> None:
         os.close(handle)
 
 
+def open_target(path: Path) -> io.BufferedRandom:
+    """Open a file that is there, to be written to from its beginning on, or anywhere."""
+    return io.BufferedRandom(_WrittenBack(path))
+
+
+class _WrittenBack(io.FileIO):
+    """A file that goes to the disk while it is written: else all of it is waited for at the end."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "r+b")
+        self._forget()
+
+    def _forget(self) -> None:
+        self._waiting, self._start, self._end = 0, sys.maxsize, 0
+
+    def write(self, data: Any) -> int:
+        start = self.tell()
+        written = super().write(data)
+        self._waiting += written
+        self._start, self._end = min(self._start, start), max(self._end, start + written)
+        if self._waiting >= _WAITING_BYTES:
+            if hasattr(os, "posix_fadvise"):
+                size = self._end - self._start
+                # Linux begins to write what is said not to be needed; nothing is lost by that.
+                with contextlib.suppress(OSError):
+                    os.posix_fadvise(self.fileno(), self._start, size, os.POSIX_FADV_DONTNEED)
+            self._forget()
+        return written
+
+
 @contextlib.contextmanager
 def writing(place: Path | BinaryIO) -> Iterator[BinaryIO]:
     """Open what `replacing` gave, to be written front to back."""
     if isinstance(place, Path):
-        with place.open("wb") as file:
+        with open_target(place) as file:
             yield file
     else:
         yield place

@@ -17,6 +17,7 @@ from fmcompress.decompression import decompress
 from fmcompress.kernel_loading import Compiled, kernel_folder, telling
 from fmcompress.reader import open as open_container
 from fmcompress.verification import verify
+from fmcompress.words.zero_points import most_frequent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,6 +104,12 @@ def _code_files() -> None:
                     file["uint16"][CHUNK_WORDS // 2 : 2 * CHUNK_WORDS]
 
 
+def _find_zero_points() -> None:
+    """Count values."""
+    for dtype in DTYPES:
+        most_frequent([_maps(dtype)])
+
+
 def _code_arrays() -> None:
     """Encode and decode arrays."""
     for dtype in DTYPES:
@@ -145,4 +152,10 @@ def _maps(dtype: str) -> NDArray[Any]:
 
 # Everything that calls kernels, done once in small. What is missing here, somebody waits for:
 # tests/test_startup.py compares it with what the commands do.
-WORK: tuple[Callable[[], None], ...] = (_code_files, _code_arrays, _code_plainly, _simulate)
+WORK: tuple[Callable[[], None], ...] = (
+    _code_files,
+    _find_zero_points,
+    _code_arrays,
+    _code_plainly,
+    _simulate,
+)

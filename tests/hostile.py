@@ -122,7 +122,7 @@ def chunk(words: Sequence[int], word_bits: int = 8, codec: int = 1) -> Part:
 
 def raw_chunk(words: int, zeros: int, znz: bytes, bpc: bytes, codec: int = 1) -> Part:
     """Make a chunk that may lie."""
-    return Part(Kind.CHUNK, codec, records.format_chunk(words, zeros, znz, bpc))
+    return Part(Kind.CHUNK, codec, records.format_chunk(words, zeros, len(znz)) + znz + bpc)
 
 
 # --- Containers ----------------------------------------------------------------------------

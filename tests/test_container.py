@@ -72,6 +72,32 @@ def write(infos: Sequence[LayerInfo], sink: Any = None) -> tuple[bytes, Contents
     return (sink.getvalue() if isinstance(sink, io.BytesIO) else bytes(sink.data)), contents
 
 
+class Counting(io.BytesIO):
+    """Note the sizes of what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def write(self, data: Any) -> int:
+        self.sizes.append(len(data))
+        return super().write(data)
+
+
+def test_what_is_written_is_neither_small_nor_kept() -> None:
+    """Chunks go to the file many at a time; large pieces of a template one by one."""
+    sink = Counting()
+    write([layer("maps", 1 << 24, chunk_words=1 << 14)], sink)
+    assert len(sink.sizes) < 20
+    assert max(sink.sizes) < 2 << 20
+    sink = Counting()
+    writer = Writer(sink)
+    writer.dump({"format": "npy", "bytes": 9 << 20})
+    for number in range(9):
+        assert sink.tell() >= number << 20
+        writer.template(Piece(((number << 20, 1 << 20),), bytes(1 << 20)))
+
+
 def scan(source: Any) -> tuple[Contents, list[tuple[Record, bytes]]]:
     """Read a container front to back, as `decompress` does."""
     scanner = Scanner(source)

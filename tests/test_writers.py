@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fmcompress import targets
 from fmcompress.dumps import TensorSpec, format_named, npz_writing, open_dump
 from fmcompress.element_types import ELEMENT_TYPES, holding_dtype, is_held
 from fmcompress.errors import FmcError, UnsupportedError
@@ -435,3 +437,31 @@ def test_large_members_have_64_bit_sizes(tmp_path: Path, monkeypatch: pytest.Mon
 def test_python_objects_are_refused(format_: str, tmp_path: Path) -> None:
     with pytest.raises(FmcError):
         written(format_, tmp_path / "new", {"a": np.array([{}], object)})
+
+
+# --- Writing back ---------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system cannot be told")
+@pytest.mark.parametrize("works", [True, False])
+def test_a_file_goes_to_the_disk_while_it_is_written(
+    works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[int, int]] = []
+
+    def note(_: int, start: int, size: int, how: int) -> None:
+        assert how == os.POSIX_FADV_DONTNEED
+        sent.append((start, size))
+        if not works:
+            raise OSError
+
+    monkeypatch.setattr(targets, "_WAITING_BYTES", 30_000)
+    monkeypatch.setattr(os, "posix_fadvise", note)
+    path = tmp_path / "target"
+    path.write_bytes(b"")
+    with targets.open_target(path) as file:
+        for number in (1, 2, 3, 0, 4, 5):
+            file.seek(10_000 * number)
+            file.write(bytes([number]) * 10_000)
+    assert sent == [(10_000, 30_000), (0, 60_000)]
+    assert path.read_bytes() == b"".join(bytes([number]) * 10_000 for number in range(6))

@@ -14,7 +14,7 @@ from fmcompress.contents import LayerInfo
 from fmcompress.dumps.losses import Losses
 from fmcompress.errors import DamagedError
 from fmcompress.records import Piece
-from fmcompress.targets import reserve
+from fmcompress.targets import open_target, reserve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -202,7 +202,7 @@ class Restorer:
     def __init__(self, path: Path, description: Mapping[str, Any]) -> None:
         self.path = path
         self.nbytes: int = description["bytes"]
-        self._file = path.open("r+b")
+        self._file = open_target(path)
         try:
             reserve(self._file, self.nbytes)
         except BaseException:

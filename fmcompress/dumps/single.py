@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fmcompress.dumps.base import UNNAMED, GroupAttributes, TensorSpec, Writer
 from fmcompress.errors import UnsupportedError
+from fmcompress.targets import open_target
 
 
 class SingleWriter(Writer):
@@ -41,7 +42,8 @@ class SingleWriter(Writer):
             self.losses.attributes(attributes, name)
         lost = [key for key in tensor.attributes if key not in self.keeps_attributes]
         self.losses.attributes(lost, tensor.name)
-        self._file = path.open("wb")
+        path.touch()
+        self._file = open_target(path)
 
     def close(self) -> None:
         """Close the file, complete or not."""

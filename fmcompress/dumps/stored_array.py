@@ -10,9 +10,13 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcompress.dumps.base import BLOCK_BYTES, Tensor
+from fmcompress.dumps.base import Tensor
 from fmcompress.errors import DamagedError
 from fmcompress.files import open_source
+
+# Elements are handed on in blocks of this size: from file to streams they stay in a cache, and
+# threads that code do not wait long for the next one.
+BLOCK_BYTES = 1 << 21
 
 
 class ArrayHeader(NamedTuple):
