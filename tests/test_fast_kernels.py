@@ -142,6 +142,33 @@ def test_damage_among_many(path: str, w: int, monkeypatch: pytest.MonkeyPatch) -
 
 
 @each_path
+@pytest.mark.parametrize(
+    "symbols",
+    [
+        ["00011111", "001110"],  # a single one at position 7
+        ["00010110", "001110"],  # two ones at 6
+        ["01", "1" * 8, "00010111", "001100"],  # at 7
+        ["001110", "00011111"],  # in the last plane
+        ["01", "001111"],  # nine planes, of which eight are to come
+        ["1" * 8] * 8 + ["001000"],
+    ],
+)
+def test_illegal_symbol(path: str, symbols: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found in the first block, in the middle and in the last, beside transmissions that are fine."""
+    fine, bad = "00000001" + "001111", "00000001" + "".join(symbols)
+    blocks = 40
+    streams = []
+    for place in (None, 0, 20, blocks - 1, None):
+        bits = "".join(bad if b == place else fine for b in range(blocks))
+        bits += "0" * (-len(bits) % 8)
+        streams.append(int(bits, 2).to_bytes(len(bits) // 8, "big"))
+    transmissions = [(b"\xff" * blocks, stream, 8 * blocks) for stream in streams]
+    expected = outcomes("plain", Ebpc(), transmissions, 8, monkeypatch)
+    assert [isinstance(outcome, tuple) for outcome in expected] == [False, True, True, True, False]
+    assert outcomes(path, Ebpc(), transmissions, 8, monkeypatch) == expected
+
+
+@each_path
 def test_noise_is_decoded_alike(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams of no encoder: as many as are legal are decoded, the others refused in one way."""
     random = np.random.default_rng(5)
