@@ -53,7 +53,7 @@ They are those of zstd and xz.
   may use processors; `-T` (`--threads`) says how many, and 1 is none beside. Reading and writing go on
   beside them. Neither bytes nor messages depend on it. Memory does: each thread has a few MB at a time.
 * **Kernels**: the fastest that the processor has are taken. `FMC_KERNELS` names others: `plain`, which
-  go word by word, `portable`, or `fast`, which need AVX-512 VBMI2. The bytes are the same.
+  go word by word, `portable`, or `fast`, which need AVX-512 with VBMI2 and GFNI. The bytes are the same.
 * **A first run** compiles the kernels that it needs, which takes some seconds, and says so.
   `fmc warmup` compiles all of them ahead, in a minute. They are kept in `NUMBA_CACHE_DIR`;
   without it, or where it cannot be written, beside the program; where that is read-only, in the

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 WORDS, CHUNK_WORDS = 9000, 1024
 # A kernel may be another one for each width of words.
 DTYPES = ("uint8", "uint16", "uint32")
-OTHER_WORD_BITS = 12
+# Layers, and w where it is not the dtype's: 8-bit words have kernels of their own.
+CODED = (("*", None), ("uint16", 12), ("narrow", 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,10 @@ def _code_files() -> None:
     with tempfile.TemporaryDirectory(prefix="fmc-") as name:
         dump, container, back = (Path(name, file) for file in ("maps.npz", "maps.fmc", "back.npz"))
         maps: dict[str, Any] = {dtype: _maps(dtype) for dtype in DTYPES}
+        maps["narrow"] = _maps("uint8") & 15
         np.savez(dump, **maps)
         for block_size in BLOCK_SIZES:
-            for word_bits in (None, OTHER_WORD_BITS):
-                picked = "*" if word_bits is None else "uint16"
+            for picked, word_bits in CODED:
                 coding: Any = {"block_size": block_size, "word_bits": word_bits}
                 coding |= {"chunk_words": CHUNK_WORDS, "zero_point": 0, "layers": picked}
                 stats(dump, **coding)

@@ -196,6 +196,9 @@ def test_files_and_arrays_need_one_kind_of_each_kernel(maps: Path, tmp_path: Pat
     commands.append(
         ["stats", "--quantize", "fixed16", "--order", "auto", str(maps / "float32.npy")]
     )
+    narrow = ["--word-bits", "4", str(maps / "uint8.npy")]
+    commands.append(["compress", "-q", "-f", *narrow, packed])
+    commands.append(["decompress", "-q", "-f", packed, back])
     compiled, kinds = told(COMPILED.format(commands=commands, code=ARRAYS))
     assert compiled == []
     # Words of three dtypes; planes of blocks of 8 and of 16.
