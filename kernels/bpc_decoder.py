@@ -8,9 +8,11 @@ for kernels/ebpc.py to say.
 """
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic, overload
+from numba import njit
+
+from fmcompress.kernels.bits import ceil_log2, ends_well, expect, fill_with, window_at
+
+expect("da84fa0e45dbd337")
 
 BATCH_BLOCKS = 256
 PLANE_ZERO = 1 << 31  # in place of DBX, which has at most 31 bits
@@ -19,24 +21,7 @@ PLANE_ZERO = 1 << 31  # in place of DBX, which has at most 31 bits
 PLANES, BITS, RAW, SHAPE, POSITION, MOST = range(6)
 COLUMNS = 6
 
-_1, _3, _7, _56, _64 = np.array([1, 3, 7, 56, 64], np.uint64)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _window(stream, position):
-    """Return the bits from a position on, 57 of them or more; zeros behind."""
-    return load_big(stream, position >> _3) << (position & _7)
-
-
-@njit(cache=True, nogil=True)
-def _ends_well(stream, position, end, unit):
-    """Tell whether a stream has nothing but its last word's padding from a position on."""
-    if position > end or end - position >= np.uint64(unit):
-        return False
-    for bit in range(np.int64(position), np.int64(end)):
-        if stream[bit >> 3] >> (7 - (bit & 7)) & 1:
-            return False
-    return True
+_1, _56, _64 = np.array([1, 56, 64], np.uint64)
 
 
 @njit(cache=True, nogil=True)
@@ -69,7 +54,7 @@ def decode(bpc, places, sizes, blocks, word_bits, block_size, unit, value_places
         for first in range(0, blocks[t], BATCH_BLOCKS):
             here = min(BATCH_BLOCKS, blocks[t] - first)
             for j in range(word_bits + 1):
-                _fill(planes[j], 0)
+                fill_with(planes[j], 0)
             position, fault = _read_blocks(
                 bpc, position, end, table, word_bits, block_size, here, planes, bases
             )
@@ -78,14 +63,7 @@ def decode(bpc, places, sizes, blocks, word_bits, block_size, unit, value_places
             place = value_places[t] + first * block_size
             batch = values[place : place + here * block_size]
             _to_values(planes, bases, word_bits, block_size, here, batch)
-        valid[t] = fault >= 0 and _ends_well(bpc, position, end, unit)
-
-
-@njit(cache=True, nogil=True)
-def _fill(array, value):
-    """Fill an array; with an assignment to a slice, Numba would take a second more to compile."""
-    for i in range(array.size):
-        array[i] = value
+        valid[t] = fault >= 0 and ends_well(bpc, position, end, unit)
 
 
 @njit(cache=True, nogil=True)
@@ -95,7 +73,7 @@ def _fill_symbols(word_bits, block_size, table):
     Its planes and bits; the mask of DBX in a raw one; what else DBX is, to be moved right by the
     position; the mask of a position; the greatest legal one.
     """
-    field_bits, position_bits = _ceil_log2(word_bits), _ceil_log2(block_size)
+    field_bits, position_bits = ceil_log2(word_bits), ceil_log2(block_size)
     ones = (1 << (block_size - 1)) - 1
     for head in range(256):
         symbol = table[head]
@@ -120,28 +98,19 @@ def _fill_symbols(word_bits, block_size, table):
 
 
 @njit(cache=True, nogil=True)
-def _ceil_log2(value):
-    """Smallest k with ``2**k >= value``."""
-    k = 0
-    while 1 << k < value:
-        k += 1
-    return k
-
-
-@njit(cache=True, nogil=True)
 def _read_blocks(bpc, position, end, table, word_bits, block_size, blocks, planes, bases):
     """Read DBX of every plane, and the bases; return the position, and a negative fault or 0."""
     raw_shift = np.uint64(65 - block_size)
-    position_shift = np.uint64(64 - _ceil_log2(block_size))
+    position_shift = np.uint64(64 - ceil_log2(block_size))
     fault = 0
     for b in range(blocks):
         if position > end:
             return position, -1
-        bases[b] = np.int64(_window(bpc, position) >> (_64 - np.uint64(word_bits)))
+        bases[b] = np.int64(window_at(bpc, position) >> (_64 - np.uint64(word_bits)))
         position += np.uint64(word_bits)
         j = 0
         while j <= word_bits:
-            window = _window(bpc, position)
+            window = window_at(bpc, position)
             symbol = table[window >> _56]
             place = np.int64(window << np.uint64(5) >> position_shift) & symbol[POSITION]
             fault |= symbol[MOST] - place
@@ -170,7 +139,7 @@ def _to_values(planes, bases, word_bits, block_size, blocks, values):
         totals[b] = bases[b]
         values[b * block_size] = bases[b]
     for k in range(1, block_size):
-        _fill(deltas, 0)
+        fill_with(deltas, 0)
         place = np.uint32(block_size - 1 - k)
         for j in range(word_bits):
             row, up = planes[j], np.uint32(j)
@@ -185,32 +154,3 @@ def _to_values(planes, bases, word_bits, block_size, blocks, values):
 #
 # As Python, and as what Numba compiles instead. Each looks at the last element that it touches:
 # free, unless Numba checks bounds.
-
-
-def load_big(octets, at):
-    """Load eight bytes, the highest first."""
-    return np.uint64(int.from_bytes(octets[at : at + np.uint64(8)].tobytes(), "big"))
-
-
-@overload(load_big, inline="always")
-def _load_big(octets, at):  # pragma: no cover - compiled
-    def load(octets, at):
-        _ = octets[at + np.uint64(7)]
-        return _load_word(octets, at)
-
-    return load
-
-
-@intrinsic
-def _load_word(_, octets, at):  # pragma: no cover - compiled
-    def build(context, builder, signature, arguments):
-        place = _pointer(context, builder, octets, *arguments, ir.IntType(64))
-        return builder.bswap(builder.load(place, align=1))
-
-    return types.uint64(octets, types.uint64), build
-
-
-def _pointer(context, builder, array_type, array, at, pointee):  # pragma: no cover - compiled
-    """Point at an array's element, as at something else."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [at]), pointee.as_pointer())

@@ -11,9 +11,19 @@ for kernels/ebpc.py to say.
 """
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic, overload
+from numba import njit
+
+from fmcompress.kernels.bits import (
+    ends_well,
+    expect,
+    fill_with,
+    leading_zeros,
+    repeated_octet,
+    store_big,
+    window_at,
+)
+
+expect("da84fa0e45dbd337")
 
 SIDE_BY_SIDE = 4
 WINDOW_LONGS = 7  # with 7 long symbols there is no room for a short one
@@ -23,44 +33,23 @@ BATCH_BLOCKS = 256
 POSITION, LEFT, ROW, LAST, END, FAULT = range(6)
 STATE = 6
 
-_0, _3, _7, _8, _56, _63, _64 = np.array([0, 3, 7, 8, 56, 63, 64], np.uint64)
+_0, _3, _8, _56, _63, _64 = np.array([0, 3, 8, 56, 63, 64], np.uint64)
 _BYTE = np.uint64(0xFF)
 
 
-def _octets(value):
-    return np.uint64(value * 0x0101010101010101)
-
-
 _01, _07, _08, _10, _1F, _3F, _60, _70, _7F, _80 = map(
-    _octets, (0x01, 0x07, 0x08, 0x10, 0x1F, 0x3F, 0x60, 0x70, 0x7F, 0x80)
+    repeated_octet, (0x01, 0x07, 0x08, 0x10, 0x1F, 0x3F, 0x60, 0x70, 0x7F, 0x80)
 )
 
 # Eight lanes that stand for a short symbol; DBX of zeros and of ones are raw ones, and a "single
 # one" at position 7 is none.
-ZERO_LANES, ONES_LANES, PLANE_ZERO_LANES, BAD_LANES = map(_octets, (0x80, 0xFF, 0x08, 0x1F))
+ZERO_LANES, ONES_LANES, PLANE_ZERO_LANES, BAD_LANES = map(repeated_octet, (0x80, 0xFF, 0x08, 0x1F))
 
 # The table of steps: first what they begin with, by the planes to come, then symbols.
 HEADS = 64
 OPENS, BITS, PLANES, MARK = range(4)
 LANES = MARK
 COLUMNS = 4
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _window(stream, position):
-    """Return the bits from a position on, 57 of them or more; zeros behind."""
-    return load_big(stream, position >> _3) << (position & _7)
-
-
-@njit(cache=True, nogil=True)
-def _ends_well(stream, position, end, unit):
-    """Tell whether a stream has nothing but its last word's padding from a position on."""
-    if position > end or end - position >= np.uint64(unit):
-        return False
-    for bit in range(np.int64(position), np.int64(end)):
-        if stream[bit >> 3] >> (7 - (bit & 7)) & 1:
-            return False
-    return True
 
 
 @njit(cache=True, nogil=True)
@@ -110,7 +99,7 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
                 origin = slot * room * stride
                 _begin(state[slot], origin, places[t], sizes[t], blocks[t], word_bits, stride)
                 # Where nothing is stored, planes are zero.
-                _fill(lanes[origin + stride : origin + (blocks[t] + 1) * stride], 0x80)
+                fill_with(lanes[origin + stride : origin + (blocks[t] + 1) * stride], 0x80)
         safe = 0
         if many == SIDE_BY_SIDE:
             safe = _safe_steps(state[0], word_bits, stride)
@@ -138,13 +127,6 @@ def decode(bpc, places, sizes, blocks, order, word_bits, unit, value_places, val
             )
             going[slot] = -1
             many -= 1
-
-
-@njit(cache=True, nogil=True)
-def _fill(array, value):
-    """Fill an array; with an assignment to a slice, Numba would take a second more to compile."""
-    for i in range(array.size):
-        array[i] = value
 
 
 @njit(cache=True, nogil=True)
@@ -218,7 +200,7 @@ def _step(bpc, table, starts, lanes, position, left, row, fault):
     position += table[opening + np.uint64(BITS)]
     left = table[opening + np.uint64(PLANES)]
     mark = table[opening + np.uint64(MARK)]
-    window = _window(bpc, position) | mark
+    window = window_at(bpc, position) | mark
     # The highest bit of each byte that is no long symbol.
     short = ((window ^ _10) & _70) + _70 & ~window & _80
     long = np.uint64(leading_zeros(short | mark)) & _56
@@ -268,7 +250,7 @@ def _finish(bpc, table, starts, lanes, state, word_bits, unit):
     while (row < state[LAST] or left > _0) and position <= state[END] and fault >> _63 == _0:
         position, left, row, fault = _step(bpc, table, starts, lanes, position, left, row, fault)
     complete = fault >> _63 == _0 and row == state[LAST] and left == _0
-    return complete and _ends_well(bpc, position, state[END], unit)
+    return complete and ends_well(bpc, position, state[END], unit)
 
 
 @njit(cache=True, nogil=True)
@@ -279,7 +261,7 @@ def _to_values(bpc, starts, lanes, stride, blocks, word_bits, values):
     back = _64 - np.uint64(word_bits)
     bases = np.empty(blocks, np.uint64)
     for b in range(blocks):
-        bases[b] = _window(bpc, starts[b * step]) >> back
+        bases[b] = window_at(bpc, starts[b * step]) >> back
     bad = np.uint64(0)
     for i in range(blocks * step):
         bad |= _bad_positions(squares[i])
@@ -317,7 +299,7 @@ def _to_wide(squares, step, bases, word_bits, values):
     turned = np.empty(bases.size, np.uint64)
     octets = turned.view(np.uint8)
     values = values[: 8 * bases.size]
-    _fill(values, 0)
+    fill_with(values, 0)
     for low in range(0, word_bits, 8):
         for b in range(bases.size):
             planes = _planes(squares[step * b + low // 8], below[b])
@@ -398,74 +380,3 @@ def _reversed(word):
 #
 # As Python, and as what Numba compiles instead. Each looks at the last element that it touches:
 # free, unless Numba checks bounds.
-
-
-def leading_zeros(word):
-    """Return how many of 64 bits, from the highest on, are 0."""
-    return 64 - int(word).bit_length()
-
-
-@overload(leading_zeros, inline="always")
-def _leading_zeros(word):  # pragma: no cover - compiled
-    return lambda word: _count_leading_zeros(word)
-
-
-@intrinsic
-def _count_leading_zeros(_, word):  # pragma: no cover - compiled
-    def build(context, builder, signature, arguments):
-        return builder.ctlz(arguments[0], ir.IntType(1)(0))
-
-    return types.int64(types.uint64), build
-
-
-def load_big(octets, at):
-    """Load eight bytes, the highest first."""
-    return np.uint64(int.from_bytes(octets[at : at + np.uint64(8)].tobytes(), "big"))
-
-
-@overload(load_big, inline="always")
-def _load_big(octets, at):  # pragma: no cover - compiled
-    def load(octets, at):
-        _ = octets[at + np.uint64(7)]
-        return _load_word(octets, at)
-
-    return load
-
-
-@intrinsic
-def _load_word(_, octets, at):  # pragma: no cover - compiled
-    def build(context, builder, signature, arguments):
-        place = _pointer(context, builder, octets, *arguments, ir.IntType(64))
-        return builder.bswap(builder.load(place, align=1))
-
-    return types.uint64(octets, types.uint64), build
-
-
-def store_big(octets, at, word):
-    """Store a word as eight bytes, the highest first."""
-    octets[at : at + np.uint64(8)] = np.frombuffer(int(word).to_bytes(8, "big"), np.uint8)
-
-
-@overload(store_big, inline="always")
-def _store_big(octets, at, word):  # pragma: no cover - compiled
-    def store(octets, at, word):
-        _ = octets[at + np.uint64(7)]
-        _store_word(octets, at, word)
-
-    return store
-
-
-@intrinsic
-def _store_word(_, octets, at, word):  # pragma: no cover - compiled
-    def build(context, builder, signature, arguments):
-        place = _pointer(context, builder, octets, arguments[0], arguments[1], ir.IntType(64))
-        builder.store(builder.bswap(arguments[2]), place, align=1)
-        return context.get_dummy_value()
-
-    return types.void(octets, types.uint64, types.uint64), build
-
-
-def _pointer(context, builder, array_type, array, at, pointee):  # pragma: no cover - compiled
-    """Point at an array's element, as at something else."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [at]), pointee.as_pointer())

@@ -13,11 +13,11 @@ for kernels/ebpc.py to say.
 import numpy as np
 from numba import njit
 
+from fmcompress.kernels.bits import ends_well, expect, repeated_octet
 from fmcompress.kernels.eight_words import (
     add_octets,
     any_high,
     even,
-    expect,
     in_every_octet,
     in_registers,
     leading_zeros,
@@ -36,7 +36,8 @@ from fmcompress.kernels.eight_words import (
     where_zero,
 )
 
-expect("6ff5d8e55e4ad419")
+expect("da84fa0e45dbd337")
+
 
 SIDE_BY_SIDE = 16
 UNIT_BITS = 8
@@ -61,13 +62,9 @@ ZERO_LANE, ONES_LANE, PLANE_ZERO_LANE = 0x80, 0xFF, 0x08
 BAD = 0x80  # in place of a plane
 
 
-def _octets(value):
-    return np.uint64(value * 0x0101010101010101)
-
-
 _0, _3, _7, _8, _16, _32, _56, _78 = np.array([0, 3, 7, 8, 16, 32, 56, 0x78], np.uint64)
 _SLOTS, _GAP = np.uint64(SLOTS), np.uint64(GAP)
-_EVERY, _0F, _10, _70, _80 = map(_octets, (0xFF, 0x0F, 0x10, 0x70, 0x80))
+_EVERY, _0F, _10, _70, _80 = map(repeated_octet, (0xFF, 0x0F, 0x10, 0x70, 0x80))
 _80_BEHIND_BASE, _80_FIRST = np.uint64(0x0080808080808080), np.uint64(0x80)
 # The bit of each word in a plane; the first has none.
 _WORDS = np.uint64(0x0102040810204000)
@@ -283,18 +280,7 @@ def _finish(bpc, tables, lanes, alone, pending):
             return False
         _read(bpc, tables, lanes, alone, max(_safe_steps(own), 1), pending)
     complete = own[LEFT] == _0 and own[PLACE] == own[LAST]
-    return complete and _ends_well(bpc, own[POSITION], own[END])
-
-
-@njit(cache=True, nogil=True)
-def _ends_well(stream, position, end):
-    """Tell whether a stream has nothing but its last word's padding from a position on."""
-    if position > end or end - position >= np.uint64(UNIT_BITS):
-        return False
-    for bit in range(np.int64(position), np.int64(end)):
-        if stream[bit >> 3] >> (7 - (bit & 7)) & 1:
-            return False
-    return True
+    return complete and ends_well(bpc, own[POSITION], own[END], UNIT_BITS)
 
 
 @njit(cache=True, nogil=True)

@@ -3,13 +3,14 @@
 The format is docs/EBPC.md, section 4. Planes of a batch of blocks stand in rows, one lane for each
 block, so that the compiler makes vector instructions of every loop over lanes; nothing branches on
 data, and only appending to the stream goes block by block.
-
-A stream is written as 64-bit words, its first bit the highest of the first word, and turned to
-bytes at the end. `register` is the word at `at`, of which `fill` bits are set.
 """
 
 import numpy as np
 from numba import njit
+
+from fmcompress.kernels.bits import append_two, ceil_log2, expect, fill_with, to_bytes
+
+expect("da84fa0e45dbd337")
 
 # How differences are formed (docs/EBPC.md, "Differences"); as in kernels/ebpc.py.
 SIGNED = 0
@@ -19,7 +20,7 @@ MODULAR = 2
 GAP = 64  # between transmissions' values, as kernels/znz_encoder.py leaves it
 BATCH_BLOCKS = 512  # their rows lie in the first level of the cache, and loops over them pay
 
-_0, _1, _6, _7, _8, _63, _64 = np.array([0, 1, 6, 7, 8, 63, 64], np.uint64)
+_0, _6, _7, _8, _63, _64 = np.array([0, 6, 7, 8, 63, 64], np.uint64)
 _BYTE = np.uint64(0xFF)
 
 
@@ -85,7 +86,7 @@ def _encode(
         bits[chunk] = 0
         if count > 0:
             blocks = (count + block_size - 1) // block_size
-            _fill(values[place + count : place + blocks * block_size], 0)
+            fill_with(values[place + count : place + blocks * block_size], 0)
             used = _code(
                 values[place : place + blocks * block_size],
                 word_bits,
@@ -100,37 +101,7 @@ def _encode(
             bits[chunk] = used
             at += (used + _63) >> _6
         place += count + GAP
-    _to_bytes(bpc, at)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _append_two(stream, at, register, fill, high, low, length):
-    """Append a left-aligned code of up to 128 bits, in two words."""
-    back = _63 - fill
-    stream[at] = register | high >> fill
-    stream[at + _1] = (high << _1) << back | low >> fill
-    stream[at + _1 + _1] = (low << _1) << back
-    fill += length
-    at += fill >> _6
-    return at, stream[at], fill & _63
-
-
-@njit(cache=True, nogil=True)
-def _to_bytes(stream, size):
-    """Turn words to bytes, in place: the highest byte of a word comes first."""
-    octets, pairs = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
-    for i in range(size):
-        word = stream[i]
-        word = word >> np.uint64(8) & octets | (word & octets) << np.uint64(8)
-        word = word >> np.uint64(16) & pairs | (word & pairs) << np.uint64(16)
-        stream[i] = word >> np.uint64(32) | word << np.uint64(32)
-
-
-@njit(cache=True, nogil=True)
-def _fill(array, value):
-    """Fill an array; with an assignment to a slice, Numba would take a second more to compile."""
-    for i in range(array.size):
-        array[i] = value
+    to_bytes(bpc, at)
 
 
 @njit(cache=True, nogil=True)
@@ -249,14 +220,14 @@ def _code_bases(values, word_bits, block_size, codes, lengths):
         else:
             for b in range(values.size // block_size):
                 code[b] = values[block_size * b] >> low
-        _fill(lengths[r], min(word_bits - low, lane_bits))
+        fill_with(lengths[r], min(word_bits - low, lane_bits))
 
 
 @njit(cache=True, nogil=True)
 def _code_planes(planes, word_bits, block_size, blocks, codes, lengths):
     """Write the symbols of every plane to its row (docs/EBPC.md, section 4.4)."""
-    position_bits = _ceil_log2(block_size)
-    run_field_bits = _ceil_log2(word_bits)
+    position_bits = ceil_log2(block_size)
+    run_field_bits = ceil_log2(word_bits)
     for j in range(word_bits, 0, -1):
         dbx = codes[j]  # until its symbol takes its place
         for b in range(blocks):
@@ -367,22 +338,11 @@ def _append_blocks(high, total, pieces, blocks, bpc, at, register, fill):
     if pieces <= 2:
         first, second, length = high[0], high[1], total[0]
         for b in range(blocks):
-            at, register, fill = _append_two(
-                bpc, at, register, fill, first[b], second[b], length[b]
-            )
+            at, register, fill = append_two(bpc, at, register, fill, first[b], second[b], length[b])
     else:
         for b in range(blocks):
             for p in range(0, pieces, 2):
-                at, register, fill = _append_two(
+                at, register, fill = append_two(
                     bpc, at, register, fill, high[p, b], high[p + 1, b], total[p, b]
                 )
     return at, register, fill
-
-
-@njit(cache=True, nogil=True)
-def _ceil_log2(value):
-    """Smallest k with ``2**k >= value``."""
-    k = 0
-    while 1 << k < value:
-        k += 1
-    return k

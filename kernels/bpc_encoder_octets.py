@@ -4,22 +4,24 @@ The format is docs/EBPC.md, section 4. A block is one word of 64 bits of eight: 
 planes, then their codes, an octet for each but the ninth plane, that of signs. The octet of plane j
 is the j-th from the highest on, as streams have it. What of an octet is code, a mask tells, and one
 instruction brings all codes of a word together.
-
-A stream is written as 64-bit words, its first bit the highest of the first word, and turned to
-bytes at the end. `register` is the word at `at`, of which `fill` bits are set.
 """
 
 import numpy as np
 from numba import njit
 
-from fmcompress.kernels.eight_words import (
+from fmcompress.kernels.bits import (
+    append_two,
     expect,
     extract_bits,
+    ones_of,
+    repeated_octet,
+    to_bytes,
+)
+from fmcompress.kernels.eight_words import (
     in_registers,
     load_eight,
     look_up,
     octets_above,
-    ones_of,
     store_eight,
     sub_octets,
     turned,
@@ -27,7 +29,8 @@ from fmcompress.kernels.eight_words import (
     where_octet_zero,
 )
 
-expect("6ff5d8e55e4ad419")
+expect("da84fa0e45dbd337")
+
 
 # How differences are formed (docs/EBPC.md, "Differences"); as in kernels/ebpc.py.
 SIGNED = 0
@@ -38,14 +41,10 @@ GAP = 64  # between transmissions' values, as kernels/znz_encoder.py leaves it
 BATCH_BLOCKS = 512
 
 
-def _octets(value):
-    return np.uint64(value * 0x0101010101010101)
-
-
 _0, _1, _6, _7, _8, _16, _24, _32, _56, _63, _64 = np.array(
     [0, 1, 6, 7, 8, 16, 24, 32, 56, 63, 64], np.uint64
 )
-_01, _1F, _7F, _80, _EVERY = map(_octets, (0x01, 0x1F, 0x7F, 0x80, 0xFF))
+_01, _1F, _7F, _80, _EVERY = map(repeated_octet, (0x01, 0x1F, 0x7F, 0x80, 0xFF))
 _OCTET, _SEVEN_BITS = np.uint64(0xFF), np.uint64(0x7F)
 # The bit of each plane in a word; and the lowest bit, for the last octet alone.
 _PLANES, _LOWEST = np.uint64(0x0102040810204080), _1
@@ -87,7 +86,7 @@ def encode(values, sizes, difference, bpc, bits):
             bits[chunk] = used
             at += (used + _63) >> _6
         place += count + GAP
-    _to_bytes(bpc, at)
+    to_bytes(bpc, at)
 
 
 @njit(cache=True, nogil=True)
@@ -123,7 +122,7 @@ def _code(words, blocks, difference, tables, rows, bpc, at):
             last = (extract_bits(last_codes[b], last_masks[b]) << _1) << (_63 - last_length)
             code |= (last >> _1) >> (length - _1)
             last <<= _64 - length
-            at, register, fill = _append_two(
+            at, register, fill = append_two(
                 bpc, at, register, fill, code, last, length + last_length
             )
     return (at - first << _6) + fill
@@ -178,27 +177,3 @@ def _symbols(words, difference, tables, rows):
         store_eight(rows[1], b, mask >> _8 | _OCTET << _56)
         store_eight(rows[2], b, (code & _OCTET) << _8 | last_code & _OCTET)
         store_eight(rows[3], b, (mask & _OCTET) << _8 | last_mask & _OCTET)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _append_two(stream, at, register, fill, high, low, length):
-    """Append a left-aligned code of up to 128 bits, in two words."""
-    # Whole words are stored, and read back: that is faster than choosing which one to go on with.
-    back = _63 - fill
-    stream[at] = register | high >> fill
-    stream[at + _1] = (high << _1) << back | low >> fill
-    stream[at + _1 + _1] = (low << _1) << back
-    fill += length
-    at += fill >> _6
-    return at, stream[at], fill & _63
-
-
-@njit(cache=True, nogil=True)
-def _to_bytes(stream, size):
-    """Turn words to bytes, in place: the highest byte of a word comes first."""
-    octets, pairs = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
-    for i in range(size):
-        word = stream[i]
-        word = word >> np.uint64(8) & octets | (word & octets) << np.uint64(8)
-        word = word >> np.uint64(16) & pairs | (word & pairs) << np.uint64(16)
-        stream[i] = word >> np.uint64(32) | word << np.uint64(32)

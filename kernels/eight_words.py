@@ -1,13 +1,10 @@
 """Eight words of 64 bits in one register: what AVX-512 and GFNI do, for kernels to be written with.
 
 In Python such words are an array of eight, and operators are those of arrays; Numba compiles them
-to a vector of LLVM's. This is the only file that kernels share: a kernel file that imports it has
-to change when this one does, or Numba's cache would serve stale code. `expect` sees to that.
+to a vector of LLVM's. Kernel files that import this one need `expect` of bits.py.
 """
 
 import operator
-from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 from llvmlite import ir
@@ -16,25 +13,9 @@ from numba.core.imputils import lower_builtin, lower_cast
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, overload, register_model
 
+from fmcompress.kernels.bits import pointer
+
 _7 = np.uint64(7)
-
-
-def digest():
-    """Return what a kernel file is to `expect`."""
-    text = Path(__file__).read_text(encoding="utf-8")  # whatever lines end with
-    return sha256(text.encode()).hexdigest()[:16]
-
-
-def expect(known):
-    """Refuse to go on for a kernel file that does not know this file's digest.
-
-    Raises
-    ------
-    ImportError
-        If it knows another one.
-    """
-    if known != digest():
-        raise ImportError(f"the digest of kernels/eight_words.py is {digest()}, not {known}")
 
 
 # --- Registers, in Python -----------------------------------------------------------------
@@ -133,23 +114,6 @@ def any_high(words):
 def look_up(table, words):
     """Look every octet up in a table of 128, without its highest bit."""
     return table[octets_of(words) & 0x7F].view(np.uint64)
-
-
-# --- Single words, in Python --------------------------------------------------------------
-
-
-def ones_of(word):
-    """Return how many bits of a word are set."""
-    return np.uint64(int(word).bit_count())
-
-
-def extract_bits(word, mask):
-    """Bring the bits of a word that a mask chooses together, at the low end."""
-    found = 0
-    for bit in range(63, -1, -1):
-        if int(mask) >> bit & 1:
-            found = found << 1 | int(word) >> bit & 1
-    return np.uint64(found)
 
 
 # --- Memory, in Python --------------------------------------------------------------------
@@ -308,32 +272,6 @@ for _function, _build in INSTRUCTIONS.items():
     _compile_as(_function, _build, types.boolean if _function is any_high else eight)
 
 
-@overload(ones_of, inline="always")
-def _ones_of(word):  # pragma: no cover - compiled
-    return lambda word: _count_ones(word)
-
-
-@intrinsic
-def _count_ones(_, word):  # pragma: no cover - compiled
-    def build(context, builder, signature, arguments):
-        return _call(builder, "llvm.ctpop.i64", WORD, *arguments)
-
-    return types.uint64(types.uint64), build
-
-
-@overload(extract_bits, inline="always")
-def _extract_bits(word, mask):  # pragma: no cover - compiled
-    return lambda word, mask: _extract(word, mask)
-
-
-@intrinsic
-def _extract(_, word, mask):  # pragma: no cover - compiled
-    def build(context, builder, signature, arguments):
-        return _call(builder, "llvm.x86.bmi.pext.64", WORD, *arguments)
-
-    return types.uint64(types.uint64, types.uint64), build
-
-
 # Memory: each looks at the last element that it touches: free, unless Numba checks bounds.
 
 
@@ -349,7 +287,7 @@ def _load_eight(words, at):  # pragma: no cover - compiled
 @intrinsic
 def _load_words(_, words, at):  # pragma: no cover - compiled
     def build(context, builder, signature, arguments):
-        return builder.load(_pointer(context, builder, words, *arguments, WORDS), align=1)
+        return builder.load(pointer(context, builder, words, *arguments, WORDS), align=1)
 
     return eight(words, types.uint64), build
 
@@ -376,7 +314,7 @@ def _store_word(octets, at, word):  # pragma: no cover - compiled
 def _store_any(_, array, at, value):  # pragma: no cover - compiled
     def build(context, builder, signature, arguments):
         kind = arguments[2].type
-        place = _pointer(context, builder, array, arguments[0], arguments[1], kind)
+        place = pointer(context, builder, array, arguments[0], arguments[1], kind)
         builder.store(arguments[2], place, align=1)
         return context.get_dummy_value()
 
@@ -408,7 +346,7 @@ def _gather(_, octets, at):  # pragma: no cover - compiled
         words = WORDS(ir.Undefined)
         for i in range(8):
             place = builder.extract_element(arguments[1], INDEX(i))
-            place = _pointer(context, builder, octets, arguments[0], place, WORD)
+            place = pointer(context, builder, octets, arguments[0], place, WORD)
             words = builder.insert_element(words, builder.load(place, align=1), INDEX(i))
         return words
 
@@ -437,9 +375,3 @@ def _permuted(_, low, words, high):  # pragma: no cover - compiled
         return builder.bitcast(_call(builder, name, OCTETS, *parts), WORDS)
 
     return eight(eight, eight, eight), build
-
-
-def _pointer(context, builder, array_type, array, at, pointee):  # pragma: no cover - compiled
-    """Point at an array's element, as at something else."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [at]), pointee.as_pointer())

@@ -12,6 +12,10 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
+from fmcompress.kernels.bits import ends_well, expect, leading_zeros, pointer, window_at
+
+expect("da84fa0e45dbd337")
+
 SPAN = 64  # words that are moved at once
 MOST_ONES = 48  # of a step: with the longest run of 16 they fit into a span
 SIDE_BY_SIDE = 4
@@ -20,7 +24,7 @@ SIDE_BY_SIDE = 4
 POSITION, END, COUNT, DONE, ONES, STEP, STEPS_AT = range(7)
 STATE = 7
 
-_3, _7, _63 = np.array([3, 7, 63], np.uint64)
+_63 = np.uint64(63)
 
 
 @njit(cache=True, nogil=True)
@@ -101,7 +105,7 @@ def _safe_steps(state, going, run_bits):
 @njit(cache=True, nogil=True, inline="always")
 def _step(znz, position, run_bits):
     """Take ones, and the zero run behind them; return both, and the next position."""
-    window = load_big(znz, position >> _3) << (position & _7)  # of 57 bits or more
+    window = window_at(znz, position)
     ones = min(leading_zeros(~window), MOST_ONES)
     run = (ones - MOST_ONES) >> 63  # all bits set where a run follows
     field = (window << np.uint64(ones)) >> np.uint64(63 - run_bits)
@@ -171,20 +175,9 @@ def _finish(znz, state, unit, run_bits, steps, result):
         left -= ones + zeros
         total += ones
         position = behind
-    if _ends_well(znz, position, end, unit):
+    if ends_well(znz, position, end, unit):
         result[0] = step - state[STEPS_AT]
         result[1] = total
-
-
-@njit(cache=True, nogil=True)
-def _ends_well(stream, position, end, unit):
-    """Tell whether a stream has nothing but its last word's padding from a position on."""
-    if position > end or end - position >= np.uint64(unit):
-        return False
-    for bit in range(np.int64(position), np.int64(end)):
-        if stream[bit >> 3] >> (7 - (bit & 7)) & 1:
-            return False
-    return True
 
 
 @njit(cache=True, nogil=True)
@@ -224,47 +217,6 @@ def spread(values, value_places, step_places, steps, results, counts, run_bits, 
 # free, unless Numba checks bounds.
 
 
-def leading_zeros(word):
-    """Return how many of 64 bits, from the highest on, are 0."""
-    return 64 - int(word).bit_length()
-
-
-@overload(leading_zeros, inline="always")
-def _leading_zeros(word):  # pragma: no cover - compiled
-    return lambda word: _count_leading_zeros(word)
-
-
-@intrinsic
-def _count_leading_zeros(_, word):  # pragma: no cover - compiled
-    def build(context, builder, signature, arguments):
-        return builder.ctlz(arguments[0], ir.IntType(1)(0))
-
-    return types.int64(types.uint64), build
-
-
-def load_big(octets, at):
-    """Load eight bytes, the highest first."""
-    return np.uint64(int.from_bytes(octets[at : at + np.uint64(8)].tobytes(), "big"))
-
-
-@overload(load_big, inline="always")
-def _load_big(octets, at):  # pragma: no cover - compiled
-    def load(octets, at):
-        _ = octets[at + np.uint64(7)]
-        return _load_word(octets, at)
-
-    return load
-
-
-@intrinsic
-def _load_word(_, octets, at):  # pragma: no cover - compiled
-    def build(context, builder, signature, arguments):
-        place = _pointer(context, builder, octets, *arguments, ir.IntType(64))
-        return builder.bswap(builder.load(place, align=1))
-
-    return types.uint64(octets, types.uint64), build
-
-
 def copy_span(words, at, values, start, count):
     """Copy `count` values, and zeros behind them up to a whole span."""
     words[at : at + np.uint64(SPAN)] = 0
@@ -291,8 +243,8 @@ def _copy_some(_, words, at, values, start, count):  # pragma: no cover - compil
         )
         number = builder.shuffle_vector(number, number, every([0] * SPAN))
         kept = builder.icmp_unsigned("<", span(list(range(SPAN))), number)
-        source = _pointer(context, builder, values, arguments[2], arguments[3], span)
-        target = _pointer(context, builder, words, arguments[0], arguments[1], span)
+        source = pointer(context, builder, values, arguments[2], arguments[3], span)
+        target = pointer(context, builder, words, arguments[0], arguments[1], span)
         loaded = builder.load(source, align=words.dtype.bitwidth // 8)
         kept_words = builder.select(kept, loaded, span([0] * SPAN))
         builder.store(kept_words, target, align=words.dtype.bitwidth // 8)
@@ -319,14 +271,8 @@ def _clear_span(words, at):  # pragma: no cover - compiled
 def _write_zeros(_, words, at):  # pragma: no cover - compiled
     def build(context, builder, signature, arguments):
         span = ir.VectorType(ir.IntType(words.dtype.bitwidth), SPAN)
-        target = _pointer(context, builder, words, *arguments, span)
+        target = pointer(context, builder, words, *arguments, span)
         builder.store(span([0] * SPAN), target, align=words.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
     return types.void(words, types.uint64), build
-
-
-def _pointer(context, builder, array_type, array, at, pointee):  # pragma: no cover - compiled
-    """Point at an array's element, as at something else."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [at]), pointee.as_pointer())

@@ -8,8 +8,8 @@ together, each in 64 bits of a vector, and eight others meanwhile: what a step c
 import numpy as np
 from numba import njit
 
+from fmcompress.kernels.bits import expect
 from fmcompress.kernels.eight_words import (
-    expect,
     leading_zeros,
     load_big,
     load_eight,
@@ -19,7 +19,8 @@ from fmcompress.kernels.eight_words import (
     where_less,
 )
 
-expect("6ff5d8e55e4ad419")
+expect("da84fa0e45dbd337")
+
 
 SIDE_BY_SIDE = 16
 MOST_ONES = 48  # as kernels/znz_decoder.py has it, and columns of `state`, too

@@ -3,9 +3,6 @@
 The format is docs/EBPC.md, section 3. Words become masks of 64 flags, whose bytes are looked up
 together with the zero run that is open; the words that are not zero are packed. Nothing branches
 on data.
-
-A stream is written as 64-bit words, its first bit the highest of the first word, and turned to
-bytes at the end. `register` is the word at `at`, of which `fill` bits are set.
 """
 
 import numpy as np
@@ -13,6 +10,10 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
+
+from fmcompress.kernels.bits import append, expect, leading_zeros, pointer, to_bytes
+
+expect("da84fa0e45dbd337")
 
 MASK_WORDS = 64
 GAP = 64  # between packed values: room for whole blocks and vectors
@@ -59,29 +60,7 @@ def encode(words, chunk_words, run_bits, zero_codes, vector, values, znz, sizes)
         sizes[chunk, 1] = bits
         place += count + GAP
         at += (bits + _63) >> _6
-    _to_bytes(znz, at)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _append(stream, at, register, fill, code, length):
-    """Append a left-aligned code of up to 64 bits."""
-    # Whole words are stored, and read back: that is faster than choosing which one to go on with.
-    stream[at] = register | code >> fill
-    stream[at + _1] = (code << _1) << (_63 - fill)
-    fill += length
-    at += fill >> _6
-    return at, stream[at], fill & _63
-
-
-@njit(cache=True, nogil=True)
-def _to_bytes(stream, size):
-    """Turn words to bytes, in place: the highest byte of a word comes first."""
-    octets, pairs = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
-    for i in range(size):
-        word = stream[i]
-        word = word >> np.uint64(8) & octets | (word & octets) << np.uint64(8)
-        word = word >> np.uint64(16) & pairs | (word & pairs) << np.uint64(16)
-        stream[i] = word >> np.uint64(32) | word << np.uint64(32)
+    to_bytes(znz, at)
 
 
 @njit(cache=True, nogil=True)
@@ -140,23 +119,23 @@ def _code(words, start, end, run_bits, zero_codes, vector, values, znz, at):
             run = (run if part == _0 else _0) + (behind << _8) & full_run
             code, length = entry & CODE, entry & BITS
             if run_bits > 5:  # both could have 65 bits
-                at, register, fill = _append(znz, at, register, fill, code, length)
+                at, register, fill = append(znz, at, register, fill, code, length)
                 code, length = _0, _0
             code |= (second & CODE) >> length
             length += second & BITS
-            at, register, fill = _append(znz, at, register, fill, code, length)
+            at, register, fill = append(znz, at, register, fill, code, length)
     zeros = int(run >> _8)
     symbol = np.uint64(1 + run_bits)
     for i in range(full, end + 1):
         one = i < end and words[i] != 0
         if zeros == 1 << run_bits or (zeros > 0 and (one or i == end)):
             code = np.uint64(zeros - 1) << (_64 - symbol)
-            at, register, fill = _append(znz, at, register, fill, code, symbol)
+            at, register, fill = append(znz, at, register, fill, code, symbol)
             zeros = 0
         if one:
             values[count] = words[i]
             count += 1
-            at, register, fill = _append(znz, at, register, fill, _1 << _63, _1)
+            at, register, fill = append(znz, at, register, fill, _1 << _63, _1)
         else:
             zeros += 1
     return count, (at - first << _6) + fill
@@ -187,30 +166,12 @@ def _nonzero_mask(words, start):  # pragma: no cover - compiled
 def _nonzero_flags(_, words, start):  # pragma: no cover - compiled
     def build(context, builder, signature, arguments):
         vector = ir.VectorType(ir.IntType(words.dtype.bitwidth), MASK_WORDS)
-        place = _pointer(context, builder, words, *arguments, vector)
+        place = pointer(context, builder, words, *arguments, vector)
         loaded = builder.load(place, align=words.dtype.bitwidth // 8)
         flags = builder.icmp_unsigned("!=", loaded, ir.Constant(vector, [0] * MASK_WORDS))
         return builder.bitcast(flags, ir.IntType(MASK_WORDS))
 
     return types.uint64(words, types.int64), build
-
-
-def leading_zeros(word):
-    """Return how many of 64 bits, from the highest on, are 0."""
-    return 64 - int(word).bit_length()
-
-
-@overload(leading_zeros, inline="always")
-def _leading_zeros(word):  # pragma: no cover - compiled
-    return lambda word: _count_leading_zeros(word)
-
-
-@intrinsic
-def _count_leading_zeros(_, word):  # pragma: no cover - compiled
-    def build(context, builder, signature, arguments):
-        return builder.ctlz(arguments[0], ir.IntType(1)(0))
-
-    return types.int64(types.uint64), build
 
 
 def compress(words, start, mask, values, at):
@@ -249,19 +210,13 @@ def _compress_words(_, words, start, mask, values, at):  # pragma: no cover - co
             here = builder.and_(here, word((1 << lanes) - 1))
             source = builder.add(first, word(part))
             loaded = builder.load(
-                _pointer(context, builder, words, arguments[0], source, vector), align=width // 8
+                pointer(context, builder, words, arguments[0], source, vector), align=width // 8
             )
             chosen = builder.bitcast(builder.trunc(here, ir.IntType(lanes)), some)
             packed = builder.call(pack, [loaded, vector([0] * lanes), chosen])
-            target = _pointer(context, builder, values, arguments[3], place, vector)
+            target = pointer(context, builder, values, arguments[3], place, vector)
             builder.store(packed, target, align=width // 8)
             place = builder.add(place, builder.ctpop(here))
         return builder.sub(place, arguments[4])
 
     return types.int64(words, types.int64, types.uint64, values, types.int64), build
-
-
-def _pointer(context, builder, array_type, array, at, pointee):  # pragma: no cover - compiled
-    """Point at an array's element, as at something else."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [at]), pointee.as_pointer())

@@ -14,16 +14,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fmcompress.codecs import ebpc_paths
+from fmcompress.kernels.bits import extract_bits, ones_of
 from fmcompress.kernels.eight_words import (
     INSTRUCTIONS,
     any_high,
-    extract_bits,
     in_registers,
     leading_zeros,
     load_big,
     load_eight,
     look_up,
-    ones_of,
     store_eight,
     store_word,
     turned,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fmcompress.codecs import ebpc_paths
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.errors import ParameterError, StreamError
-from fmcompress.kernels import eight_words
+from fmcompress.kernels import bits
 from fmcompress.reference import BLOCK_SIZES, DIFFERENCES, MAX_BURSTS
 from fmcompress.stream_words import word_dtype
 
@@ -207,9 +207,9 @@ def test_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_kernel_file_that_missed_a_change_is_refused() -> None:
     """Numba's cache would serve it with the old instructions in it."""
-    eight_words.expect(eight_words.digest())
-    with pytest.raises(ImportError, match=f"{eight_words.digest()}, not 0123"):
-        eight_words.expect("0123")
+    bits.expect(bits.DIGEST)
+    with pytest.raises(ImportError, match=f"{bits.DIGEST}, not 0123"):
+        bits.expect("0123")
 
 
 # --- Which path is taken ------------------------------------------------------------------
