@@ -38,7 +38,6 @@ from fmcompress.kernels.eight_words import (
 
 expect("da84fa0e45dbd337")
 
-
 SIDE_BY_SIDE = 16
 UNIT_BITS = 8
 BATCH_STEPS = 32

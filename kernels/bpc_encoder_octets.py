@@ -31,7 +31,6 @@ from fmcompress.kernels.eight_words import (
 
 expect("da84fa0e45dbd337")
 
-
 # How differences are formed (docs/EBPC.md, "Differences"); as in kernels/ebpc.py.
 SIGNED = 0
 UNSIGNED = 1

@@ -21,7 +21,6 @@ from fmcompress.kernels.eight_words import (
 
 expect("da84fa0e45dbd337")
 
-
 SIDE_BY_SIDE = 16
 MOST_ONES = 48  # as kernels/znz_decoder.py has it, and columns of `state`, too
 POSITION, END, COUNT, DONE, ONES, STEP, STEPS_AT = range(7)
