@@ -902,14 +902,15 @@ def test_progress_keeps_within_its_total(globs: list[str]) -> None:
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("first", ["compress", "verify"])
-def test_compiling_is_said_once(fmc: Fmc, folder: Path, first: str) -> None:
+@pytest.mark.parametrize(("first", "path"), [("compress", ""), ("verify", "plain")])
+def test_compiling_is_said_once(fmc: Fmc, folder: Path, first: str, path: str) -> None:
+    """Of several kernels, and of the one that the plain path has for each way."""
     fmc("compress", "maps.npy")
     compress = ("compress", "-f", "maps.npy", "out.fmc")
     commands = [compress, ("verify", "maps.npy.fmc")]
     if first == "verify":
         commands.reverse()
-    environment = {"NUMBA_CACHE_DIR": str(folder / "cache")}
+    environment = {"NUMBA_CACHE_DIR": str(folder / "cache"), "FMC_KERNELS": path}
     ran = piped(*commands[0], **environment)
     assert ran.code == 0
     assert ran.err.count("compiling kernels") == 1
@@ -924,5 +925,6 @@ def test_compiling_is_said_once(fmc: Fmc, folder: Path, first: str) -> None:
 @pytest.mark.compiled
 def test_compiling_is_not_said_if_quiet(fmc: Fmc, folder: Path) -> None:
     fmc("compress", "maps.npy")
-    ran = piped("verify", "-q", "maps.npy.fmc", NUMBA_CACHE_DIR=str(folder / "cache"))
+    environment = {"NUMBA_CACHE_DIR": str(folder / "cache"), "FMC_KERNELS": "plain"}
+    ran = piped("verify", "-q", "maps.npy.fmc", **environment)
     assert ran == Ran(0, b"", "")
