@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pytest
-from conftest import BOUNDS, JIT
+from conftest import JIT, USUAL
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -40,9 +40,8 @@ def examples(count: int) -> settings:
 
     Half of them will do where kernels are run another way, in plain Python or with bounds checked.
     """
-    usual = JIT and not BOUNDS
     return settings(
-        max_examples=count if usual else -(-count // 2), deadline=None, derandomize=True
+        max_examples=count if USUAL else -(-count // 2), deadline=None, derandomize=True
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import JIT
+from conftest import JIT, USUAL
 from numpy.typing import NDArray
 
 from fmcompress.codecs import ebpc_paths
@@ -228,7 +228,7 @@ def test_path_that_the_processor_has_not(monkeypatch: pytest.MonkeyPatch) -> Non
         Ebpc().decode(b"", b"", 0, 8)
 
 
-@pytest.mark.compiled
+@pytest.mark.skipif(not USUAL, reason="of its kernels all but the processor is tested above")
 def test_a_processor_without_vector_instructions() -> None:
     """Numba compiles for what it is told; nothing is compiled that this processor has not."""
     code = """if True:
