@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Python 3.12 and newer tell what runs at far less cost: of lines, which is enough beside kernels.
 MONITORED = $$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "")')
+# Tests take from a millisecond to a minute, compiling included: who has none left takes another's.
+PYTEST = $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 .PHONY: demo test test-coverage test-plain test-bounds lint types check docs golden bench bench-check clean
 
@@ -24,20 +26,20 @@ $(VENV)/ready: pyproject.toml
 	touch $@
 
 test: $(VENV)/ready  ## The tests, with compiled kernels.
-	$(BIN)/python -m pytest -q -n 2
+	$(PYTEST)
 
 test-coverage: $(VENV)/ready  ## The same, and how much of all but the kernels they cover.
 	rm -f .coverage .coverage.*
-	COVERAGE_CORE=$(MONITORED) $(BIN)/python -m pytest -q -n 2 --cov=fmcompress --cov=cli --cov-report=
+	COVERAGE_CORE=$(MONITORED) $(PYTEST) --cov=fmcompress --cov=cli --cov-report=
 	$(BIN)/coverage report --omit='kernels/*' --fail-under=97
 
 test-plain: $(VENV)/ready  ## The tests, kernels as plain Python: they cover every line of these.
 	rm -f .coverage .coverage.*
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n 2 --cov=kernels --cov-branch --cov-report=
+	NUMBA_DISABLE_JIT=1 $(PYTEST) --cov=kernels --cov-branch --cov-report=
 	$(BIN)/coverage report --include='kernels/*' --fail-under=100
 
 test-bounds: $(VENV)/ready  ## The tests, with compiled kernels that check every index.
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q -n 2
+	NUMBA_BOUNDSCHECK=1 $(PYTEST)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
