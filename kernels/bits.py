@@ -120,7 +120,8 @@ def fill_with(array, value):
 # --- Instructions that no operator stands for ---------------------------------------------
 #
 # As Python, and as what Numba compiles instead. Each looks at the last element that it touches:
-# free, unless Numba checks bounds.
+# free, unless Numba checks bounds. (An overload that is inlined loses that look: Numba takes it for
+# dead code.)
 
 
 def leading_zeros(word):
@@ -128,7 +129,7 @@ def leading_zeros(word):
     return 64 - int(word).bit_length()
 
 
-@overload(leading_zeros, inline="always")
+@overload(leading_zeros)
 def _leading_zeros(word):  # pragma: no cover - compiled
     return lambda word: _count_leading_zeros(word)
 
@@ -146,7 +147,7 @@ def ones_of(word):
     return np.uint64(int(word).bit_count())
 
 
-@overload(ones_of, inline="always")
+@overload(ones_of)
 def _ones_of(word):  # pragma: no cover - compiled
     return lambda word: _count_ones(word)
 
@@ -168,7 +169,7 @@ def extract_bits(word, mask):
     return np.uint64(found)
 
 
-@overload(extract_bits, inline="always")
+@overload(extract_bits)
 def _extract_bits(word, mask):  # pragma: no cover - compiled
     return lambda word, mask: _extract(word, mask)
 
@@ -189,7 +190,7 @@ def load_big(octets, at):
     return np.uint64(int.from_bytes(octets[at : at + np.uint64(8)].tobytes(), "big"))
 
 
-@overload(load_big, inline="always")
+@overload(load_big)
 def _load_big(octets, at):  # pragma: no cover - compiled
     def load(octets, at):
         _ = octets[at + np.uint64(7)]
@@ -212,7 +213,7 @@ def store_big(octets, at, word):
     octets[at : at + np.uint64(8)] = np.frombuffer(int(word).to_bytes(8, "big"), np.uint8)
 
 
-@overload(store_big, inline="always")
+@overload(store_big)
 def _store_big(octets, at, word):  # pragma: no cover - compiled
     def store(octets, at, word):
         _ = octets[at + np.uint64(7)]

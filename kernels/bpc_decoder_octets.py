@@ -36,7 +36,7 @@ from fmcompress.kernels.eight_words import (
     where_zero,
 )
 
-expect("da84fa0e45dbd337")
+expect("ad13ede7b9dbe6e2")
 
 SIDE_BY_SIDE = 16
 UNIT_BITS = 8
@@ -51,7 +51,7 @@ STATE = 7
 # A block's lanes: its base and nine planes. Planes 0 to 7 are a word of 64 bits; the ninth lies
 # where the next block's lanes begin, in front of that one's base.
 SLOTS, STRIDE, BASE_AT = 10, 16, 7
-GAP = STRIDE - SLOTS
+BETWEEN = STRIDE - SLOTS
 # `left` where there is no transmission: a step takes nothing then, as where it is below 0.
 IDLE = 32
 WINDOW_SLOTS = 7
@@ -62,7 +62,7 @@ BAD = 0x80  # in place of a plane
 
 
 _0, _3, _7, _8, _16, _32, _56, _78 = np.array([0, 3, 7, 8, 16, 32, 56, 0x78], np.uint64)
-_SLOTS, _GAP = np.uint64(SLOTS), np.uint64(GAP)
+_SLOTS, _BETWEEN = np.uint64(SLOTS), np.uint64(BETWEEN)
 _EVERY, _0F, _10, _70, _80 = map(repeated_octet, (0xFF, 0x0F, 0x10, 0x70, 0x80))
 _80_BEHIND_BASE, _80_FIRST = np.uint64(0x0080808080808080), np.uint64(0x80)
 # The bit of each word in a plane; the first has none.
@@ -93,7 +93,7 @@ def decode(bpc, places, sizes, blocks, order, value_places, values, valid):
     room = 0
     for t in order:
         room = max(room, STRIDE * _rows(blocks[t]))
-    nowhere = SIDE_BY_SIDE * room
+    nowhere = min(SIDE_BY_SIDE, order.size) * room
     lanes = np.empty(nowhere + 8, np.uint8)
     pending = np.empty((2, SIDE_BY_SIDE * BATCH_STEPS), np.uint64)
     state = np.empty((STATE, SIDE_BY_SIDE), np.uint64)
@@ -175,8 +175,8 @@ def _begin(state, number, place, size, blocks, lanes):
     area = np.int64(state[AREA])
     state[NUMBER] = number
     state[POSITION], state[END] = 8 * place, 8 * (place + size)
-    state[PLACE] = area + BASE_AT - GAP
-    state[LAST] = area + BASE_AT - GAP + STRIDE * blocks
+    state[PLACE] = area + BASE_AT - BETWEEN
+    state[LAST] = area + BASE_AT - BETWEEN + STRIDE * blocks
     state[LEFT] = 0
     own = lanes[area : area + STRIDE * _rows(blocks)]
     for i in range(own.size):
@@ -223,7 +223,7 @@ def _step(bpc, limits, moves, fills, position, left, place):
         Behind the step. `left` is below 0 where the symbols are more than the block's planes.
     """
     tested = where_zero(left, _80_BEHIND_BASE, _80)
-    at = place + where_zero(left, _GAP, _0)
+    at = place + where_zero(left, _BETWEEN, _0)
     left = where_zero(left, _SLOTS, left)
     window = load_big(bpc, position >> _3) << (position & _7)
     # The highest bit of each byte that is no long symbol.

@@ -275,7 +275,7 @@ for _function, _build in INSTRUCTIONS.items():
 # Memory: each looks at the last element that it touches: free, unless Numba checks bounds.
 
 
-@overload(load_eight, inline="always")
+@overload(load_eight)
 def _load_eight(words, at):  # pragma: no cover - compiled
     def load(words, at):
         _ = words[at + 7]
@@ -292,7 +292,7 @@ def _load_words(_, words, at):  # pragma: no cover - compiled
     return eight(words, types.uint64), build
 
 
-@overload(store_eight, inline="always")
+@overload(store_eight)
 def _store_eight(words, at, values):  # pragma: no cover - compiled
     def store(words, at, values):
         _ = words[at + 7]
@@ -301,7 +301,7 @@ def _store_eight(words, at, values):  # pragma: no cover - compiled
     return store
 
 
-@overload(store_word, inline="always")
+@overload(store_word)
 def _store_word(octets, at, word):  # pragma: no cover - compiled
     def store(octets, at, word):
         _ = octets[at + _7]
@@ -321,7 +321,7 @@ def _store_any(_, array, at, value):  # pragma: no cover - compiled
     return types.void(array, types.uint64, value), build
 
 
-@overload(load_big, inline="always")
+@overload(load_big)
 def _load_big(octets, at):  # pragma: no cover - compiled
     def load(octets, at):
         for i in range(8):
@@ -353,7 +353,7 @@ def _gather(_, octets, at):  # pragma: no cover - compiled
     return eight(octets, eight), build
 
 
-@overload(in_registers, inline="always")
+@overload(in_registers)
 def _in_registers(table):  # pragma: no cover - compiled
     def halves(table):
         words = table.view(np.uint64)
@@ -362,7 +362,7 @@ def _in_registers(table):  # pragma: no cover - compiled
     return halves
 
 
-@overload(look_up, inline="always")
+@overload(look_up)
 def _look_up(table, words):  # pragma: no cover - compiled
     return lambda table, words: _permuted(table[0], words, table[1])
 

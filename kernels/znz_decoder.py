@@ -14,7 +14,7 @@ from numba.extending import intrinsic, overload
 
 from fmcompress.kernels.bits import ends_well, expect, leading_zeros, pointer, window_at
 
-expect("da84fa0e45dbd337")
+expect("ad13ede7b9dbe6e2")
 
 SPAN = 64  # words that are moved at once
 MOST_ONES = 48  # of a step: with the longest run of 16 they fit into a span
@@ -223,7 +223,7 @@ def copy_span(words, at, values, start, count):
     words[at : at + count] = values[start : start + count]
 
 
-@overload(copy_span, inline="always")
+@overload(copy_span)
 def _copy_span(words, at, values, start, count):  # pragma: no cover - compiled
     def copy(words, at, values, start, count):
         _ = words[at + _63]
@@ -258,7 +258,7 @@ def clear_span(words, at):
     words[at : at + np.uint64(SPAN)] = 0
 
 
-@overload(clear_span, inline="always")
+@overload(clear_span)
 def _clear_span(words, at):  # pragma: no cover - compiled
     def clear(words, at):
         _ = words[at + _63]

@@ -19,7 +19,7 @@ from fmcompress.kernels.eight_words import (
     where_less,
 )
 
-expect("da84fa0e45dbd337")
+expect("ad13ede7b9dbe6e2")
 
 SIDE_BY_SIDE = 16
 MOST_ONES = 48  # as kernels/znz_decoder.py has it, and columns of `state`, too
@@ -86,9 +86,9 @@ def read(znz, order, run_bits, steps, state):
             place = np.uint64(2 * (own[STEPS_AT] + own[STEP]))
             for group in range(safe):
                 store_word(octets, place + np.uint64(8 * group), pending[16 * group + i])
-            own[POSITION] = columns[0, i]
-            own[DONE] += columns[1, i]
-            own[ONES] += columns[2, i]
+            own[POSITION] = np.int64(columns[0, i])
+            own[DONE] += np.int64(columns[1, i])
+            own[ONES] += np.int64(columns[2, i])
             own[STEP] += GROUP * safe
 
 

@@ -13,7 +13,7 @@ from numba.extending import intrinsic, overload
 
 from fmcompress.kernels.bits import append, expect, leading_zeros, pointer, to_bytes
 
-expect("da84fa0e45dbd337")
+expect("ad13ede7b9dbe6e2")
 
 MASK_WORDS = 64
 GAP = 64  # between packed values: room for whole blocks and vectors
@@ -153,7 +153,7 @@ def nonzero_mask(words, start):
     return octets.view(np.uint64)[0]
 
 
-@overload(nonzero_mask, inline="always")
+@overload(nonzero_mask)
 def _nonzero_mask(words, start):  # pragma: no cover - compiled
     def mask(words, start):
         _ = words[start + MASK_WORDS - 1]
@@ -181,7 +181,7 @@ def compress(words, start, mask, values, at):
     return chosen.size
 
 
-@overload(compress, inline="always")
+@overload(compress)
 def _compress(words, start, mask, values, at):  # pragma: no cover - compiled
     def packed(words, start, mask, values, at):
         _ = words[start + MASK_WORDS - 1]
