@@ -51,7 +51,7 @@ They are those of zstd and xz.
   `compress` writes as it goes; `decompress` puts the dump together in a temporary file first.
 * **Threads**: `compress`, `stats`, `decompress` and `verify` code in as many threads as the process
   may use processors; `-T` (`--threads`) says how many, and 1 is none beside. Reading and writing go on
-  beside them. Neither bytes nor messages depend on it. Memory does: each thread has a few MB at a time.
+  beside them. Neither bytes nor messages depend on it. Memory does: each thread takes some 20 MB.
 * **Kernels**: the fastest that the processor has are taken. `FMC_KERNELS` names others: `plain`, which
   go word by word, `portable`, or `fast`, which need AVX-512 with VBMI2 and GFNI. The bytes are the same.
 * **A first run** compiles the kernels that it needs, which takes some seconds, and says so.

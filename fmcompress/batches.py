@@ -12,21 +12,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from fmcompress.chunks import LayerDecoder, chunk_context
 from fmcompress.contents import ChunkInfo
 from fmcompress.errors import FmcError, error_context
+from fmcompress.stream_words import word_dtype
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
 
-# A batch ends where one chunk more would exceed these.
+# A batch ends where one chunk more would exceed these; of wider words than 8 bits it has fewer.
 BATCH_WORDS, BATCH_CHUNKS = 1 << 21, 256
 # Of streams: they are longer than words only where somebody wants to do harm.
 _BATCH_BYTES = 1 << 23
 
 
-def chunks_in_batch(chunk_words: int) -> int:
+def chunks_in_batch(chunk_words: int, word_bits: int) -> int:
     """Return how many chunks make a batch; at least one does, however large it is."""
-    return min(max(BATCH_WORDS // chunk_words, 1), BATCH_CHUNKS)
+    return min(max(_most_words(word_bits) // chunk_words, 1), BATCH_CHUNKS)
+
+
+def _most_words(word_bits: int) -> int:
+    """Return how many words a batch may have: as many bytes of them, as kernels take them."""
+    return BATCH_WORDS // word_dtype(word_bits).itemsize
 
 
 class Chunk(NamedTuple):
@@ -69,6 +75,7 @@ class Batch:
         self.chunks = [first]
         self.words = first.sizes.words
         self._bytes = len(first.payload)
+        self._most_words = _most_words(first.decoder.words.bits)
 
     @property
     def number(self) -> int:
@@ -81,7 +88,7 @@ class Batch:
         fits = (
             chunk.decoder is self.decoder
             and chunk.number == self.number + len(self.chunks)
-            and words <= BATCH_WORDS
+            and words <= self._most_words
             and size <= _BATCH_BYTES
             and len(self.chunks) < BATCH_CHUNKS
         )

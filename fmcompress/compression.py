@@ -209,7 +209,7 @@ def _parts(plan: Plan) -> Iterator[_Part | Task[_Part]]:
             layer, words, info, blocks = plan.prepare(tensor.name)
             yield info
             codec = plan.options.codec(words)
-            size = chunks_in_batch(info.chunk_words) * info.chunk_elements
+            size = chunks_in_batch(info.chunk_words, words.bits) * info.chunk_elements
             for batch in layer.in_word_order(blocks(), size):
                 yield Task(partial(_coded, layer, words, info, codec, batch))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import JIT
+from conftest import BOUNDS, JIT
 from numba import njit
 from numpy.typing import NDArray
 
@@ -132,6 +132,33 @@ def test_memory_and_tables() -> None:
     assert result[8:].tolist() == look_up(table, found).tolist()
     store_word(before, places[3], found[0])
     assert (octets == before).all()
+
+
+@pytest.mark.skipif(not BOUNDS, reason="bounds are not checked")
+def test_bounds_are_checked() -> None:
+    """Of loads and stores of eight words, of one, and of eight loads at once."""
+
+    @njit
+    def load(words: Any, octets: Any, at: int) -> None:
+        store_eight(words, 0, load_eight(words, at))
+
+    @njit
+    def store(words: Any, octets: Any, at: int) -> None:
+        store_eight(words, at, load_eight(words, 0))
+
+    @njit
+    def store_one(words: Any, octets: Any, at: int) -> None:
+        store_word(octets, np.uint64(8 * at), words[0])
+
+    @njit
+    def gather(words: Any, octets: Any, at: int) -> None:
+        words[5] = 8 * at
+        store_eight(words, 0, load_big(octets, load_eight(words, 0)))
+
+    for compiled, too_large in ((load, 9), (store, 9), (store_one, 16), (gather, 16)):
+        compiled(np.zeros(16, np.uint64), np.zeros(128, np.uint8), too_large - 1)
+        with pytest.raises(IndexError):
+            compiled(np.zeros(16, np.uint64), np.zeros(128, np.uint8), too_large)
 
 
 def test_single_words() -> None:

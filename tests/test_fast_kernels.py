@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import JIT, USUAL
+from conftest import BOUNDS, JIT, USUAL
+from numba import njit
 from numpy.typing import NDArray
 
 from fmcompress.codecs import ebpc_paths
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.errors import ParameterError, StreamError
-from fmcompress.kernels import bits
+from fmcompress.kernels import bits, znz_decoder, znz_encoder
 from fmcompress.reference import BLOCK_SIZES, DIFFERENCES, MAX_BURSTS
 from fmcompress.stream_words import word_dtype
 
@@ -210,6 +212,27 @@ def test_kernel_file_that_missed_a_change_is_refused() -> None:
     bits.expect(bits.DIGEST)
     with pytest.raises(ImportError, match=f"{bits.DIGEST}, not 0123"):
         bits.expect("0123")
+
+
+# What looks at memory, and the first index that is too large for arrays of 100.
+LOOKS: dict[str, tuple[Callable[..., Any], int]] = {
+    "load": (lambda octets, at: bits.load_big(octets, at), 93),
+    "store": (lambda octets, at: bits.store_big(octets, at, np.uint64(0)), 93),
+    "mask": (lambda octets, at: znz_encoder.nonzero_mask(octets, np.int64(at)), 37),
+    "copy": (lambda octets, at: znz_decoder.copy_span(octets, at, octets, at, np.uint64(1)), 37),
+    "clear": (lambda octets, at: znz_decoder.clear_span(octets, at), 37),
+}
+
+
+@pytest.mark.skipif(not BOUNDS, reason="bounds are not checked")
+@pytest.mark.parametrize("name", LOOKS)
+def test_bounds_are_checked(name: str) -> None:
+    """What goes around Numba's own checks has to ask for them."""
+    look, too_large = LOOKS[name]
+    compiled = njit(look)
+    compiled(np.zeros(100, np.uint8), np.uint64(too_large - 1))
+    with pytest.raises(IndexError):
+        compiled(np.zeros(100, np.uint8), np.uint64(too_large))
 
 
 # --- Which path is taken ------------------------------------------------------------------

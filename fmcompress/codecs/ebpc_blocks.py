@@ -27,7 +27,7 @@ _GAP = 64
 # are missing.
 _BEHIND = 512
 # Fewer transmissions are decoded faster by the portable kernels: one alone, in half the time.
-LEAST_IN_VECTORS = 2
+LEAST_IN_VECTORS = 5
 # Longer arrays are not kept.
 _MOST_KEPT_BYTES = 1 << 24
 

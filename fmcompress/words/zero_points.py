@@ -140,7 +140,7 @@ def most_frequent(blocks: Iterable[NDArray[Any]], each: Each = map) -> int:
 
 
 def _frequent(block: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return how often values occur: of narrow ones all that there are, of wide ones the best."""
+    """Return how often values occur: of all values of narrow ones, of wide ones the most frequent."""
     native = block.astype(block.dtype.newbyteorder("="), copy=False)
     if native.itemsize > 2:
         values, times = np.unique(native, return_counts=True)
