@@ -112,13 +112,23 @@ def telling(tell: Callable[[Compiled], None]) -> Iterator[None]:
         _listeners.remove(tell)
 
 
+def import_numba() -> Any:
+    """Import Numba; nothing else may do so.
+
+    Two threads that import it at once find its modules half done, each those of the other.
+    """
+    with _loading:
+        import numba
+
+        return numba
+
+
 @cache
 def _use_temporary_folder() -> None:
-    import numba
-
+    numba = import_numba()
     folder = tempfile.mkdtemp(prefix="fmc-kernels-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 - untyped
+    numba.config.CACHE_DIR = folder
 
 
 @cache
@@ -127,6 +137,7 @@ def _watch_numba() -> None:
 
     Only Numba knows: what it has kept may be of other argument types or another processor.
     """
+    import_numba()
     from numba.core import event
 
     class Listener(event.Listener):

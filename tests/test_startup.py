@@ -226,6 +226,35 @@ def test_simulation_needs_two_kinds_of_kernels_at_most(maps: Path, tmp_path: Pat
     assert {name: count for name, count in kinds.items() if count > 2} == {}
 
 
+# Two threads that need Numba, one after the other by a part of the time that its import takes.
+TWO_THREADS = """
+import faulthandler, os, threading, time
+from fmcompress.codecs import ebpc_paths
+from fmcompress.kernel_loading import kernels
+faulthandler.dump_traceback_later(60, exit=True)
+failed = []
+def run(function, *arguments):
+    try:
+        function(*arguments)
+    except BaseException as error:
+        failed.append(error)
+first = threading.Thread(target=run, args=(ebpc_paths.fastest,))
+second = threading.Thread(target=run, args=(kernels, "histogram"))
+first.start()
+time.sleep({seconds})
+second.start()
+first.join()
+second.join()
+assert not failed, failed
+"""
+
+
+@pytest.mark.parametrize("milliseconds", [0, 10, 25, 40, 55, 70, 90])
+def test_two_threads_begin_at_once(milliseconds: int) -> None:
+    done = python(TWO_THREADS.format(seconds=milliseconds / 1000))
+    assert done.returncode == 0, done.stderr
+
+
 # --- Kernels: where they are kept ---------------------------------------------------------
 
 # A kernel that is compiled in no time, instead of all that there are.

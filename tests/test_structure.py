@@ -98,6 +98,13 @@ def test_command_touches_no_codec(path: Path) -> None:
     assert not {name for name in ours if name.split(".")[1] in deep}
 
 
+@pytest.mark.parametrize("path", sources("fmcompress", "cli"), ids=shown)
+def test_numba_is_imported_in_one_place(path: Path) -> None:
+    """Two threads that import it at once find it half done, or wait forever."""
+    if path.name != "kernel_loading.py":
+        assert not {name for name in imports_of(path) if name.partition(".")[0] == "numba"}
+
+
 @each_source
 def test_imports_are_absolute(path: Path) -> None:
     assert not [name for name in imports_of(path) if name.startswith(".")]

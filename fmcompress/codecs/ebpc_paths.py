@@ -7,6 +7,7 @@ import sys
 from functools import cache
 
 from fmcompress.errors import ParameterError
+from fmcompress.kernel_loading import import_numba
 
 # Word by word; many words at a time; and with the vector instructions that do not exist everywhere.
 PLAIN, PORTABLE, FAST = PATHS = ("plain", "portable", "fast")
@@ -38,11 +39,12 @@ def fastest() -> str:
     """Return the fastest path that this machine has."""
     if sys.byteorder != "little":
         return PLAIN
-    from numba import config
-    from numba.core.registry import cpu_target
-
-    if getattr(config, "DISABLE_JIT"):  # noqa: B009 - untyped
+    numba = import_numba()
+    if numba.config.DISABLE_JIT:
         return FAST  # in Python there is nothing that a processor could lack
-    # As Numba compiles, which NUMBA_CPU_NAME and NUMBA_CPU_FEATURES may change.
-    *_, features = cpu_target.target_context.codegen().magic_tuple()
+    # As Numba compiles, which NUMBA_CPU_NAME and NUMBA_CPU_FEATURES may change; and under its lock,
+    # since this makes what it compiles with.
+    with numba.core.compiler_lock.global_compiler_lock:
+        target = numba.core.registry.cpu_target.target_context
+        *_, features = target.codegen().magic_tuple()
     return FAST if {*features.split(",")} >= _NEEDED else PORTABLE
