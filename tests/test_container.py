@@ -242,7 +242,7 @@ _infos = st.builds(
     st.lists(st.integers(0, 9), max_size=5).map(tuple),
     st.sampled_from(["|i1", "<u2", ">i4"]),
     order=st.sampled_from("CF"),
-    words=_objects,
+    words=_objects.filter(lambda words: "packed" not in words),  # needs an even chunk_words
     codec=_objects.filter(bool),
     chunk_words=st.integers(1, 1 << 24),
     place=_objects,
