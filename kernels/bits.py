@@ -18,6 +18,11 @@ SHARED = ("bits.py", "eight_words.py")
 _texts = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in SHARED]
 DIGEST = sha256("".join(_texts).encode()).hexdigest()[:16]
 
+# How differences are formed (docs/EBPC.md, "Differences"); as in kernels/ebpc.py.
+SIGNED, UNSIGNED, MODULAR = range(3)
+
+GAP = 64  # between packed values: room for whole blocks and vectors
+
 _1, _3, _6, _7, _63 = np.array([1, 3, 6, 7, 63], np.uint64)
 
 

@@ -13,7 +13,7 @@ for kernels/ebpc.py to say.
 import numpy as np
 from numba import njit
 
-from fmcompress.kernels.bits import ends_well, expect, repeated_octet
+from fmcompress.kernels.bits import ends_well, expect, fill_with, repeated_octet
 from fmcompress.kernels.eight_words import (
     add_octets,
     any_high,
@@ -36,7 +36,7 @@ from fmcompress.kernels.eight_words import (
     where_zero,
 )
 
-expect("ad13ede7b9dbe6e2")
+expect("300abcf743f12b0e")
 
 SIDE_BY_SIDE = 16
 UNIT_BITS = 8
@@ -178,9 +178,7 @@ def _begin(state, number, place, size, blocks, lanes):
     state[PLACE] = area + BASE_AT - BETWEEN
     state[LAST] = area + BASE_AT - BETWEEN + STRIDE * blocks
     state[LEFT] = 0
-    own = lanes[area : area + STRIDE * _rows(blocks)]
-    for i in range(own.size):
-        own[i] = ZERO_LANE
+    fill_with(lanes[area : area + STRIDE * _rows(blocks)], ZERO_LANE)
 
 
 @njit(cache=True, nogil=True)

@@ -8,16 +8,19 @@ data, and only appending to the stream goes block by block.
 import numpy as np
 from numba import njit
 
-from fmcompress.kernels.bits import append_two, ceil_log2, expect, fill_with, to_bytes
+from fmcompress.kernels.bits import (
+    GAP,
+    MODULAR,
+    SIGNED,
+    append_two,
+    ceil_log2,
+    expect,
+    fill_with,
+    to_bytes,
+)
 
-expect("ad13ede7b9dbe6e2")
+expect("300abcf743f12b0e")
 
-# How differences are formed (docs/EBPC.md, "Differences"); as in kernels/ebpc.py.
-SIGNED = 0
-UNSIGNED = 1
-MODULAR = 2
-
-GAP = 64  # between transmissions' values, as kernels/znz_encoder.py leaves it
 BATCH_BLOCKS = 512  # their rows lie in the first level of the cache, and loops over them pay
 
 _0, _6, _7, _8, _63, _64 = np.array([0, 6, 7, 8, 63, 64], np.uint64)

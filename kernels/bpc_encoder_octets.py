@@ -10,9 +10,13 @@ import numpy as np
 from numba import njit
 
 from fmcompress.kernels.bits import (
+    GAP,
+    MODULAR,
+    SIGNED,
     append_two,
     expect,
     extract_bits,
+    fill_with,
     ones_of,
     repeated_octet,
     to_bytes,
@@ -29,14 +33,8 @@ from fmcompress.kernels.eight_words import (
     where_octet_zero,
 )
 
-expect("ad13ede7b9dbe6e2")
+expect("300abcf743f12b0e")
 
-# How differences are formed (docs/EBPC.md, "Differences"); as in kernels/ebpc.py.
-SIGNED = 0
-UNSIGNED = 1
-MODULAR = 2
-
-GAP = 64  # between transmissions' values, as kernels/znz_encoder.py leaves it
 BATCH_BLOCKS = 512
 
 
@@ -77,9 +75,7 @@ def encode(values, sizes, difference, bpc, bits):
         bits[chunk] = 0
         if count > 0:
             blocks = (count + 7) // 8
-            padding = values[place + count : place + 8 * blocks]
-            for i in range(padding.size):
-                padding[i] = 0
+            fill_with(values[place + count : place + 8 * blocks], 0)
             whole = values[place : place + (blocks + 7) // 8 * 64].view(np.uint64)
             used = _code(whole, blocks, difference, tables, rows, bpc, at)
             bits[chunk] = used

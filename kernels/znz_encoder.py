@@ -11,12 +11,11 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from fmcompress.kernels.bits import append, expect, leading_zeros, pointer, to_bytes
+from fmcompress.kernels.bits import GAP, append, expect, leading_zeros, pointer, to_bytes
 
-expect("ad13ede7b9dbe6e2")
+expect("300abcf743f12b0e")
 
 MASK_WORDS = 64
-GAP = 64  # between packed values: room for whole blocks and vectors
 
 _0, _1, _6, _8, _63, _64 = np.array([0, 1, 6, 8, 63, 64], np.uint64)
 _BYTE = np.uint64(0xFF)

@@ -35,7 +35,7 @@ from fmcompress.errors import (
     StreamFault,
     UnsupportedError,
 )
-from fmcompress.kernels import bpc_encoder, znz_decoder, znz_encoder
+from fmcompress.kernels import bits, bpc_encoder, znz_decoder, znz_decoder_sixteen, znz_encoder
 from fmcompress.kernels import ebpc as kernels
 from fmcompress.reference import BLOCK_SIZES, DIFFERENCES, MAX_BURSTS, WORD_BITS
 from fmcompress.stream_words import word_dtype
@@ -215,8 +215,10 @@ def test_constants_agree() -> None:
     assert (WORD_BITS[0], WORD_BITS[-1]) == (codec_module.MIN_WORD_BITS, codec_module.MAX_WORD_BITS)
     assert [getattr(kernels, name.upper()) for name in DIFFERENCES] == [0, 1, 2]
     for number, name in enumerate(("SIGNED", "UNSIGNED", "MODULAR")):
-        assert getattr(bpc_encoder, name) == number
+        assert getattr(bits, name) == number
     assert znz_encoder.GAP == bpc_encoder.GAP == ebpc_blocks._GAP >= znz_decoder.SPAN
+    for name in ("MOST_ONES", "POSITION", "END", "COUNT", "DONE", "ONES", "STEP", "STEPS_AT"):
+        assert getattr(znz_decoder_sixteen, name) == getattr(znz_decoder, name)
     assert kernels.OK == 0
     assert all(getattr(kernels, fault.name) == fault.value for fault in StreamFault)
 

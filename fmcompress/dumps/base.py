@@ -114,7 +114,7 @@ class Tensor(ABC):
 
     @abstractmethod
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """Yield its elements in the file's order, as 1-D arrays of about `BLOCK_BYTES`.
+        """Yield its elements in the file's order, as 1-D arrays of about `BLOCK_BYTES` or less.
 
         What cannot be read in smaller pieces (a row of HDF5 chunks) comes as one of up to 64 MiB,
         or goes through a temporary file. The bits are those of the file, whatever the dtype: a
