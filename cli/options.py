@@ -89,6 +89,14 @@ def dtype(command: F) -> F:
     return click.option("--dtype", metavar="NAME", help=text)(command)
 
 
+_CODEC = click.option(
+    "--codec",
+    metavar="NAME",
+    default="ebpc",
+    show_default=True,
+    help="How words are coded: ebpc, or auto (for each chunk the smallest of ebpc, bpc, zvc), or one "
+    "of those that docs/CODECS.md describes, as zvc or zvc:group=64.",
+)
 _CODING = (
     click.option(
         "--block-size",
@@ -188,6 +196,11 @@ _CODING = (
 
 def coding(command: F) -> F:
     """Add the options of the codec, of words and of their order."""
+    return _CODEC(hardware_coding(command))
+
+
+def hardware_coding(command: F) -> F:
+    """Add those options where there is no choice of a codec."""
     for option in reversed(_CODING):
         command = option(command)
     return command

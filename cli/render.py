@@ -161,6 +161,11 @@ def _layer_table(stats: Stats, width: int | None) -> str:
         for layer in stats.layers
     ]
     rows.append(("total", "", "", *_size_cells(stats.total)))
+    if any(layer.codec.get("name", "ebpc") != "ebpc" for layer in stats.layers):
+        columns += [("bit/\nword", "right"), ("chunks\nby codec", "left")]
+        coded = [(_number(layer.sizes.bits_per_word, 3), _codecs(layer)) for layer in stats.layers]
+        coded.append((_number(stats.total.bits_per_word, 3), ""))
+        rows = [(*row, *more) for row, more in zip(rows, coded, strict=True)]
     if any(layer.quantized for layer in stats.layers):
         columns += [("ratio of\noriginal", "right"), ("largest\nerror", "right")]
         columns += [("rms\nerror", "right")]
@@ -173,6 +178,10 @@ def _layer_table(stats: Stats, width: int | None) -> str:
     elif width is None:
         columns = [(title.replace("\n", " "), align) for title, align in columns]
     return table(columns, rows, width)
+
+
+def _codecs(layer: LayerStats) -> str:
+    return ", ".join(f"{name} {count}" for name, count in layer.chunks_by_codec.items()) or "-"
 
 
 def _size_cells(sizes: Sizes) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def _by_port(stalls: Sequence[tuple[str, str]]) -> dict[str, str]:
     help="Cycles of waveform or trace.  [default: the first 10000; the first 48 of a trace]",
 )
 @options.force
-@options.coding
+@options.hardware_coding
 @options.raw
 @options.layers("Simulate these layers only. Repeatable.")
 @options.json

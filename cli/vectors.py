@@ -41,7 +41,7 @@ _OF_CHECK = {"check", "outputs", "as_json"}
 )
 @click.option("--check", metavar="DIR", help="Compare a simulator's output with the vectors there.")
 @click.option("--outputs", metavar="DIR", help="Where that output is, if not beside the vectors.")
-@options.coding
+@options.hardware_coding
 @options.raw
 @options.layers("Take these layers only. Repeatable.")
 @options.force

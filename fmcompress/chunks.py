@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fmcompress import records
-from fmcompress.codecs import CODEC_NAMES, CODECS, Codec, codec_from_description
+from fmcompress.codecs import CODEC_NAMES, Codec, codec_from_description
 from fmcompress.codecs.stored import Stored, stored_bytes
 from fmcompress.contents import ChunkInfo, LayerInfo
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
@@ -28,33 +28,35 @@ class CodedChunk(NamedTuple):
     ----------
     codec, words, zeros : int
         Number of the codec used, number of words and of zero words.
-    znz, bpc : bytes
-        Both streams.
+    first, second : bytes
+        Both streams: of EBPC, ZNZ and BPC.
     """
 
     codec: int
     words: int
     zeros: int
-    znz: bytes
-    bpc: bytes
+    first: bytes
+    second: bytes
 
 
 def code_chunks(
     words: NDArray[Any], word_bits: int, codec: Codec, chunk_words: int
 ) -> list[CodedChunk]:
-    """Code words in chunks of `chunk_words`, and store each that would grow."""
+    """Code words in chunks of `chunk_words`, each by the best of the codec's parts; store each that would grow."""
     import numpy as np
 
+    tried = [part.encode_chunks(words, word_bits, chunk_words) for part in codec.parts]
     coded = []
-    streams = codec.encode_chunks(words, word_bits, chunk_words)
-    for number, (znz, bpc) in enumerate(streams):
+    for number, results in enumerate(zip(*tried, strict=True)):
         chunk = words[number * chunk_words : (number + 1) * chunk_words]
-        used = codec
-        if len(znz) + len(bpc) > stored_bytes(chunk.size, word_bits):
+        sizes = [len(first) + len(second) for first, second in results]
+        best = sizes.index(min(sizes))
+        used, (first, second) = codec.parts[best], results[best]
+        if sizes[best] > stored_bytes(chunk.size, word_bits):
             used = Stored()
-            znz, bpc = used.encode(chunk, word_bits)
+            first, second = used.encode(chunk, word_bits)
         zeros = chunk.size - int(np.count_nonzero(chunk))
-        coded.append(CodedChunk(used.number, chunk.size, zeros, znz, bpc))
+        coded.append(CodedChunk(used.number, chunk.size, zeros, first, second))
     return coded
 
 
@@ -88,7 +90,8 @@ class LayerDecoder:
             self.dtype = element_dtype(info)
             self.words = word_format(info)
             self.order: WordOrder = WordOrder(info.shape, info.word_axes, info.serpentine)
-            self._codec: Codec = codec_from_description(info.codec)
+            parts = (Stored(), *codec_from_description(info.codec).parts)
+            self._codecs: dict[int, Codec] = {part.number: part for part in parts}
 
     def decode(self, sizes: ChunkInfo, payload: bytes) -> NDArray[Any]:
         """Decode one CHUNK record's payload to words.
@@ -116,7 +119,7 @@ class LayerDecoder:
         -------
         list of ndarray or FmcError
             Of each chunk its words; or DamagedError, if the streams are invalid or the number of
-            zero words is another; or UnsupportedError, if the codec is unknown to this version.
+            zero words or the codec is another; or UnsupportedError, if the codec is unknown.
         """
         found: dict[int, NDArray[Any] | FmcError] = {}
         waiting: dict[int, dict[int, tuple[bytes, bytes, int]]] = {}
@@ -136,10 +139,12 @@ class LayerDecoder:
         return [found[place] for place in range(len(chunks))]
 
     def _codec_of(self, number: int) -> Codec:
-        name = CODEC_NAMES.get(number)
-        if name is None:
+        codec = self._codecs.get(number)
+        if codec is not None:
+            return codec
+        if number not in CODEC_NAMES:
             raise UnsupportedError(f"unknown codec number {number}", hint="upgrade fmcompress")
-        return self._codec if name == self.info.codec["name"] else CODECS[name]()
+        raise DamagedError(f"{CODEC_NAMES[number]} is not how its layer is coded")
 
     def elements(self, number: int, words: NDArray[Any]) -> NDArray[Any]:
         """Turn the words of chunk `number` to elements, in word order."""

@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields
 from operator import index
 from typing import Any, TypedDict
 
-from fmcompress.codecs.ebpc import MAX_WORD_BITS, Ebpc
+from fmcompress.codecs import Codec, codec_named
+from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS
 from fmcompress.element_types import FOUR_BIT, element_type
 from fmcompress.errors import ParameterError
 from fmcompress.numbers import switch, whole
 from fmcompress.recipe import Recipe
+from fmcompress.stream_words import MAX_WORD_BITS
 from fmcompress.words import MAPPINGS, Wishes, WordFormat
 
 MIN_WORD_BITS = 2
@@ -28,10 +30,13 @@ class Coding(TypedDict, total=False):
 
     Attributes
     ----------
+    codec : str
+        ``ebpc`` by default; or another one's name, and possibly parameters, as ``zvc:group=64``.
+        ``auto`` takes for each chunk the smallest of EBPC, BPC and ZVC.
     block_size : {8, 4, 16, 32}
-        Non-zero words per BPC block.
+        Non-zero words per BPC block, for codecs that have such.
     max_burst : {16, 2, 4, 8, 32, 64}
-        Longest zero run in one ZNZ symbol.
+        Longest zero run in one symbol, for codecs that have such.
     difference : {"signed", "unsigned", "modular"}, optional
         By default as the words. The RTL's own encoder is ``signed``.
     chunk_words : int
@@ -66,8 +71,9 @@ class Coding(TypedDict, total=False):
         Let every other row of words run backwards.
     """
 
-    block_size: int
-    max_burst: int
+    codec: str
+    block_size: int | None
+    max_burst: int | None
     difference: str | None
     chunk_words: int
     dtype: str | None
@@ -94,8 +100,9 @@ class Options:
         If a value is outside its range, or two contradict each other.
     """
 
-    block_size: int = 8
-    max_burst: int = 16
+    codec: str = Ebpc.name
+    block_size: int | None = None
+    max_burst: int | None = None
     difference: str | None = None
     chunk_words: int = DEFAULT_CHUNK_WORDS
     dtype: str | None = None
@@ -117,7 +124,7 @@ class Options:
             object.__setattr__(self, name, None if value is None else whole(name, value))
         for name in ("packed", "serpentine"):
             object.__setattr__(self, name, switch(name, getattr(self, name)))
-        Ebpc(self.block_size, self.max_burst, self.difference or "signed")
+        codec_named(self.codec, self._codec_parameters)
         if not 1 <= self.chunk_words <= MAX_CHUNK_WORDS:
             raise ParameterError(
                 f"chunk_words is {self.chunk_words!r}, not from 1 to {MAX_CHUNK_WORDS}"
@@ -196,9 +203,19 @@ class Options:
             mapping=self.mapping,
         )
 
-    def codec(self, words: WordFormat) -> Ebpc:
+    @property
+    def _codec_parameters(self) -> dict[str, Any]:
+        names = ("block_size", "max_burst", "difference")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def codec_for(self, words: WordFormat) -> Codec:
         """Return the codec of a layer with these words."""
-        return Ebpc(self.block_size, self.max_burst, self.difference or words.difference)
+        return codec_named(self.codec, self._codec_parameters, words.difference)
+
+    @property
+    def hardware(self) -> Ebpc:
+        """EBPC as the hardware has it, with block size and burst as they were asked for."""
+        return Ebpc(self.block_size or Ebpc().block_size, self.max_burst or Ebpc().max_burst)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -206,9 +206,8 @@ def _parts(plan: Plan) -> Iterator[_Part | Task[_Part]]:
                 carried = {"reason": tensor.carried, "bytes": tensor.stored_bytes}
                 yield LayerInfo(tensor.name, tensor.shape, tensor.label, carried=carried)
                 continue
-            layer, words, info, blocks = plan.prepare(tensor.name)
+            layer, words, codec, info, blocks = plan.prepare(tensor.name)
             yield info
-            codec = plan.options.codec(words)
             size = chunks_in_batch(info.chunk_words, words.bits) * info.chunk_elements
             for batch in layer.in_word_order(blocks(), size):
                 yield Task(partial(_coded, layer, words, info, codec, batch))

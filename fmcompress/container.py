@@ -70,12 +70,12 @@ class Writer:
         if self._waiting_json_bytes >= GROUP_JSON_BYTES:
             self._flush()
 
-    def chunk(self, codec: int, words: int, zeros: int, znz: bytes, bpc: bytes) -> None:
+    def chunk(self, codec: int, words: int, zeros: int, first: bytes, second: bytes) -> None:
         """Add the next chunk of the layer begun last."""
-        self.contents.chunks[-1].append(ChunkInfo(codec, words, zeros, len(znz), len(bpc)))
-        start = records.format_chunk(words, zeros, len(znz))
-        self._waiting_chunks.append((codec, start, znz, bpc))
-        self._waiting_bytes += len(start) + len(znz) + len(bpc)
+        self.contents.chunks[-1].append(ChunkInfo(codec, words, zeros, len(first), len(second)))
+        start = records.format_chunk(words, zeros, len(first))
+        self._waiting_chunks.append((codec, start, first, second))
+        self._waiting_bytes += len(start) + len(first) + len(second)
         if self._waiting_bytes >= GROUP_BYTES:
             self._flush()
 

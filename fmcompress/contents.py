@@ -197,13 +197,16 @@ def _is_count(value: Any, least: int, most: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ChunkInfo:
-    """Sizes of one chunk: all that statistics need, known without decoding."""
+    """Sizes of one chunk: all that statistics need, known without decoding.
+
+    The first stream is EBPC's ZNZ stream; the second its BPC stream, or the one there is.
+    """
 
     codec: int
     words: int
     zeros: int
-    znz_bytes: int
-    bpc_bytes: int
+    first_bytes: int
+    second_bytes: int
 
 
 @dataclass(slots=True)

@@ -102,29 +102,63 @@ _REASONS = {
 }
 
 
+class CodeFault(IntEnum):
+    """Why a stream of another codec is invalid (docs/CODECS.md)."""
+
+    TRUNCATED = 1
+    LEFT_OVER = 2
+    PADDING = 3
+    RUN_TOO_LONG = 4
+    SYMBOL = 5
+
+    @property
+    def stream(self) -> str:
+        """Nothing: which stream is at fault, `StreamError` is told."""
+        return ""
+
+    @property
+    def reason(self) -> str:
+        """The fault in words."""
+        return _CODE_REASONS[self]
+
+
+_CODE_REASONS = {
+    CodeFault.TRUNCATED: "the stream ends too early",
+    CodeFault.LEFT_OVER: "bytes are left over",
+    CodeFault.PADDING: "a padding bit is not 0",
+    CodeFault.RUN_TOO_LONG: "a zero run is longer than the words that are left",
+    CodeFault.SYMBOL: "these bits stand for nothing that an encoder writes",
+}
+
+
 class StreamError(DamagedError):
-    """An EBPC stream does not hold exactly the symbols that its words need.
+    """A stream does not hold exactly the symbols that its words need.
 
     Parameters
     ----------
-    fault : StreamFault
-        What is wrong, and in which stream.
+    fault : StreamFault or CodeFault
+        What is wrong.
     word : int
         Index of the word that was being decoded; the number of words if the fault
         was found behind the last one.
     bit : int
         Position in the stream, in bits: the first bit of the symbol at fault, of the
         left-over stream word, or the padding bit that is not 0.
+    stream : str
+        Name of the stream, where the fault does not tell.
     """
 
-    def __init__(self, fault: StreamFault, word: int, bit: int) -> None:
-        super().__init__(f"{fault.stream} stream, word {word}, bit {bit}: {fault.reason}")
+    def __init__(
+        self, fault: StreamFault | CodeFault, word: int, bit: int, stream: str = ""
+    ) -> None:
+        self.stream = stream or fault.stream
+        super().__init__(f"{self.stream} stream, word {word}, bit {bit}: {fault.reason}")
         self.fault = fault
         self.word = word
         self.bit = bit
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.fault, self.word, self.bit), self.__dict__
+        return type(self), (self.fault, self.word, self.bit, self.stream), self.__dict__
 
 
 @contextmanager

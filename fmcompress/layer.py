@@ -130,7 +130,7 @@ class Layer:
         """Bytes of both streams; of a carried layer, as it lies in the dump."""
         if self._info.carried:
             return self.nbytes
-        return sum(chunk.znz_bytes + chunk.bpc_bytes for chunk in self.chunks)
+        return sum(chunk.first_bytes + chunk.second_bytes for chunk in self.chunks)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield the elements of a coded layer chunk by chunk, in the order of the words."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.codecs import Codec
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import Tensor
 from fmcompress.element_types import FOUR_BIT, holding_dtype
@@ -52,7 +52,7 @@ class LayerPlan:
             elements if self.quantization is None else self.quantization.quantize(elements, stretch)
         )
 
-    def describe(self, words: WordFormat, codec: Ebpc, chunk_words: int) -> LayerInfo:
+    def describe(self, words: WordFormat, codec: Codec, chunk_words: int) -> LayerInfo:
         """Return the layer's description."""
         tensor, how = self.tensor, self.quantization
         assert tensor.dtype is not None
@@ -89,6 +89,15 @@ class LayerPlan:
         at = 0
         for elements in cut(ordered, size):
             yield elements, Stretch(order, at)
+            at += elements.size
+
+    def words_in_file_order(
+        self, blocks: Iterator[NDArray[Any]], words: WordFormat
+    ) -> Iterator[NDArray[Any]]:
+        """Yield the layer's words block by block, where their order does not matter."""
+        order, at = self.file_order, 0
+        for elements in blocks:
+            yield self.to_words(elements, words, Stretch(order, at))
             at += elements.size
 
     def to_words(self, elements: NDArray[Any], words: WordFormat, stretch: Stretch) -> NDArray[Any]:

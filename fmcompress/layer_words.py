@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fmcompress.chunks import LayerDecoder
+from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.coding import Coding, Options
 from fmcompress.contents import LayerInfo
 from fmcompress.dumps import open_sources
@@ -49,7 +50,7 @@ class LayerWords:
     @property
     def difference(self) -> str:
         """How `compress` forms the layer's differences."""
-        return str(self.info.codec["difference"])
+        return str(self.info.codec.get("difference", "signed"))
 
     def parameters(self) -> Parameters:
         """Return those of the hardware; ParameterError says what it cannot have."""
@@ -81,8 +82,12 @@ class Words:
         return self._layers(self)
 
 
-def _check_difference(options: Options) -> None:
-    """Refuse differences that the hardware's encoder does not form."""
+def _check_hardware(options: Options) -> None:
+    """Refuse codecs and differences that the hardware's encoder does not have."""
+    if options.codec != Ebpc.name:
+        raise ParameterError(
+            f"codec is {options.codec!r}, but the hardware is EBPC's", hint="leave codec out"
+        )
     if options.difference not in (None, "signed"):
         raise ParameterError(
             f"difference is {options.difference!r}, but the hardware's encoder forms signed ones",
@@ -123,7 +128,7 @@ def open_words(
         encoder does not form.
     """
     options = Options(**coding)
-    _check_difference(options)
+    _check_hardware(options)
     with error_context(file=name_of(source)), source_paths(source) as paths:
         if len(paths) == 1 and is_container(paths[0]):
             with File(paths[0]) as file:
@@ -145,12 +150,13 @@ def _of_dump(plan: Plan, words: Words) -> Iterator[LayerWords]:
     for tensor, picked in zip(plan.dump.tensors, plan.picked, strict=True):
         with error_context(layer=tensor.name):
             if tensor.name in plan.layers:
-                layer, format_, info, blocks = plan.prepare(tensor.name)
+                layer, format_, _, info, blocks = plan.prepare(tensor.name)
+                hardware = plan.options.hardware
                 yield LayerWords(
                     info,
                     format_.bits,
-                    plan.options.block_size,
-                    plan.options.max_burst,
+                    hardware.block_size,
+                    hardware.max_burst,
                     partial(_of_blocks, layer, format_, info, blocks),
                 )
             elif picked:
@@ -171,6 +177,7 @@ def _of_blocks(
 def _of_container(
     file: File, picked: Sequence[bool], coding: Coding, words: Words
 ) -> Iterator[LayerWords]:
+    plain = Ebpc()
     for number, (info, pick_) in enumerate(zip(file.contents.layers, picked, strict=True)):
         if not pick_:
             continue
@@ -181,8 +188,8 @@ def _of_container(
         yield LayerWords(
             info,
             decoder.words.bits,
-            coding.get("block_size", info.codec["block_size"]),
-            coding.get("max_burst", info.codec["max_burst"]),
+            coding.get("block_size") or info.codec.get("block_size", plain.block_size),
+            coding.get("max_burst") or info.codec.get("max_burst", plain.max_burst),
             partial(_decoded, file, number, decoder),
         )
 

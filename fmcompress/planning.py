@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -37,11 +37,33 @@ from fmcompress.words.zero_points import noted_zero_point
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fmcompress.codecs import Codec
+
 # A layer of up to this size is read once and kept while its parameters are chosen.
 _KEPT_BYTES = 1 << 26
 # Shares of a layer's values that quantising turned to 0: worth a word where nothing was scaled, and
 # where it was, as the recipe has it.
 _SOME, _MUCH = 0.01, 0.5
+
+
+class Prepared(NamedTuple):
+    """A layer of which everything is chosen.
+
+    Attributes
+    ----------
+    layer : LayerPlan
+    words : WordFormat
+    codec : Codec
+    info : LayerInfo
+    blocks : callable
+        Returns an iterator over its elements in file order.
+    """
+
+    layer: LayerPlan
+    words: WordFormat
+    codec: Codec
+    info: LayerInfo
+    blocks: Callable[[], Iterator[NDArray[Any]]]
 
 
 @dataclass(slots=True)
@@ -250,18 +272,8 @@ class Plan:
             self._fitting.note("serpentine", rank > 1, "a single axis has no rows", OTHER_LAYERS)
             plan.serpentine = rank > 1
 
-    def prepare(
-        self, name: str
-    ) -> tuple[LayerPlan, WordFormat, LayerInfo, Callable[[], Iterator[NDArray[Any]]]]:
-        """Choose what depends on a layer's elements.
-
-        Returns
-        -------
-        plan, words, info
-            Of the layer, complete.
-        blocks : callable
-            Returns an iterator over its elements in file order.
-        """
+    def prepare(self, name: str) -> Prepared:
+        """Choose what depends on a layer's elements."""
         plan = self.layers[name]
         tensor = plan.tensor
         blocks: Callable[[], Iterator[NDArray[Any]]] = tensor.blocks
@@ -271,12 +283,14 @@ class Plan:
             blocks = lambda: iter(parts)
         words = plan.choose_words(self.options.wishes, blocks, self.each)
         self._warn_of_zero_point(tensor, words)
-        codec = self.options.codec(words)
+        codec = self.options.codec_for(words).fitted(
+            lambda: plan.words_in_file_order(blocks(), words), words.bits
+        )
         if self.options.order == AUTO:
             plan.axes = best_axes(plan, words, codec, blocks, kept)
             self._tried[_shown(plan.axes)] += 1
         chunk_words = self.options.chunk_words
-        return plan, words, plan.describe(words, codec, chunk_words), blocks
+        return Prepared(plan, words, codec, plan.describe(words, codec, chunk_words), blocks)
 
     def _warn_of_zero_point(self, tensor: Tensor, words: WordFormat) -> None:
         ignored = isinstance(words, IntegerWords) and words.zero_point_from in ("none", "found")

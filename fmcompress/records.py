@@ -122,9 +122,9 @@ def index_entry(head: bytes, payload: bytes) -> bytes:
     return entry + payload[: _CHUNK.size] if entry[0] == Kind.CHUNK else entry
 
 
-def format_chunk(words: int, zeros: int, znz_bytes: int) -> bytes:
+def format_chunk(words: int, zeros: int, first_bytes: int) -> bytes:
     """Return the start of a CHUNK record's payload; both streams follow."""
-    return _CHUNK.pack(words, zeros, znz_bytes)
+    return _CHUNK.pack(words, zeros, first_bytes)
 
 
 def record_checksum(offset: int, head: bytes, *payload: bytes) -> int:
@@ -318,16 +318,16 @@ def parse_chunk(record: Record, payload: bytes) -> ChunkInfo:
     DamagedError
         If they contradict each other.
     """
-    words, zeros, znz_bytes = _CHUNK.unpack(payload[: _CHUNK.size])
-    bpc_bytes = record.payload_bytes - _CHUNK.size - znz_bytes
-    if not 1 <= words <= MAX_CHUNK_WORDS or zeros > words or bpc_bytes < 0:
+    words, zeros, first_bytes = _CHUNK.unpack(payload[: _CHUNK.size])
+    second_bytes = record.payload_bytes - _CHUNK.size - first_bytes
+    if not 1 <= words <= MAX_CHUNK_WORDS or zeros > words or second_bytes < 0:
         raise DamagedError(f"the chunk at byte {record.offset} has impossible sizes")
-    return ChunkInfo(record.code, words, zeros, znz_bytes, bpc_bytes)
+    return ChunkInfo(record.code, words, zeros, first_bytes, second_bytes)
 
 
 def chunk_streams(info: ChunkInfo, payload: bytes) -> tuple[bytes, bytes]:
     """Return the ZNZ and the BPC stream of a CHUNK record's payload."""
-    middle = _CHUNK.size + info.znz_bytes
+    middle = _CHUNK.size + info.first_bytes
     return payload[_CHUNK.size : middle], payload[middle:]
 
 

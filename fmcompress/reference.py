@@ -297,7 +297,7 @@ def _read_symbol(bpc: _Reader, word: int, below: str, left: int, p: _Parameters)
     if code == "01":
         return [below]
     if code == "001":
-        run = int(bpc.take(p.lw), 2) + 2
+        run = int("0" + bpc.take(p.lw), 2) + 2
         if run > left:
             raise bpc.error("RUN_TOO_LONG")
         return [below] * run

@@ -7,11 +7,14 @@ stream words. The file ratio (bytes of the dump ÷ bytes of the compressed file)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from fmcompress.chunks import dump_item_bytes, word_format
+from fmcompress.codecs import CODEC_NAMES, codec_from_description
+from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import Stored
 from fmcompress.contents import ChunkInfo, Contents, LayerInfo
 
@@ -30,13 +33,17 @@ class Sizes:
         Bits of the elements as they lie in the dump: more than `word_bits` where words are
         narrower than their dtype, or the layer was quantised.
     znz_bits, bpc_bits : int
-        Of both streams, padded as the hardware pads them.
+        Of both streams of the chunks that EBPC codes, padded as the hardware pads them.
+    other_bits : int
+        Of the streams of chunks that other codecs code.
     stored_bits : int
         Of the chunks that are stored because coding would make them larger.
+    table_bits : int
+        Of what a codec has to know of a whole layer, as Huffman's code lengths.
     chunks, stored_chunks : int
         Chunks in all, and those stored.
     coded_words, coded_nonzero_words : int
-        Words, and non-zero words, of the chunks that are not stored.
+        Words, and non-zero words, of the chunks that EBPC codes.
     """
 
     words: int = 0
@@ -45,7 +52,9 @@ class Sizes:
     original_bits: int = 0
     znz_bits: int = 0
     bpc_bits: int = 0
+    other_bits: int = 0
     stored_bits: int = 0
+    table_bits: int = 0
     chunks: int = 0
     stored_chunks: int = 0
     coded_words: int = 0
@@ -56,8 +65,14 @@ class Sizes:
 
     @property
     def compressed_bits(self) -> int:
-        """Bits of both streams and of stored chunks."""
-        return self.znz_bits + self.bpc_bits + self.stored_bits
+        """Bits of all streams, of stored chunks and of tables."""
+        streams = self.znz_bits + self.bpc_bits + self.other_bits
+        return streams + self.stored_bits + self.table_bits
+
+    @property
+    def bits_per_word(self) -> float | None:
+        """Bits of all streams per word; None without words."""
+        return self.compressed_bits / self.words if self.words else None
 
     @property
     def ratio(self) -> float | None:
@@ -76,31 +91,41 @@ class Sizes:
 
     @property
     def znz_bits_per_word(self) -> float | None:
-        """Bits of the ZNZ stream per word, over the chunks that are not stored."""
+        """Bits of the ZNZ stream per word, over the chunks that EBPC codes."""
         return self.znz_bits / self.coded_words if self.coded_words else None
 
     @property
     def bpc_bits_per_nonzero_word(self) -> float | None:
-        """Bits of the BPC stream per non-zero word, over the chunks that are not stored."""
+        """Bits of the BPC stream per non-zero word, over the chunks that EBPC codes."""
         return self.bpc_bits / self.coded_nonzero_words if self.coded_nonzero_words else None
 
     @classmethod
     def of_chunks(
-        cls, chunks: Sequence[ChunkInfo], word_bits: int, original_bits: int = 0
+        cls,
+        chunks: Sequence[ChunkInfo],
+        word_bits: int,
+        original_bits: int = 0,
+        table_bits: int = 0,
     ) -> Sizes:
         """Add up the chunks of a layer with words of `word_bits` bits."""
         stored = [chunk for chunk in chunks if chunk.codec == Stored.number]
-        coded = [chunk for chunk in chunks if chunk.codec != Stored.number]
+        coded = [chunk for chunk in chunks if chunk.codec == Ebpc.number]
         words = sum(chunk.words for chunk in chunks)
+        stream_bytes = sum(chunk.first_bytes + chunk.second_bytes for chunk in chunks)
         coded_words = sum(chunk.words for chunk in coded)
+        znz_bytes = sum(chunk.first_bytes for chunk in coded)
+        bpc_bytes = sum(chunk.second_bytes for chunk in coded)
+        stored_bytes = sum(chunk.second_bytes for chunk in stored)
         return cls(
             words=words,
             zero_words=sum(chunk.zeros for chunk in chunks),
             word_bits=words * word_bits,
             original_bits=original_bits or words * word_bits,
-            znz_bits=8 * sum(chunk.znz_bytes for chunk in coded),
-            bpc_bits=8 * sum(chunk.bpc_bytes for chunk in coded),
-            stored_bits=8 * sum(chunk.bpc_bytes for chunk in stored),
+            znz_bits=8 * znz_bytes,
+            bpc_bits=8 * bpc_bytes,
+            other_bits=8 * (stream_bytes - znz_bytes - bpc_bytes - stored_bytes),
+            stored_bits=8 * stored_bytes,
+            table_bits=table_bits,
             chunks=len(chunks),
             stored_chunks=len(stored),
             coded_words=coded_words,
@@ -130,6 +155,8 @@ class LayerStats:
         Bytes that a carried layer takes.
     sizes : Sizes
         All zero for a carried layer.
+    chunks_by_codec : dict
+        How many chunks each codec codes, by its name.
     """
 
     name: str
@@ -143,6 +170,7 @@ class LayerStats:
     quantized: dict[str, Any] = field(default_factory=dict)
     axes: tuple[int, ...] = ()
     serpentine: bool = False
+    chunks_by_codec: dict[str, int] = field(default_factory=dict)
 
     @property
     def reordered(self) -> bool:
@@ -208,6 +236,7 @@ class Stats:
                     "dtype": layer.dtype,
                     "word_format": layer.words or None,
                     "codec": layer.codec or None,
+                    "chunks_by_codec": layer.chunks_by_codec,
                     "quantized": quantized_to_json(layer.quantized),
                     "axes": list(layer.axes),
                     "serpentine": layer.serpentine,
@@ -227,6 +256,7 @@ def _sizes_to_json(sizes: Sizes) -> dict[str, Any]:
     derived = (
         "ratio",
         "original_ratio",
+        "bits_per_word",
         "sparsity",
         "znz_bits_per_word",
         "bpc_bits_per_nonzero_word",
@@ -242,6 +272,8 @@ def quantized_to_json(quantized: dict[str, Any]) -> dict[str, Any] | None:
 def layer_stats(info: LayerInfo, chunks: Sequence[ChunkInfo], word_bits: int) -> LayerStats:
     """Put a layer's description and the sizes of its chunks together."""
     original_bits = 0 if info.carried else 8 * info.size * dump_item_bytes(info)
+    table_bits = 0 if info.carried else codec_from_description(info.codec).table_bits
+    counts = Counter(CODEC_NAMES.get(chunk.codec, str(chunk.codec)) for chunk in chunks)
     return LayerStats(
         name=info.name,
         shape=info.shape,
@@ -250,10 +282,11 @@ def layer_stats(info: LayerInfo, chunks: Sequence[ChunkInfo], word_bits: int) ->
         codec=info.codec,
         carried=info.carried.get("reason", ""),
         carried_bytes=info.carried.get("bytes", 0),
-        sizes=Sizes.of_chunks(chunks, word_bits, original_bits),
+        sizes=Sizes.of_chunks(chunks, word_bits, original_bits, table_bits),
         quantized=info.quantized,
         axes=() if info.carried else info.word_axes,
         serpentine=info.serpentine,
+        chunks_by_codec=dict(counts),
     )
 
 

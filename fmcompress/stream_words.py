@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fmcompress.errors import ParameterError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+MIN_WORD_BITS, MAX_WORD_BITS = 1, 32
+
+
+def check_word_bits(word_bits: int) -> None:
+    """Refuse a word width that no codec has."""
+    if not MIN_WORD_BITS <= word_bits <= MAX_WORD_BITS:
+        raise ParameterError(
+            f"word width is {word_bits} bits, not {MIN_WORD_BITS} to {MAX_WORD_BITS}"
+        )
 
 
 def word_dtype(word_bits: int) -> np.dtype[Any]:

@@ -68,7 +68,7 @@ def best_axes(
         for candidate in sizes:
             turned = box.transpose(*(axes.index(axis) for axis in candidate), len(axes))
             for chunk in code_chunks(turned.reshape(-1), words.bits, codec, 1 << 16):
-                sizes[candidate] += len(chunk.znz) + len(chunk.bpc)
+                sizes[candidate] += len(chunk.first) + len(chunk.second)
     best = min(sizes, key=lambda candidate: sizes[candidate])
     return () if sizes[best] == sizes[axes] else best
 

@@ -115,7 +115,9 @@ def write_vectors(
     options = Options(**coding)
     cut = Cut(chunks, max_words, seed)
     quirks = switch("rtl_quirks", rtl_quirks)
-    Parameters.of(WORD_BITS[-1], options.block_size, options.max_burst)  # any layer's
+    Parameters.of(
+        WORD_BITS[-1], options.hardware.block_size, options.hardware.max_burst
+    )  # any layer's
     keep_apart(source, folder, folder=True)
     names = [layers] if isinstance(layers, str) else layers or []
     with (

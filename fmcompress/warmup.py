@@ -6,11 +6,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmcompress.arrays import decode, encode
-from fmcompress.codecs import ebpc_plain
+from fmcompress.codecs import CODECS, codec_named, ebpc_plain
 from fmcompress.codecs.ebpc import BLOCK_SIZES, Ebpc
 from fmcompress.compression import compress, stats
 from fmcompress.decompression import decompress
@@ -118,11 +119,28 @@ def _code_arrays() -> None:
             decode(encode(_maps(dtype), block_size=block_size))
 
 
+def _code_by_each_codec() -> None:
+    """Encode, measure and decode with every codec."""
+    for name in CODECS:
+        for dtype, word_bits in zip(DTYPES, (8, 16, 32), strict=True):
+            words = _maps(dtype)
+            for part in codec_named(name).fitted(partial(list, [words]), word_bits).parts:
+                for chunk_words in (CHUNK_WORDS, words.size):
+                    streams = part.encode_chunks(words, word_bits, chunk_words)
+                    part.measure_chunks(words, word_bits, chunk_words)
+                    counts = [chunk_words] * (words.size // chunk_words)
+                    counts += [words.size % chunk_words] * (words.size % chunk_words > 0)
+                    transmissions = zip(streams, counts, strict=True)
+                    part.decode_chunks([(*both, count) for both, count in transmissions], word_bits)
+
+
 def _code_plainly() -> None:
     """Encode and decode word by word, as is done to say where a stream is damaged."""
     words = _maps("uint32")
     (streams,) = ebpc_plain.encode(words, 8, words.size, Ebpc())
     ebpc_plain.decode([(*streams, words.size)], 8, Ebpc())
+    ((_, blocks),) = ebpc_plain.encode_blocks(words, 8, words.size, Ebpc())
+    ebpc_plain.decode_blocks(b"", blocks, words.size, 8, Ebpc().block_size)
 
 
 def _simulate() -> None:
@@ -157,6 +175,7 @@ WORK: tuple[Callable[[], None], ...] = (
     _code_files,
     _find_zero_points,
     _code_arrays,
+    _code_by_each_codec,
     _code_plainly,
     _simulate,
 )

@@ -98,6 +98,60 @@ def ends_well(stream, position, end, unit):
     return True
 
 
+# --- Code by code -------------------------------------------------------------------------
+#
+# For codecs whose speed is not the point: the position, in bits, is all the state there is. Streams
+# are bytes, zeros at first where one is written; eight more lie behind, so that whole words can be
+# read and written. What a kernel that decodes returns as its status is one of these, and with
+# `SECOND` added where the second of two streams is at fault; as fmcompress.errors.CodeFault.
+
+OK, TRUNCATED, LEFT_OVER, PADDING, RUN_TOO_LONG, SYMBOL = range(6)
+SECOND = 8
+BEHIND = 8
+
+
+@njit(cache=True, nogil=True)
+def put(stream, at, code, length):
+    """Append a code of up to 57 bits, and return where the next one goes.
+
+    A stream without room is left as it is: so the bits of one that is not wanted are counted.
+    """
+    if length > 0 and (at >> 3) + BEHIND <= stream.size:
+        place = np.uint64(at >> 3)
+        shift = np.uint64(64 - length - (at & 7))
+        store_big(stream, place, load_big(stream, place) | np.uint64(code) << shift)
+    return at + length
+
+
+@njit(cache=True, nogil=True)
+def take(stream, at, length):
+    """Return a code of up to 57 bits, zeros behind the end; `at` is not behind the end itself."""
+    if length == 0:
+        return 0
+    window = load_big(stream, np.uint64(at >> 3)) << np.uint64(at & 7)
+    return np.int64(window >> np.uint64(64 - length))
+
+
+@njit(cache=True, nogil=True)
+def end_of(stream):
+    """Return the bits of a stream that is read."""
+    return 8 * (stream.size - BEHIND)
+
+
+@njit(cache=True, nogil=True)
+def at_end(stream, at):
+    """Check that nothing but padding to a byte lies behind a position: a status, and a place."""
+    end = end_of(stream)
+    if at > end:
+        return TRUNCATED, end
+    if end - at >= 8:
+        return LEFT_OVER, at + (-at & 7)
+    for bit in range(at, end):
+        if stream[bit >> 3] >> (7 - (bit & 7)) & 1:
+            return PADDING, bit
+    return OK, at
+
+
 # --- Numbers and arrays -------------------------------------------------------------------
 
 

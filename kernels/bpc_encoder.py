@@ -19,7 +19,7 @@ from fmcompress.kernels.bits import (
     to_bytes,
 )
 
-expect("300abcf743f12b0e")
+expect("87562f5f131bbbf5")
 
 BATCH_BLOCKS = 512  # their rows lie in the first level of the cache, and loops over them pay
 

@@ -14,7 +14,7 @@ from numba.extending import intrinsic, overload
 
 from fmcompress.kernels.bits import ends_well, expect, leading_zeros, pointer, window_at
 
-expect("300abcf743f12b0e")
+expect("87562f5f131bbbf5")
 
 SPAN = 64  # words that are moved at once
 MOST_ONES = 48  # of a step: with the longest run of 16 they fit into a span

@@ -13,7 +13,7 @@ from numba.extending import intrinsic, overload
 
 from fmcompress.kernels.bits import GAP, append, expect, leading_zeros, pointer, to_bytes
 
-expect("300abcf743f12b0e")
+expect("87562f5f131bbbf5")
 
 MASK_WORDS = 64
 

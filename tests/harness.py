@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from vectors import load
 
 from fmcompress import reference
-from fmcompress.codecs import ebpc_blocks, ebpc_paths
+from fmcompress.codecs import ebpc_paths, plane_blocks
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.errors import StreamError
 from fmcompress.reference import BLOCK_SIZES, DIFFERENCES, MAX_BURSTS, WORD_BITS
@@ -229,7 +229,7 @@ class CodecPath:
     def _chosen(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(ebpc_paths.VARIABLE, self.kernels)
-            patch.setattr(ebpc_blocks, "LEAST_IN_VECTORS", 1)
+            patch.setattr(plane_blocks, "LEAST_IN_VECTORS", 1)
             yield
 
 

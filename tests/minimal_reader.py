@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import minimal_codecs
 import xxhash
 
 from fmcompress import reference
@@ -98,9 +99,11 @@ def _chunk(layer: dict[str, Any], code: int, payload: bytes) -> list[int]:
         words = [int(text[bits * i : bits * (i + 1)], 2) for i in range(count)]
         assert not znz
         assert len(bpc) == (count * bits + 7) // 8
-    else:
+    elif code == 1:
         codec = layer["codec"]
         words = reference.decode(znz, bpc, count, bits, codec["block_size"], codec["max_burst"])
+    else:
+        words = minimal_codecs.chunk(layer["codec"], code, znz, bpc, count, bits)
     assert words.count(0) == zeros
     return words
 

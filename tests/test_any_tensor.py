@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 import fmcompress
+from fmcompress.codecs import CODECS
 from fmcompress.errors import ParameterError
 from fmcompress.quantizing import TARGETS
 from fmcompress.reference import BLOCK_SIZES, DIFFERENCES, MAX_BURSTS
@@ -129,10 +130,19 @@ def integer_options(draw: st.DrawFn, array: NDArray[Any]) -> tuple[NDArray[Any],
 @st.composite
 def any_coding(draw: st.DrawFn, rank: int) -> dict[str, Any]:
     """Choose the parameters that every tensor has."""
+    codec = draw(st.just("ebpc") | st.sampled_from([*CODECS]))
+    parameters = {
+        "block_size": st.sampled_from(BLOCK_SIZES),
+        "max_burst": st.sampled_from(MAX_BURSTS),
+        "difference": st.sampled_from([None, *DIFFERENCES]),
+    }
     coding: dict[str, Any] = {
-        "block_size": draw(st.sampled_from(BLOCK_SIZES)),
-        "max_burst": draw(st.sampled_from(MAX_BURSTS)),
-        "difference": draw(st.sampled_from([None, *DIFFERENCES])),
+        "codec": codec,
+        **{
+            name: draw(parameters[name])
+            for name in parameters
+            if name in CODECS[codec].parameters()
+        },
         "chunk_words": draw(st.sampled_from([2, 4, 10, 30, 1 << 16])),
     }
     order = draw(st.sampled_from(["none", "auto", "axes"]))

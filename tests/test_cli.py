@@ -619,7 +619,8 @@ def test_version(fmc: Fmc) -> None:
 
 SUMS = (
     "original_bits",
-    *("words", "zero_words", "word_bits", "znz_bits", "bpc_bits", "stored_bits"),
+    *("words", "zero_words", "word_bits", "znz_bits", "bpc_bits", "other_bits", "stored_bits"),
+    "table_bits",
     *("chunks", "stored_chunks", "coded_words", "coded_nonzero_words"),
 )
 
@@ -632,9 +633,11 @@ def check_stats(document: dict[str, Any]) -> None:
         assert total[key] == sum(layer[key] for layer in layers), key
     assert set(total) == {*SUMS, *RATIOS}
     for sizes in (*layers, total):
-        streams = sizes["znz_bits"] + sizes["bpc_bits"] + sizes["stored_bits"]
+        parts = ("znz_bits", "bpc_bits", "other_bits", "stored_bits", "table_bits")
+        streams = sum(sizes[part] for part in parts)
         ratios = {"ratio": (sizes["word_bits"], streams)}
         ratios |= {"original_ratio": (sizes["original_bits"], streams)}
+        ratios |= {"bits_per_word": (streams, sizes["words"])}
         for key, counts in {**RATIOS, **ratios}.items():
             over, under = (sizes.get(c, c) for c in counts)
             assert sizes[key] == (over / under if under else None), key
@@ -644,6 +647,7 @@ def check_stats(document: dict[str, Any]) -> None:
 RATIOS: dict[str, tuple[Any, Any]] = {
     "ratio": (0, 0),
     "original_ratio": (0, 0),
+    "bits_per_word": (0, 0),
     "sparsity": ("zero_words", "words"),
     "znz_bits_per_word": ("znz_bits", "coded_words"),
     "bpc_bits_per_nonzero_word": ("bpc_bits", "coded_nonzero_words"),

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from test_reference import BY_HAND, FAULTS, streams
 
 from fmcompress import reference
-from fmcompress.codecs import CODEC_NAMES, CODECS, codec_from_description, ebpc_blocks
+from fmcompress.codecs import CODEC_NAMES, CODECS, codec_from_description, plane_blocks
 from fmcompress.codecs import ebpc as codec_module
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import Stored, stored_bytes
@@ -38,7 +38,7 @@ from fmcompress.errors import (
 from fmcompress.kernels import bits, bpc_encoder, znz_decoder, znz_decoder_sixteen, znz_encoder
 from fmcompress.kernels import ebpc as kernels
 from fmcompress.reference import BLOCK_SIZES, DIFFERENCES, MAX_BURSTS, WORD_BITS
-from fmcompress.stream_words import word_dtype
+from fmcompress.stream_words import MAX_WORD_BITS, MIN_WORD_BITS, word_dtype
 
 # --- EBPC: streams ------------------------------------------------------------------------
 
@@ -212,11 +212,11 @@ def test_constants_agree() -> None:
     assert codec_module.BLOCK_SIZES == BLOCK_SIZES
     assert codec_module.MAX_BURSTS == MAX_BURSTS
     assert codec_module.DIFFERENCES == DIFFERENCES
-    assert (WORD_BITS[0], WORD_BITS[-1]) == (codec_module.MIN_WORD_BITS, codec_module.MAX_WORD_BITS)
+    assert (WORD_BITS[0], WORD_BITS[-1]) == (MIN_WORD_BITS, MAX_WORD_BITS)
     assert [getattr(kernels, name.upper()) for name in DIFFERENCES] == [0, 1, 2]
     for number, name in enumerate(("SIGNED", "UNSIGNED", "MODULAR")):
         assert getattr(bits, name) == number
-    assert znz_encoder.GAP == bpc_encoder.GAP == ebpc_blocks._GAP >= znz_decoder.SPAN
+    assert znz_encoder.GAP == bpc_encoder.GAP == plane_blocks.GAP >= znz_decoder.SPAN
     for name in ("MOST_ONES", "POSITION", "END", "COUNT", "DONE", "ONES", "STEP", "STEPS_AT"):
         assert getattr(znz_decoder_sixteen, name) == getattr(znz_decoder, name)
     assert kernels.OK == 0
@@ -299,8 +299,8 @@ def test_descriptions_by_hand() -> None:
         "max_burst": 16,
         "difference": "signed",
     }
-    assert CODEC_NAMES == {0: "stored", 1: "ebpc"}
-    assert list(CODECS) == ["stored", "ebpc"]
+    assert CODEC_NAMES == {0: "stored", 1: "ebpc", 2: "bpc", 3: "zvc"}
+    assert list(CODECS) == ["stored", "ebpc", "bpc", "zvc", "auto"]
 
 
 @pytest.mark.parametrize(

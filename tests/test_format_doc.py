@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fmcompress
+from fmcompress.codecs import CODECS
 from fmcompress.contents import LayerInfo
 
 # The worked example of docs/EBPC.md, and zeros behind it.
@@ -72,6 +73,7 @@ def test_minimal_reader_reads_npy(dtype: str, order: str) -> None:
         ("|i1", {"dtype": "int4", "order": (2, 1, 0)}),
         ("|u1", {"dtype": "int4", "packed": True, "zero_point": 3}),
         ("|u1", {"dtype": "uint4", "packed": True, "order": (1, 0, 2), "serpentine": True}),
+        *((dtype, {"codec": name}) for name in CODECS for dtype in ("|i1", "<u2", "<f4")),
     ],
     ids=str,
 )

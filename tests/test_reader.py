@@ -125,7 +125,7 @@ def test_properties_of_a_coded_layer(file: File) -> None:
     assert layer.codec["name"] == "ebpc"
     assert [chunk.words for chunk in layer.chunks] == [100] * 8 + [40]
     assert sum(chunk.zeros for chunk in layer.chunks) == np.count_nonzero(MAPS == -1)
-    streams = sum(chunk.znz_bytes + chunk.bpc_bytes for chunk in layer.chunks)
+    streams = sum(chunk.first_bytes + chunk.second_bytes for chunk in layer.chunks)
     assert layer.compressed_nbytes == streams < layer.nbytes
     assert file["line"].dtype == np.dtype(">i2")
 

@@ -57,7 +57,9 @@ def test_bytes_read(options: dict[str, Any], chunk_words: int, key: Any, frames:
         file.count = 0
         np.testing.assert_array_equal(layer[key], MAPS[key])
         # The sizes at the start of a record, and its head, go with the streams.
-        expected = sum(HEAD_BYTES + 12 + chunks[n].znz_bytes + chunks[n].bpc_bytes for n in frames)
+        expected = sum(
+            HEAD_BYTES + 12 + chunks[n].first_bytes + chunks[n].second_bytes for n in frames
+        )
         assert file.count == expected
         assert file.count < len(file.getvalue()) / 10
 

@@ -6,50 +6,67 @@ Importing this package imports no kernel; a codec loads its own on first use.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping
+from typing import Any
 
+from fmcompress.codecs.auto import Auto
+from fmcompress.codecs.bpc import Bpc
+from fmcompress.codecs.codec import Codec
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import Stored
+from fmcompress.codecs.zvc import Zvc
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 
-__all__ = ["CODECS", "CODEC_NAMES", "Codec", "codec_from_description"]
+__all__ = ["CODECS", "CODEC_NAMES", "Codec", "codec_from_description", "codec_named"]
+
+# Name in the container's layer descriptions -> class, in the order of tables.
+CODECS: dict[str, type[Codec]] = {codec.name: codec for codec in (Stored, Ebpc, Bpc, Zvc, Auto)}
+# Number in chunk records -> name.
+CODEC_NAMES: dict[int, str] = {c.number: name for name, c in CODECS.items() if c is not Auto}
 
 
-class Codec(Protocol):
-    """What every codec offers. Words are bit patterns, in arrays of `word_dtype`."""
+def codec_named(
+    text: str, parameters: Mapping[str, Any] | None = None, difference: str = "signed"
+) -> Codec:
+    """Build a codec as users name it: its name, and possibly parameters, as ``zvc:group=64``.
 
-    name: ClassVar[str]
-    number: ClassVar[int]
+    Parameters
+    ----------
+    text : str
+    parameters : mapping, optional
+        Further ones.
+    difference : str
+        That which suits the words, for codecs that form one and are not told which; and
+        whether words are signed, for those that ask.
 
-    def describe(self) -> dict[str, Any]:
-        """Return the parameters as they stand in the container, with ``name``."""
-        ...
-
-    def encode(self, words: Any, word_bits: int) -> tuple[bytes, bytes]:
-        """Encode the words of one transmission to both streams."""
-        ...
-
-    def encode_chunks(
-        self, words: Any, word_bits: int, chunk_words: int
-    ) -> list[tuple[bytes, bytes]]:
-        """Encode words as transmissions of `chunk_words` words each; the last may be shorter."""
-        ...
-
-    def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> Any:
-        """Decode `count` words, strictly; raise `StreamError` where the streams are invalid."""
-        ...
-
-    def decode_chunks(
-        self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int
-    ) -> list[Any]:
-        """Decode several (znz, bpc, count): of each its words, or what `decode` would raise."""
-        ...
+    Raises
+    ------
+    ParameterError
+        If there is no such codec, it has no such parameter, or a value is outside its range.
+    """
+    name, colon, rest = text.partition(":") if isinstance(text, str) else (text, "", "")
+    if name not in CODECS:
+        raise ParameterError(f"codec is {name!r}", hint=f"choose from {', '.join(CODECS)}")
+    given = dict(parameters or {})
+    for part in rest.split(",") if colon else ():
+        key, _, value = part.partition("=")
+        if key in given:
+            raise ParameterError(f"{key} is given twice", hint=f"codec is {text!r}")
+        given[key] = _value(value)
+    known = CODECS[name].parameters()
+    for key in given:
+        if key not in known:
+            has = ", ".join(known) or "none"
+            raise ParameterError(f"codec {name} has no parameter {key!r}", hint=f"it has {has}")
+    suiting = {"difference": difference, "signed": difference == "signed"}
+    return CODECS[name](**{key: suiting[key] for key in suiting if key in known} | given)
 
 
-# Name in the container's layer descriptions -> class. Numbers stand in chunk records.
-CODECS: dict[str, type[Ebpc | Stored]] = {codec.name: codec for codec in (Stored, Ebpc)}
-CODEC_NAMES: dict[int, str] = {codec.number: name for name, codec in CODECS.items()}
+def _value(text: str) -> Any:
+    """Read a parameter: a whole number, yes or no, or a name."""
+    if text in ("yes", "no"):
+        return text == "yes"
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def codec_from_description(description: dict[str, Any]) -> Codec:

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fmcompress.codecs import ebpc_blocks, ebpc_paths, ebpc_plain
-from fmcompress.errors import ParameterError, StreamError
+from fmcompress.codecs.choices import DIFFERENCES, check_choice
+from fmcompress.codecs.codec import Codec, check_counts
+from fmcompress.stream_words import check_word_bits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fmcompress.errors import DamagedError
+
 BLOCK_SIZES = (4, 8, 16, 32)
 MAX_BURSTS = (2, 4, 8, 16, 32, 64)
-# In the order of the kernels' constants SIGNED, UNSIGNED, MODULAR.
-DIFFERENCES = ("signed", "unsigned", "modular")
-MIN_WORD_BITS, MAX_WORD_BITS = 1, 32
 
 
 @dataclass(frozen=True, slots=True)
-class Ebpc:
+class Ebpc(Codec):
     """Parameters of EBPC, beside the word width.
 
     Parameters
@@ -41,67 +42,21 @@ class Ebpc:
 
     name: ClassVar[str] = "ebpc"
     number: ClassVar[int] = 1
+    title: ClassVar[str] = "extended bit-plane compression (Cavigelli et al., 2019)"
 
     block_size: int = 8
     max_burst: int = 16
     difference: str = "signed"
 
     def __post_init__(self) -> None:
-        for parameter, allowed in (
-            ("block_size", BLOCK_SIZES),
-            ("max_burst", MAX_BURSTS),
-            ("difference", DIFFERENCES),
-        ):
-            value = getattr(self, parameter)
-            if not isinstance(value, type(allowed[0])) or value not in allowed:
-                choices = ", ".join(map(str, allowed))
-                raise ParameterError(f"{parameter} is {value!r}, not one of {choices}")
-
-    def describe(self) -> dict[str, Any]:
-        """Return the parameters as they stand in the container."""
-        return {
-            "name": self.name,
-            "block_size": self.block_size,
-            "max_burst": self.max_burst,
-            "difference": self.difference,
-        }
-
-    def encode(self, words: NDArray[Any], word_bits: int) -> tuple[bytes, bytes]:
-        """Encode one transmission.
-
-        Parameters
-        ----------
-        words : ndarray of unsigned integers, shape (count,)
-            Bit patterns below ``2**word_bits``.
-        word_bits : int
-            w, 1 to 32.
-
-        Returns
-        -------
-        znz, bpc : bytes
-            The streams, padded as docs/EBPC.md says.
-        """
-        (streams,) = self.encode_chunks(words, word_bits, max(words.size, 1)) or [(b"", b"")]
-        return streams
+        check_choice(self, "block_size", BLOCK_SIZES)
+        check_choice(self, "max_burst", MAX_BURSTS)
+        check_choice(self, "difference", DIFFERENCES)
 
     def encode_chunks(
         self, words: NDArray[Any], word_bits: int, chunk_words: int
     ) -> list[tuple[bytes, bytes]]:
-        """Encode words as transmissions of `chunk_words` words each; the last may be shorter.
-
-        Parameters
-        ----------
-        words : ndarray of unsigned integers, shape (count,)
-            Bit patterns below ``2**word_bits``.
-        word_bits : int
-            w, 1 to 32.
-        chunk_words : int
-
-        Returns
-        -------
-        list of (znz, bpc)
-            As `encode` returns them, of each.
-        """
+        """Encode words as transmissions: each a ZNZ and a BPC stream, padded as docs/EBPC.md says."""
         check_word_bits(word_bits)
         path = ebpc_paths.chosen()
         if path == ebpc_paths.PLAIN:
@@ -110,52 +65,25 @@ class Ebpc:
             words, word_bits, chunk_words, self, vector=path == ebpc_paths.FAST
         )
 
-    def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> NDArray[Any]:
-        """Decode one transmission, strictly.
-
-        Parameters
-        ----------
-        znz, bpc : bytes
-            The streams.
-        count : int
-            L, the number of words.
-        word_bits : int
-            w, 1 to 32.
-
-        Returns
-        -------
-        ndarray of `word_dtype`, shape (count,)
-
-        Raises
-        ------
-        StreamError
-            If the streams do not hold exactly the symbols that `count` words need.
-        """
-        (words,) = self.decode_chunks([(znz, bpc, count)], word_bits)
-        if isinstance(words, StreamError):
-            raise words
-        return words
+    def measure_chunks(
+        self, words: NDArray[Any], word_bits: int, chunk_words: int
+    ) -> list[tuple[int, int]]:
+        """Return the bytes of both streams of each transmission."""
+        check_word_bits(word_bits)
+        path = ebpc_paths.chosen()
+        if path == ebpc_paths.PLAIN:
+            streams = ebpc_plain.encode(words, word_bits, chunk_words, self)
+            return [(len(znz), len(bpc)) for znz, bpc in streams]
+        return ebpc_blocks.measure(
+            words, word_bits, chunk_words, self, vector=path == ebpc_paths.FAST
+        )
 
     def decode_chunks(
         self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int
-    ) -> list[NDArray[Any] | StreamError]:
-        """Decode several transmissions, strictly.
-
-        Parameters
-        ----------
-        transmissions : sequence of (znz, bpc, count)
-        word_bits : int
-            w, 1 to 32.
-
-        Returns
-        -------
-        list of ndarray or StreamError
-            Of each transmission its words, or what `decode` would raise.
-        """
+    ) -> list[NDArray[Any] | DamagedError]:
+        """Decode transmissions (znz, bpc, count): of each its words, or a `StreamError`."""
         check_word_bits(word_bits)
-        for _, _, count in transmissions:
-            if count < 0:
-                raise ParameterError(f"the number of words is {count}, less than 0")
+        check_counts(transmissions)
         path = ebpc_paths.chosen()
         if path == ebpc_paths.PLAIN:
             return ebpc_plain.decode(transmissions, word_bits, self)
@@ -170,11 +98,3 @@ class Ebpc:
     def difference_number(self) -> int:
         """The difference, as kernels know it."""
         return DIFFERENCES.index(self.difference)
-
-
-def check_word_bits(word_bits: int) -> None:
-    """Refuse a word width that EBPC does not have."""
-    if not MIN_WORD_BITS <= word_bits <= MAX_WORD_BITS:
-        raise ParameterError(
-            f"word width is {word_bits} bits, not {MIN_WORD_BITS} to {MAX_WORD_BITS}"
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fmcompress.errors import StreamError, StreamFault
+from fmcompress.errors import DamagedError, StreamError, StreamFault
 from fmcompress.kernel_loading import kernel, kernel_words
 from fmcompress.stream_words import stream_unit_bits, word_dtype
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Parameters(Protocol):
-    """What of `Ebpc` counts here."""
+class BlockParameters(Protocol):
+    """What of `Ebpc` and `Bpc` counts for a BPC stream."""
 
     @property
     def block_size(self) -> int:
@@ -23,13 +23,17 @@ class Parameters(Protocol):
         ...
 
     @property
-    def run_bits(self) -> int:
-        """z, bits of a zero run's length."""
-        ...
-
-    @property
     def difference_number(self) -> int:
         """The difference, as kernels know it."""
+        ...
+
+
+class Parameters(BlockParameters, Protocol):
+    """What of `Ebpc` counts here."""
+
+    @property
+    def run_bits(self) -> int:
+        """z, bits of a zero run's length."""
         ...
 
 
@@ -64,7 +68,7 @@ def block_bits(word_bits: int, block_size: int) -> int:
 
 def decode(
     transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int, parameters: Parameters
-) -> list[NDArray[Any] | StreamError]:
+) -> list[NDArray[Any] | DamagedError]:
     """Decode transmissions (znz, bpc, count), as `Ebpc.decode_chunks` does."""
     return [_decode(*transmission, word_bits, parameters) for transmission in transmissions]
 
@@ -87,6 +91,45 @@ def _decode(
     )
     if status:
         return StreamError(StreamFault(status), int(word), int(bit))
+    return words.astype(word_dtype(word_bits), copy=False)
+
+
+def encode_blocks(
+    words: NDArray[Any], word_bits: int, chunk_words: int, parameters: BlockParameters
+) -> list[tuple[bytes, bytes]]:
+    """Encode words as BPC streams, `chunk_words` at a time, as `Bpc.encode_chunks` does."""
+    import numpy as np
+
+    wide, n = kernel_words(words), parameters.block_size
+    streams = []
+    for at in range(0, words.size, chunk_words):
+        chunk = wide[at : at + chunk_words]
+        bpc = np.empty(-(-chunk.size // n) * block_bits(word_bits, n) // 8 + 8, np.uint8)
+        bits = kernel("ebpc", "encode_blocks")(
+            chunk, word_bits, n, parameters.difference_number, bpc
+        )
+        streams.append((b"", _padded(bpc, bits, word_bits)))
+    return streams
+
+
+def decode_blocks(
+    znz: bytes, bpc: bytes, count: int, word_bits: int, block_size: int
+) -> NDArray[Any] | DamagedError:
+    """Decode the words of a BPC stream, as `Bpc.decode_chunks` does; there is no ZNZ stream."""
+    import numpy as np
+
+    if znz:
+        return StreamError(StreamFault.ZNZ_LEFT_OVER, 0, 0)
+
+    # A block takes no less than its base and a symbol; of a lying count no more is allocated.
+    most = (8 * len(bpc) // (word_bits + 2) + 1) * block_size
+    words = np.empty(min(count, most), np.uint32)
+    status, word, bit = kernel("ebpc", "decode_blocks")(
+        np.frombuffer(bpc, np.uint8), word_bits, block_size, words
+    )
+    if status or words.size < count:
+        fault = StreamFault(status) if status else StreamFault.BPC_TRUNCATED
+        return StreamError(fault, int(word), int(bit))
     return words.astype(word_dtype(word_bits), copy=False)
 
 

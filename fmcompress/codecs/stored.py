@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fmcompress.codecs.codec import Codec
 from fmcompress.errors import DamagedError
 from fmcompress.stream_words import stream_of, word_dtype, words_of
 
@@ -19,15 +20,12 @@ def stored_bytes(count: int, word_bits: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Codec):
     """Words packed without gaps, most significant bit first, zero bits up to the last byte."""
 
     name: ClassVar[str] = "stored"
     number: ClassVar[int] = 0
-
-    def describe(self) -> dict[str, Any]:
-        """Return the parameters as they stand in the container."""
-        return {"name": self.name}
+    title: ClassVar[str] = "words as they are"
 
     def encode(self, words: NDArray[Any], word_bits: int) -> tuple[bytes, bytes]:
         """Pack the words; the second stream holds them, the first is empty."""
@@ -46,7 +44,14 @@ class Stored:
         starts = range(0, words.size, chunk_words)
         return [self.encode(words[at : at + chunk_words], word_bits) for at in starts]
 
-    def decode(self, znz: bytes, bpc: bytes, count: int, word_bits: int) -> NDArray[Any]:
+    def measure_chunks(
+        self, words: NDArray[Any], word_bits: int, chunk_words: int
+    ) -> list[tuple[int, int]]:
+        """Return the bytes of each chunk, behind an empty stream."""
+        starts = range(0, words.size, chunk_words)
+        return [(0, stored_bytes(min(chunk_words, words.size - at), word_bits)) for at in starts]
+
+    def decode(self, first: bytes, second: bytes, count: int, word_bits: int) -> NDArray[Any]:
         """Unpack `count` words.
 
         Raises
@@ -56,11 +61,11 @@ class Stored:
         """
         import numpy as np
 
-        if znz or len(bpc) != stored_bytes(count, word_bits):
-            raise DamagedError(f"{count} stored words do not take {len(znz) + len(bpc)} bytes")
+        if first or len(second) != stored_bytes(count, word_bits):
+            raise DamagedError(f"{count} stored words do not take {len(first) + len(second)} bytes")
         if word_bits in (8, 16, 32):
-            return words_of(bpc, word_bits)
-        bits = np.unpackbits(np.frombuffer(bpc, np.uint8))
+            return words_of(second, word_bits)
+        bits = np.unpackbits(np.frombuffer(second, np.uint8))
         if bits[count * word_bits :].any():
             raise DamagedError("a padding bit of stored words is not 0")
         wide = np.zeros((count, 32), np.uint8)
@@ -74,9 +79,9 @@ class Stored:
         return [self._tried(*transmission, word_bits) for transmission in transmissions]
 
     def _tried(
-        self, znz: bytes, bpc: bytes, count: int, word_bits: int
+        self, first: bytes, second: bytes, count: int, word_bits: int
     ) -> NDArray[Any] | DamagedError:
         try:
-            return self.decode(znz, bpc, count, word_bits)
+            return self.decode(first, second, count, word_bits)
         except DamagedError as error:
             return error

@@ -1,0 +1,135 @@
+"""What codecs have in common whose kernels take one transmission at a time (docs/CODECS.md)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fmcompress.codecs.codec import Codec, check_counts
+from fmcompress.errors import CodeFault, ParameterError, StreamError
+from fmcompress.kernel_loading import kernel, kernel_words
+from fmcompress.stream_words import check_word_bits, word_dtype
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fmcompress.errors import DamagedError
+
+# Of one transmission; a stream of a few bytes may stand for as many zeros as it likes.
+MOST_WORDS = 1 << 24
+# As `BEHIND` and `SECOND` in kernels/bits.py.
+_BEHIND = 8
+_SECOND = 8
+
+
+class ByTransmission(Codec):
+    """A codec with two kernels: ``encode`` and ``decode`` in the file `kernels`.
+
+    ``encode(words, *numbers, first, second)`` writes words (uint32) to streams (uint8, zeros, 8
+    bytes longer than the longest ones; or empty: then it only counts), and returns the bits of
+    both. ``decode(first, second, *numbers, words)`` is given streams with 8 zero bytes behind, and
+    returns a status, a word and a bit, as kernels/bits.py has them.
+
+    Attributes
+    ----------
+    kernels : str
+        The file's name.
+    streams : tuple of str
+        What the streams hold, for messages; of one that stays empty, that of the other.
+    """
+
+    __slots__ = ()
+
+    kernels: ClassVar[str]
+    streams: ClassVar[tuple[str, str]]
+
+    @abstractmethod
+    def numbers(self, word_bits: int) -> tuple[Any, ...]:
+        """Return what the kernels are told: integers, or arrays."""
+
+    @abstractmethod
+    def most_bits(self, count: int, word_bits: int) -> tuple[int, int]:
+        """Return the most bits that both streams of `count` words can have."""
+
+    @abstractmethod
+    def most_words(self, first_bits: int, second_bits: int, word_bits: int) -> int:
+        """Return how many words streams of so many bits can hold at most, or a number above."""
+
+    def encode_chunks(
+        self, words: NDArray[Any], word_bits: int, chunk_words: int
+    ) -> list[tuple[bytes, bytes]]:
+        """Encode words as transmissions: their streams, padded to whole bytes."""
+        import numpy as np
+
+        coded = []
+        for chunk in _chunks(words, word_bits, chunk_words):
+            # A stream that nothing goes to is empty for the kernel, too, where it only counts.
+            streams = [
+                np.zeros(-(-bits // 8) + _BEHIND if bits else 0, np.uint8)
+                for bits in self.most_bits(chunk.size, word_bits)
+            ]
+            used = kernel(self.kernels, "encode")(chunk, *self.numbers(word_bits), *streams)
+            for stream, bits in zip(streams, used, strict=True):
+                assert not bits or bits <= 8 * (stream.size - _BEHIND), "longer than most_bits"
+            first, second = (s[: -(-b // 8)].tobytes() for s, b in zip(streams, used, strict=True))
+            coded.append((first, second))
+        return coded
+
+    def measure_chunks(
+        self, words: NDArray[Any], word_bits: int, chunk_words: int
+    ) -> list[tuple[int, int]]:
+        """Return the bytes of both streams of each transmission; nothing is written."""
+        import numpy as np
+
+        nowhere = np.zeros(0, np.uint8)
+        sizes = []
+        for chunk in _chunks(words, word_bits, chunk_words):
+            first, second = kernel(self.kernels, "encode")(
+                chunk, *self.numbers(word_bits), nowhere, nowhere
+            )
+            sizes.append((-(-int(first) // 8), -(-int(second) // 8)))
+        return sizes
+
+    def decode_chunks(
+        self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int
+    ) -> list[NDArray[Any] | DamagedError]:
+        """Decode transmissions: of each its words, or a `StreamError`."""
+        check_word_bits(word_bits)
+        check_counts(transmissions)
+        return [self._decode(*transmission, word_bits) for transmission in transmissions]
+
+    def _decode(
+        self, first: bytes, second: bytes, count: int, word_bits: int
+    ) -> NDArray[Any] | DamagedError:
+        import numpy as np
+
+        # Of a lying count no more is allocated than the streams can hold, and one word over, at
+        # which decoding fails.
+        most = min(self.most_words(8 * len(first), 8 * len(second), word_bits) + 1, MOST_WORDS)
+        words = np.empty(min(count, most), np.uint32)
+        status, word, bit = kernel(self.kernels, "decode")(
+            _readable(first), _readable(second), *self.numbers(word_bits), words
+        )
+        if status:
+            fault, stream = CodeFault(status % _SECOND), self.streams[status // _SECOND]
+            return StreamError(fault, int(word), int(bit), stream)
+        if words.size < count:
+            return StreamError(CodeFault.TRUNCATED, words.size, int(bit), self.streams[1])
+        return words.astype(word_dtype(word_bits), copy=False)
+
+
+def _chunks(words: NDArray[Any], word_bits: int, chunk_words: int) -> list[NDArray[np.uint32]]:
+    check_word_bits(word_bits)
+    if min(words.size, chunk_words) > MOST_WORDS:
+        raise ParameterError(f"a transmission has {words.size} words, more than {MOST_WORDS}")
+    wide = kernel_words(words)
+    return [wide[at : at + chunk_words] for at in range(0, wide.size, chunk_words)]
+
+
+def _readable(stream: bytes) -> NDArray[np.uint8]:
+    """Return a stream with room behind, as kernels read it."""
+    import numpy as np
+
+    return np.frombuffer(stream + bytes(_BEHIND), np.uint8)
