@@ -16,6 +16,7 @@ from fmcompress.dumps import open_sources
 from fmcompress.errors import ParameterError, error_context
 from fmcompress.files import Sources, name_of, source_paths
 from fmcompress.hardware.parameters import Parameters
+from fmcompress.ordering import Stretch, cut
 from fmcompress.picking import pick
 from fmcompress.planning import Plan
 from fmcompress.reader import File, is_container
@@ -35,22 +36,37 @@ class LayerWords:
     ----------
     info : LayerInfo
         The layer's description, as it stands in a container.
-    word_bits, block_size, max_burst : int
-        Of words, and of the hardware that is to code them.
-    chunks : callable
-        Returns an iterator over the words, an array of uint32 for each chunk, in order.
+    format : WordFormat
+        How its elements became words.
+    attributes : callable
+        Returns the attributes that the layer has in its dump.
+    block_size, max_burst : int
+        Of the hardware that is to code them.
+    pieces : callable
+        Takes a number of words, a multiple of those in an element; returns an iterator over the
+        layer's words, cut to arrays of so many: of each, a function that makes it, in any thread.
     """
 
     info: LayerInfo
-    word_bits: int
+    format: WordFormat
+    attributes: Callable[[], Mapping[str, Any]]
     block_size: int
     max_burst: int
-    chunks: Callable[[], Iterator[NDArray[Any]]]
+    pieces: Callable[[int], Iterator[Callable[[], NDArray[Any]]]]
+
+    @property
+    def word_bits(self) -> int:
+        """Word width w."""
+        return self.format.bits
 
     @property
     def difference(self) -> str:
         """How `compress` forms the layer's differences."""
-        return str(self.info.codec.get("difference", "signed"))
+        return str(self.info.codec.get("difference", self.format.difference))
+
+    def chunks(self) -> Iterator[NDArray[Any]]:
+        """Return an iterator over the words, an array for each chunk, in order."""
+        return (piece() for piece in self.pieces(self.info.chunk_words))
 
     def parameters(self) -> Parameters:
         """Return those of the hardware; ParameterError says what it cannot have."""
@@ -82,8 +98,20 @@ class Words:
         return self._layers(self)
 
 
-def _check_hardware(options: Options) -> None:
-    """Refuse codecs and differences that the hardware's encoder does not have."""
+def check_hardware(coding: Coding) -> Ebpc:
+    """Refuse codecs and differences that the hardware's encoder does not have.
+
+    Returns
+    -------
+    Ebpc
+        With block size and longest burst as they were asked for.
+
+    Raises
+    ------
+    ParameterError
+        If one is asked for.
+    """
+    options = Options(**coding)
     if options.codec != Ebpc.name:
         raise ParameterError(
             f"codec is {options.codec!r}, but the hardware is EBPC's", hint="leave codec out"
@@ -93,6 +121,7 @@ def _check_hardware(options: Options) -> None:
             f"difference is {options.difference!r}, but the hardware's encoder forms signed ones",
             hint="leave --difference out",
         )
+    return options.hardware
 
 
 def difference_note(difference: str, where: str) -> str:
@@ -124,11 +153,9 @@ def open_words(
     Raises
     ------
     ParameterError, DamagedError, UnsupportedError, OSError
-        As `compress`; ParameterError also where differences are asked for that the hardware's
-        encoder does not form.
+        As `compress`.
     """
     options = Options(**coding)
-    _check_hardware(options)
     with error_context(file=name_of(source)), source_paths(source) as paths:
         if len(paths) == 1 and is_container(paths[0]):
             with File(paths[0]) as file:
@@ -154,24 +181,35 @@ def _of_dump(plan: Plan, words: Words) -> Iterator[LayerWords]:
                 hardware = plan.options.hardware
                 yield LayerWords(
                     info,
-                    format_.bits,
+                    format_,
+                    partial(getattr, tensor, "attributes"),
                     hardware.block_size,
                     hardware.max_burst,
-                    partial(_of_blocks, layer, format_, info, blocks),
+                    partial(_pieces, layer, format_, info.name, blocks),
                 )
             elif picked:
                 words.left_out[tensor.name] = tensor.carried
     plan.say_orders()
 
 
-def _of_blocks(
+def _pieces(
     layer: LayerPlan,
     format_: WordFormat,
-    info: LayerInfo,
+    name: str,
     blocks: Callable[[], Iterator[NDArray[Any]]],
-) -> Iterator[NDArray[Any]]:
-    with error_context(layer=info.name):
-        yield from layer.words(blocks(), format_, info)
+    size: int,
+) -> Iterator[Callable[[], NDArray[Any]]]:
+    """Yield the layer's words, `size` at a time, as functions that make them."""
+    with error_context(layer=name):
+        for elements, stretch in layer.in_word_order(blocks(), size // format_.words_per_element):
+            yield partial(_to_words, layer, format_, name, elements, stretch)
+
+
+def _to_words(
+    layer: LayerPlan, format_: WordFormat, name: str, elements: NDArray[Any], stretch: Stretch
+) -> NDArray[Any]:
+    with error_context(layer=name):
+        return layer.to_words(elements, format_, stretch)
 
 
 def _of_container(
@@ -187,13 +225,25 @@ def _of_container(
         decoder = LayerDecoder(info)
         yield LayerWords(
             info,
-            decoder.words.bits,
+            decoder.words,
+            partial(_attributes, file, info.name),
             coding.get("block_size") or info.codec.get("block_size", plain.block_size),
             coding.get("max_burst") or info.codec.get("max_burst", plain.max_burst),
             partial(_decoded, file, number, decoder),
         )
 
 
-def _decoded(file: File, layer: int, decoder: LayerDecoder) -> Iterator[NDArray[Any]]:
-    for number in range(len(file.contents.chunks[layer])):
-        yield file.read_words(layer, number, decoder)
+def _attributes(file: File, name: str) -> Mapping[str, Any]:
+    return file[name].attrs
+
+
+def _decoded(
+    file: File, layer: int, decoder: LayerDecoder, size: int
+) -> Iterator[Callable[[], NDArray[Any]]]:
+    chunks = range(len(file.contents.chunks[layer]))
+    words = (file.read_words(layer, number, decoder) for number in chunks)
+    return (partial(_same, piece) for piece in cut(words, size))
+
+
+def _same(words: NDArray[Any]) -> NDArray[Any]:
+    return words

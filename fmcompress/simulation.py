@@ -18,7 +18,7 @@ from fmcompress.layer_simulation import (
     simulate_layer,
     with_worst_block,
 )
-from fmcompress.layer_words import difference_note, open_words
+from fmcompress.layer_words import check_hardware, difference_note, open_words
 from fmcompress.progress import Progress, silent
 from fmcompress.targets import replacing, writing
 
@@ -214,6 +214,7 @@ def simulate(
     settings = settings or Settings()
     left_out: dict[str, ParameterError] = {}
     others: Counter[str] = Counter()
+    check_hardware(coding)
     with open_words(source, layers, raw, coding) as words:
         found = Simulation(
             words.file,

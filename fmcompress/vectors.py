@@ -14,11 +14,11 @@ import numpy as np
 
 import fmcompress
 from fmcompress.codecs.ebpc import Ebpc
-from fmcompress.coding import Coding, Options
+from fmcompress.coding import Coding
 from fmcompress.errors import ParameterError, error_context
 from fmcompress.files import Sources, keep_apart, listed_sources, name_of
 from fmcompress.hardware.parameters import WORD_BITS, Parameters
-from fmcompress.layer_words import LayerWords, Words, difference_note, open_words
+from fmcompress.layer_words import LayerWords, Words, check_hardware, difference_note, open_words
 from fmcompress.numbers import switch
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.stream_words import words_of
@@ -112,12 +112,10 @@ def write_vectors(
     DamagedError, UnsupportedError, OSError
         As `compress`.
     """
-    options = Options(**coding)
+    hardware = check_hardware(coding)
     cut = Cut(chunks, max_words, seed)
     quirks = switch("rtl_quirks", rtl_quirks)
-    Parameters.of(
-        WORD_BITS[-1], options.hardware.block_size, options.hardware.max_burst
-    )  # any layer's
+    Parameters.of(WORD_BITS[-1], hardware.block_size, hardware.max_burst)  # any layer's
     keep_apart(source, folder, folder=True)
     names = [layers] if isinstance(layers, str) else layers or []
     with (
