@@ -45,6 +45,19 @@ def json(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
 
 
+def csv(command: F) -> F:
+    """Add --csv."""
+    text = "Print CSV, a row for each combination (docs/JSON.md), and nothing else."
+    return click.option("--csv", "as_csv", is_flag=True, help=text)(command)
+
+
+def one_of(**given: bool) -> None:
+    """Refuse two flags that exclude each other."""
+    names = [f"--{name}" for name, value in given.items() if value]
+    if len(names) > 1:
+        raise click.UsageError(f"{' and '.join(names)} exclude each other.")
+
+
 def threads(command: F) -> F:
     """Add --threads."""
     return click.option(
@@ -78,6 +91,21 @@ class _Integers(click.ParamType[Any]):
         except ValueError:
             self.fail(f"{value!r} is not a whole number, nor some with commas between", param, ctx)
         return numbers[0] if len(numbers) == 1 else numbers
+
+
+def frame_axis(command: F) -> F:
+    """Add --frame-axis."""
+    text = (
+        "The axis of frames, from 0, or from -1.  [default: an attribute tells, else the first of 2, "
+        "4 or more axes]"
+    )
+    return click.option("--frame-axis", type=int, metavar="AXIS", help=text)(command)
+
+
+def channel_axis(command: F) -> F:
+    """Add --channel-axis."""
+    text = "The axis of channels.  [default: an attribute tells, else the one behind the frames]"
+    return click.option("--channel-axis", type=int, metavar="AXIS", help=text)(command)
 
 
 def dtype(command: F) -> F:

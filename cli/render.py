@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 
 if TYPE_CHECKING:
     from fmcompress.listing import Entry, Listing
-    from fmcompress.simulation import Simulation
     from fmcompress.statistics import LayerStats, Sizes, Stats
     from fmcompress.vector_check import VectorCheck
     from fmcompress.vector_set import VectorSet
+
+
+class Remarkable(Protocol):
+    """What the library returns, with something to say besides numbers."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was decided on the way."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What a reader of numbers should know."""
+        ...
+
 
 # Below this, tables put several columns into one.
 NARROW = 100
@@ -31,16 +47,26 @@ def print_json(document: dict[str, Any]) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=True))
 
 
-def print_remarks(stats: Stats | Simulation | VectorSet) -> None:
+def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows on stdout as CSV, their keys as the first line."""
+    writer = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def print_remarks(found: Remarkable) -> None:
     """Print notes and warnings on stderr."""
-    for note in stats.notes:
+    for note in found.notes:
         click.echo(f"fmc: {printable(note)}", err=True)
-    print_warnings(stats)
+    print_warnings(found)
 
 
-def print_warnings(stats: Stats | Simulation | VectorSet) -> None:
+def print_warnings(found: Remarkable) -> None:
     """Print warnings on stderr."""
-    for warning in stats.warnings:
+    for warning in found.warnings:
         click.echo(f"fmc: warning: {printable(warning)}", err=True)
 
 
@@ -163,8 +189,8 @@ def _layer_table(stats: Stats, width: int | None) -> str:
     rows.append(("total", "", "", *_size_cells(stats.total)))
     if any(layer.codec.get("name", "ebpc") != "ebpc" for layer in stats.layers):
         columns += [("bit/\nword", "right"), ("chunks\nby codec", "left")]
-        coded = [(_number(layer.sizes.bits_per_word, 3), _codecs(layer)) for layer in stats.layers]
-        coded.append((_number(stats.total.bits_per_word, 3), ""))
+        coded = [(number(layer.sizes.bits_per_word, 3), _codecs(layer)) for layer in stats.layers]
+        coded.append((number(stats.total.bits_per_word, 3), ""))
         rows = [(*row, *more) for row, more in zip(rows, coded, strict=True)]
     if any(layer.quantized for layer in stats.layers):
         columns += [("ratio of\noriginal", "right"), ("largest\nerror", "right")]
@@ -188,10 +214,10 @@ def _size_cells(sizes: Sizes) -> tuple[str, ...]:
     sparsity = None if sizes.sparsity is None else 100 * sizes.sparsity
     return (
         _count(sizes.words) if sizes.words else "-",
-        _number(sparsity, 1),
-        _number(sizes.znz_bits_per_word, 3),
-        _number(sizes.bpc_bits_per_nonzero_word, 3),
-        _number(sizes.ratio, 3),
+        number(sparsity, 1),
+        number(sizes.znz_bits_per_word, 3),
+        number(sizes.bpc_bits_per_nonzero_word, 3),
+        number(sizes.ratio, 3),
         f"{sizes.stored_chunks}/{sizes.chunks}" if sizes.chunks else "-",
     )
 
@@ -199,7 +225,7 @@ def _size_cells(sizes: Sizes) -> tuple[str, ...]:
 def _loss_cells(sizes: Sizes, quantized: dict[str, Any]) -> tuple[str, ...]:
     errors = (quantized.get(key) for key in ("largest_error", "rms_error"))
     shown = ("-" if error is None else f"{error:.3g}" for error in errors)
-    return (_number(sizes.original_ratio, 3), *shown)
+    return (number(sizes.original_ratio, 3), *shown)
 
 
 def _layer_words(layer: LayerStats) -> str:
@@ -246,7 +272,8 @@ def _count(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """Show a number, or that there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
@@ -257,12 +284,12 @@ def _totals(stats: Stats) -> str:
     lines = [f"{printable(stats.file)}: {coded} coded, {len(carried)} {UNCHANGED}"]
     if total.words:
         lines.append(
-            f"ratio      {_number(total.ratio, 3)}   {_count(total.word_bits // 8)} bytes of words"
+            f"ratio      {number(total.ratio, 3)}   {_count(total.word_bits // 8)} bytes of words"
             f" -> {_count(total.compressed_bits // 8)} bytes of streams"
         )
     if total.original_bits != total.word_bits:
         lines.append(
-            f"original   {_number(total.original_ratio, 3)}   "
+            f"original   {number(total.original_ratio, 3)}   "
             f"{_count(total.original_bits // 8)} bytes of elements in the dump"
             f" -> {_count(total.compressed_bits // 8)} bytes of streams"
         )
@@ -273,7 +300,7 @@ def _totals(stats: Stats) -> str:
         size = sum(layer.carried_bytes for layer in carried)
         lines.append(f"unchanged  {_count(size)} bytes, in no ratio of words")
     lines.append(
-        f"file ratio {_number(stats.file_ratio, 3)}   {_count(stats.dump_bytes)} bytes of dump"
+        f"file ratio {number(stats.file_ratio, 3)}   {_count(stats.dump_bytes)} bytes of dump"
         f" -> {_count(stats.compressed_bytes)} bytes of compressed file"
     )
     return "\n".join([*lines, RATIO_NOTE])

@@ -15,6 +15,14 @@ from fmcompress.cli.progress import ProgressBar
 @click.command("stats", epilog="Example: fmc stats --per-layer maps.h5", no_args_is_help=True)
 @click.argument("in_", metavar="IN...", nargs=-1, required=True)
 @click.option("--per-layer", is_flag=True, help="Show a line for every layer.")
+@click.option(
+    "--by",
+    type=click.Choice(["frame", "channel", "layer", "epoch"]),
+    help="Show how ratio and sparsity vary: median, 1st and 99th percentile. A frame, or a channel "
+    "of one, is one transmission. By epoch: IN are dumps with an attribute epoch.",
+)
+@options.frame_axis
+@options.channel_axis
 @options.coding
 @options.raw
 @options.layers("Show these layers only. Repeatable.")
@@ -27,6 +35,9 @@ def command(
     /,
     in_: tuple[str, ...],
     per_layer: bool,
+    by: str | None,
+    frame_axis: int | None,
+    channel_axis: int | None,
     threads: int,
     layers: tuple[str, ...],
     as_json: bool,
@@ -41,21 +52,33 @@ def command(
     size. The file ratio is bytes of the dump / bytes of the compressed file.
     """
     import fmcompress
-    from fmcompress.cli import render
+    from fmcompress.cli import render, render_distribution
 
+    arguments = {
+        **options.coding_arguments(coding),
+        "layers": layers,
+        "threads": threads,
+    }
+    axes: dict[str, Any] = {"frame_axis": frame_axis, "channel_axis": channel_axis}
+    if by not in ("frame", "channel") and any(axis is not None for axis in axes.values()):
+        raise click.UsageError("--frame-axis and --channel-axis are for --by frame or channel.")
+    found: Any
     with ProgressBar(state) as progress:
-        stats = fmcompress.stats(
-            options.sources(in_),
-            layers=layers,
-            threads=threads,
-            progress=progress,
-            **options.coding_arguments(coding),
-        )
+        arguments["progress"] = progress
+        if by is None:
+            found = fmcompress.stats(options.sources(in_), **arguments)
+        elif by == "epoch":
+            found = fmcompress.epochs(in_, **arguments)
+        else:
+            found = fmcompress.distribution(options.sources(in_), by=by, **axes, **arguments)
     if not state.quiet and not as_json:
-        render.print_remarks(stats)
+        render.print_remarks(found)
+    per_layer, width = per_layer or state.verbose, render.width_of(sys.stdout)
     if as_json:
-        render.print_json(stats.to_json())
+        render.print_json(found.to_json())
+    elif by is None:
+        click.echo(render.stats_text(found, per_layer, width))
+    elif by == "epoch":
+        click.echo(render_distribution.epochs_text(found, per_layer, width))
     else:
-        click.echo(
-            render.stats_text(stats, per_layer or state.verbose, render.width_of(sys.stdout))
-        )
+        click.echo(render_distribution.distribution_text(found, width))

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fmcompress.arrays import decode, encode
+    from fmcompress.comparison import compare
     from fmcompress.compression import compress, stats
     from fmcompress.decompression import decompress
+    from fmcompress.distribution import distribution
+    from fmcompress.epochs import epochs
     from fmcompress.reader import open
     from fmcompress.simulation import simulate
     from fmcompress.vector_check import check_vectors
@@ -20,10 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_vectors",
+    "compare",
     "compress",
     "decode",
     "decompress",
+    "distribution",
     "encode",
+    "epochs",
     "open",
     "simulate",
     "stats",
@@ -35,10 +41,13 @@ __version__ = "0.1.0"
 
 _HOME = {
     "check_vectors": "vector_check",
+    "compare": "comparison",
     "compress": "compression",
     "decode": "arrays",
     "decompress": "decompression",
+    "distribution": "distribution",
     "encode": "arrays",
+    "epochs": "epochs",
     "open": "reader",
     "simulate": "simulation",
     "stats": "compression",

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 # What dump scripts call the attribute, lower case and without "_", "-" and ".".
-_NAMES = ("layout", "dataformat", "memoryformat", "dataorder", "dimorder", "axisorder", "order")
+LAYOUT_NAMES = (
+    "layout",
+    "dataformat",
+    "memoryformat",
+    "dataorder",
+    "dimorder",
+    "axisorder",
+    "order",
+)
 _LAST = ("nhwc", "hwc", "ndhwc", "nwc", "channelslast", "channellast", "nhwcb")
 _FIRST = ("nchw", "chw", "ncdhw", "ncw", "channelsfirst", "channelfirst")
 
@@ -29,8 +37,8 @@ def is_channels_last(
     if shape[-1] < 2 or pixels < 2:
         return False
     for name in attributes:
-        if _plain(name) in _NAMES:
-            value = _plain(attributes[name])
+        if plain_text(name) in LAYOUT_NAMES:
+            value = plain_text(attributes[name])
             if value in _FIRST:
                 return False
             if value in _LAST:
@@ -45,7 +53,8 @@ def channels_first(shape: Sequence[int], order: str | tuple[int, ...]) -> str:
     return {3: "hwc:chw", 4: "nhwc:nchw", 5: "ndhwc:ncdhw"}.get(len(shape), "auto")
 
 
-def _plain(value: Any) -> str:
+def plain_text(value: Any) -> str:
+    """Return a name or a value in lower case, without what people put between words."""
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")
     return str(value).lower().translate({ord(c): None for c in "_-. "})

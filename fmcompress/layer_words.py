@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fmcompress.chunks import LayerDecoder
 from fmcompress.codecs.ebpc import Ebpc
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 
     from fmcompress.layer_plan import LayerPlan
     from fmcompress.words import WordFormat
+
+
+Front: TypeAlias = Callable[[Sequence[int], Mapping[str, Any]], tuple[int, ...]]
+
+
+def no_axes(shape: Sequence[int], attributes: Mapping[str, Any]) -> tuple[int, ...]:
+    """Leave a layer's axes in their order."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,8 @@ class Words:
     ----------
     file : str
         Its name.
+    total_words : int
+        Of all picked layers, about.
     left_out : dict
         Why picked layers have no words, by name.
     warnings, notes : list of str
@@ -89,6 +100,7 @@ class Words:
 
     file: str
     _layers: Callable[[Words], Iterator[LayerWords]]
+    total_words: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -135,6 +147,7 @@ def open_words(
     layers: Sequence[str] | str | None,
     raw: Mapping[str, Any] | None,
     coding: Coding,
+    front: Front = no_axes,
 ) -> Iterator[Words]:
     """Open a dump, or a container, for its words.
 
@@ -149,6 +162,9 @@ def open_words(
         How the words are made of a dump's elements, and the block size and longest burst of the
         hardware. A container's words are as they are; block size and burst, too, unless they are
         given.
+    front : callable
+        From a layer's shape and attributes to the axes that are to run slowest, in this order.
+        Those of a container's words run as they do.
 
     Raises
     ------
@@ -159,26 +175,42 @@ def open_words(
     with error_context(file=name_of(source)), source_paths(source) as paths:
         if len(paths) == 1 and is_container(paths[0]):
             with File(paths[0]) as file:
-                picked = pick([info.name for info in file.contents.layers], layers)
+                infos = file.contents.layers
+                picked = pick([info.name for info in infos], layers)
                 words = Words(
-                    name_of(source), lambda words: _of_container(file, picked, coding, words)
+                    name_of(source),
+                    lambda words: _of_container(file, picked, coding, front, words),
+                    sum(
+                        info.word_count
+                        for info, wanted in zip(infos, picked, strict=True)
+                        if wanted
+                    ),
                 )
                 words.warnings += options.idle(raw, counting=("block_size", "max_burst"))
                 yield words
         else:
             with open_sources(paths, raw) as dump:
                 plan = Plan(dump, layers, options)
-                words = Words(name_of(source), lambda words: _of_dump(plan, words))
+                words = Words(
+                    name_of(source),
+                    lambda words: _of_dump(plan, front, words),
+                    sum(math.prod(tensor.shape) for tensor in plan.coded),
+                )
                 words.warnings, words.notes = plan.warnings, plan.notes
                 yield words
 
 
-def _of_dump(plan: Plan, words: Words) -> Iterator[LayerWords]:
+def _of_dump(plan: Plan, front: Front, words: Words) -> Iterator[LayerWords]:
     for tensor, picked in zip(plan.dump.tensors, plan.picked, strict=True):
         with error_context(layer=tensor.name):
             if tensor.name in plan.layers:
                 layer, format_, _, info, blocks = plan.prepare(tensor.name)
                 hardware = plan.options.hardware
+                first = front(info.shape, tensor.attributes)
+                if first:
+                    rest = (axis for axis in layer.word_order.axes if axis not in first)
+                    layer.axes = (*first, *rest)
+                    info = replace(info, axes=layer.axes)
                 yield LayerWords(
                     info,
                     format_,
@@ -213,7 +245,7 @@ def _to_words(
 
 
 def _of_container(
-    file: File, picked: Sequence[bool], coding: Coding, words: Words
+    file: File, picked: Sequence[bool], coding: Coding, front: Front, words: Words
 ) -> Iterator[LayerWords]:
     plain = Ebpc()
     for number, (info, pick_) in enumerate(zip(file.contents.layers, picked, strict=True)):
@@ -223,6 +255,8 @@ def _of_container(
             words.left_out[info.name] = info.carried["reason"]
             continue
         decoder = LayerDecoder(info)
+        with error_context(layer=info.name):
+            _check_front(info, front(info.shape, file[info.name].attrs))
         yield LayerWords(
             info,
             decoder.words,
@@ -230,6 +264,18 @@ def _of_container(
             coding.get("block_size") or info.codec.get("block_size", plain.block_size),
             coding.get("max_burst") or info.codec.get("max_burst", plain.max_burst),
             partial(_decoded, file, number, decoder),
+        )
+
+
+def _check_front(info: LayerInfo, first: tuple[int, ...]) -> None:
+    """Refuse a layer in which other axes run slower; those of length 1 do not matter."""
+    axes = [axis for axis in info.word_axes if info.shape[axis] > 1]
+    wanted = [axis for axis in first if info.shape[axis] > 1]
+    if axes[: len(wanted)] != wanted:
+        raise ParameterError(
+            f"its words run along the axes {', '.join(map(str, info.word_axes))}, the first slowest, "
+            f"not along {', '.join(map(str, first))}",
+            hint="decompress it first",
         )
 
 

@@ -1,0 +1,165 @@
+"""Ratio and sparsity over epochs: several dumps of one network, each with its epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Unpack
+
+import numpy as np
+
+from fmcompress.coding import Coding
+from fmcompress.compression import stats
+from fmcompress.dumps import open_sources
+from fmcompress.errors import ParameterError, error_context
+from fmcompress.files import Sources, listed_sources, name_of, source_paths
+from fmcompress.progress import Progress, silent
+from fmcompress.reader import File, is_container
+from fmcompress.statistics import Sizes, Stats
+
+EPOCH = "epoch"
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One dump.
+
+    Attributes
+    ----------
+    epoch : float
+        What its attribute says.
+    stats : Stats
+    """
+
+    epoch: float
+    stats: Stats
+
+
+@dataclass(slots=True)
+class Epochs:
+    """Several dumps, by ascending epoch.
+
+    Attributes
+    ----------
+    epochs : list of Epoch
+    warnings, notes : list of str
+        Those of all dumps.
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def layers(self) -> dict[str, list[Sizes | None]]:
+        """Of each layer its sizes epoch by epoch; None where a dump does not have it."""
+        names = dict.fromkeys(
+            layer.name for one in self.epochs for layer in one.stats.layers if not layer.carried
+        )
+        tables = [{layer.name: layer.sizes for layer in one.stats.layers} for one in self.epochs]
+        return {name: [table.get(name) for table in tables] for name in names}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``fmc stats --by epoch --json`` prints (docs/JSON.md)."""
+        return {
+            "schema": "fmcompress.epochs/1",
+            "epochs": [
+                {
+                    "epoch": one.epoch,
+                    "file": one.stats.file,
+                    **_numbers(one.stats.total),
+                    "layers": [
+                        {"name": layer.name, **_numbers(layer.sizes)}
+                        for layer in one.stats.layers
+                        if not layer.carried
+                    ],
+                }
+                for one in self.epochs
+            ],
+            "warnings": self.warnings,
+            "notes": self.notes,
+        }
+
+
+def _numbers(sizes: Sizes) -> dict[str, Any]:
+    return {
+        "words": sizes.words,
+        "zero_words": sizes.zero_words,
+        "raw_bits": sizes.word_bits,
+        "bits": sizes.compressed_bits,
+        "ratio": sizes.ratio,
+        "sparsity": sizes.sparsity,
+    }
+
+
+def epochs(
+    sources: Sources,
+    *,
+    layers: Sequence[str] | str | None = None,
+    raw: Mapping[str, Any] | None = None,
+    threads: int = 1,
+    progress: Progress = silent,
+    **coding: Unpack[Coding],
+) -> Epochs:
+    """Measure several dumps or containers that have an attribute ``epoch``, a number.
+
+    Parameters
+    ----------
+    sources : sequence of paths
+        The attribute is that of the file, or of all its layers.
+    layers, raw, threads, progress, **coding
+        As of `compress`.
+
+    Raises
+    ------
+    ParameterError
+        If a dump has no such attribute, or two have the same.
+    DamagedError, UnsupportedError, OSError
+        As `compress`.
+    """
+    found: dict[float, Stats] = {}
+    for source in listed_sources(sources):
+        name = name_of(source)
+        with error_context(file=name):
+            epoch = _epoch_of(source)
+            if epoch in found:
+                raise ParameterError(f"its epoch is {epoch:g}, as that of {found[epoch].file}")
+            found[epoch] = stats(
+                source, layers=layers, raw=raw, threads=threads, progress=progress, **coding
+            )
+    ordered = [Epoch(epoch, found[epoch]) for epoch in sorted(found)]
+    warnings = [f"{one.stats.file}: {line}" for one in ordered for line in one.stats.warnings]
+    notes = [f"{one.stats.file}: {line}" for one in ordered for line in one.stats.notes]
+    return Epochs(ordered, warnings, notes)
+
+
+def _epoch_of(source: Any) -> float:
+    """Return the epoch that a dump's attributes name."""
+    with source_paths(source) as paths:
+        if is_container(paths[0]):
+            with File(paths[0]) as file:
+                groups: Mapping[str, Mapping[str, Any]] = file.groups
+                values = {_number(layer.attrs) for layer in file.values()}
+                return _one_of(_number(groups.get("", {})), values)
+        with open_sources(paths, None) as dump:
+            values = {_number(tensor.attributes) for tensor in dump.tensors}
+            return _one_of(_number(dump.groups.get("", {})), values)
+
+
+def _one_of(own: float | None, of_layers: set[float | None]) -> float:
+    if own is not None:
+        return own
+    if len(of_layers) == 1 and (epoch := next(iter(of_layers))) is not None:
+        return epoch
+    raise ParameterError(
+        f"has no attribute {EPOCH!r}, nor have all its layers the same", hint="write one to it"
+    )
+
+
+def _number(attributes: Mapping[str, Any]) -> float | None:
+    if EPOCH not in attributes:
+        return None
+    value = np.asarray(attributes[EPOCH])
+    if value.size != 1 or value.dtype.kind not in "iuf" or not np.isfinite(value.item()):
+        return None
+    return float(value.item())
