@@ -65,6 +65,21 @@ def single(decode: Callable[[dict[str, Any], Bits, int, int], list[int]]) -> Dec
 
 
 @single
+def zrle(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
+    words: list[int] = []
+    while len(words) < count:
+        if stream.take(1):
+            words.append(stream.take(w))
+            if words[-1] == 0:
+                raise Invalid
+        else:
+            words += [0] * (stream.take(bits_for(codec["max_burst"])) + 1)
+            if len(words) > count:
+                raise Invalid
+    return words
+
+
+@single
 def zvc(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
     words: list[int] = []
     while len(words) < count:
@@ -92,8 +107,8 @@ def bpc(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) 
     return words[:count]
 
 
-DECODERS: dict[str, Decoder] = {"zvc": zvc, "bpc": bpc}
-NUMBERS = {2: "bpc", 3: "zvc"}
+DECODERS: dict[str, Decoder] = {"zrle": zrle, "zvc": zvc, "bpc": bpc}
+NUMBERS = {2: "bpc", 3: "zvc", 4: "zrle"}
 
 
 def chunk(

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 
 from fmcompress.codecs import CODECS, Codec, codec_from_description, codec_named
 from fmcompress.codecs.auto import Auto
-from fmcompress.errors import DamagedError, ParameterError, StreamError
+from fmcompress.errors import CodeFault, DamagedError, ParameterError, StreamError
 from fmcompress.reference import WORD_BITS
 from fmcompress.stream_words import word_dtype
 
 # As users name them: each with its defaults, and with other parameters.
 NAMED = (
     *("bpc", "bpc:block_size=4,difference=unsigned", "bpc:block_size=32,difference=modular"),
+    *("zrle", "zrle:max_burst=2", "zrle:max_burst=64"),
     *("zvc", "zvc:group=8", "zvc:group=64"),
 )
 EACH = [codec_named(name) for name in NAMED]
@@ -311,6 +312,11 @@ def bits_of(stream: bytes) -> str:
 BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
     # Two groups of eight: masks 01000001 and 100, words of 4 bits.
     "zvc": ("zvc:group=8", 4, [0, 5, 0, 0, 0, 0, 0, 15, 9, 0, 0], "01000001 0101 1111 100 1001"),
+    # Runs of four and one, 5, a run of two, 15, a run of one: 1 + 2 or 1 + 4 bits each.
+    "zrle": (
+        *("zrle:max_burst=4", 4, [0, 0, 0, 0, 0, 5, 0, 0, 15, 0]),
+        "011 000 10101 001 11111 000",
+    ),
     # Five planes of zeros; then 5 and three words of padding: a difference of -5, 11011.
     "bpc": (
         *("bpc:block_size=4", 4, [5, 5, 5, 5, 5]),
@@ -325,6 +331,28 @@ def test_by_hand(name: str, w: int, numbers: list[int], bits: str) -> None:
     _, second = check(codec_named(name), numbers, w)
     text = bits.replace(" ", "")
     assert bits_of(second) == text + "0" * (-len(text) % 8)
+
+
+FAULTS: list[tuple[str, int, int, str, CodeFault, int, int]] = [
+    # A run of two where one word is left; a zero as a word; too few bits of a run, and of a word.
+    ("zrle:max_burst=4", 4, 2, "10101 001", CodeFault.RUN_TOO_LONG, 1, 5),
+    ("zrle:max_burst=4", 4, 2, "000 10000", CodeFault.SYMBOL, 1, 3),
+    ("zrle:max_burst=4", 4, 4, "001 000 00", CodeFault.TRUNCATED, 3, 6),
+    ("zrle:max_burst=4", 4, 3, "000 000 11", CodeFault.TRUNCATED, 2, 6),
+]
+
+
+@pytest.mark.parametrize(("name", "w", "count", "bits", "fault", "word", "bit"), FAULTS)
+def test_fault(
+    name: str, w: int, count: int, bits: str, fault: CodeFault, word: int, bit: int
+) -> None:
+    """Found with pencil: what is wrong, and where."""
+    codec, text = codec_named(name), bits.replace(" ", "")
+    stream = int("0" + text, 2).to_bytes(len(text) // 8, "big")
+    assert minimal(codec, b"", stream, count, w) is None
+    with pytest.raises(StreamError) as caught:
+        codec.decode(b"", stream, count, w)
+    assert (caught.value.fault, caught.value.word, caught.value.bit) == (fault, word, bit)
 
 
 # --- Auto ---------------------------------------------------------------------------------
