@@ -77,7 +77,7 @@ def force(command: F) -> F:
     return click.option("-f", "--force", is_flag=True, help=text)(command)
 
 
-class _Integers(click.ParamType[Any]):
+class Integers(click.ParamType[Any]):
     """One whole number, or several with commas between."""
 
     name = "INT[,INT...]"
@@ -108,6 +108,18 @@ def channel_axis(command: F) -> F:
     return click.option("--channel-axis", type=int, metavar="AXIS", help=text)(command)
 
 
+class Names(click.ParamType[Any]):
+    """Names with commas between."""
+
+    name = "NAME[,NAME...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Read the names."""
+        return tuple(part.strip() for part in str(value).split(","))
+
+
 def dtype(command: F) -> F:
     """Add --dtype."""
     text = (
@@ -125,7 +137,7 @@ _CODEC = click.option(
     help="How words are coded: ebpc, or auto (for each chunk the smallest of ebpc, bpc, zvc), or one "
     "of those that docs/CODECS.md describes, as zvc or zvc:group=64.",
 )
-_CODING = (
+_SIZES = (
     click.option(
         "--block-size",
         type=click.Choice(["4", "8", "16", "32"]),
@@ -137,16 +149,41 @@ _CODING = (
         help="Longest zero run in one ZNZ symbol.  [default: 16]",
     ),
     click.option(
-        "--difference",
-        type=click.Choice(["signed", "unsigned", "modular"]),
-        help="How the encoder forms differences; the RTL's is signed.  [default: as the words]",
-    ),
-    click.option(
         "--chunk-words",
         type=click.IntRange(1, 1 << 24),
         default=1 << 16,
         show_default=True,
         help="Words per chunk; each chunk is a transmission of its own.",
+    ),
+)
+_QUANTIZE = click.option(
+    "--quantize",
+    type=click.Choice(
+        [
+            "fixed8",
+            "fixed12",
+            "fixed16",
+            "ufixed8",
+            "float16",
+            "bfloat16",
+            "float8_e4m3fn",
+            "float8_e5m2",
+        ]
+    ),
+    help="Quantise floats first. THIS LOSES.",
+)
+_ORDER = click.option(
+    "--order",
+    metavar="AXES",
+    help="Order of the axes in the words, as nhwc:nchw or 0,3,1,2; auto tries some on a sample.",
+)
+_SWEPT = (*_SIZES, _QUANTIZE, _ORDER)
+_CODING = (
+    *_SIZES,
+    click.option(
+        "--difference",
+        type=click.Choice(["signed", "unsigned", "modular"]),
+        help="How the encoder forms differences; the RTL's is signed.  [default: as the words]",
     ),
     dtype,
     click.option(
@@ -160,7 +197,7 @@ _CODING = (
     ),
     click.option(
         "--zero-point",
-        type=_Integers(),
+        type=Integers(),
         metavar="INT[,INT...]",
         help="Value that becomes the word 0, or one for every channel.  [default: the layer's "
         "attribute, else the most frequent value]",
@@ -177,22 +214,7 @@ _CODING = (
         help="How floats become words: as they are, or with the sign in the lowest place.  "
         "[default: rotate where any sign bit is set]",
     ),
-    click.option(
-        "--quantize",
-        type=click.Choice(
-            [
-                "fixed8",
-                "fixed12",
-                "fixed16",
-                "ufixed8",
-                "float16",
-                "bfloat16",
-                "float8_e4m3fn",
-                "float8_e5m2",
-            ]
-        ),
-        help="Quantise floats first. THIS LOSES.",
-    ),
+    _QUANTIZE,
     click.option(
         "--headroom",
         type=float,
@@ -213,11 +235,7 @@ _CODING = (
         show_default=True,
         help="How to round when quantising.",
     ),
-    click.option(
-        "--order",
-        metavar="AXES",
-        help="Order of the axes in the words, as nhwc:nchw or 0,3,1,2; auto tries some on a sample.",
-    ),
+    _ORDER,
     click.option("--serpentine", is_flag=True, help="Let every other row of words run backwards."),
 )
 
@@ -229,7 +247,16 @@ def coding(command: F) -> F:
 
 def hardware_coding(command: F) -> F:
     """Add those options where there is no choice of a codec."""
-    for option in reversed(_CODING):
+    return _added(_CODING, command)
+
+
+def word_coding(command: F) -> F:
+    """Add those of words alone, where all else is swept."""
+    return _added([option for option in _CODING if option not in _SWEPT], command)
+
+
+def _added(options: Sequence[Callable[[F], F]], command: F) -> F:
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -240,7 +267,7 @@ def coding_arguments(options: dict[str, Any]) -> dict[str, Any]:
     for name in ("shape", "endian"):
         del arguments[name]
     for name in ("block_size", "max_burst"):
-        given = arguments.pop(name)
+        given = arguments.pop(name, None)
         if given is not None:
             arguments[name] = int(given)
     if arguments["raw"] is not None and not options["packed"]:
@@ -258,7 +285,7 @@ def raw(command: F) -> F:
         ),
         click.option(
             "--shape",
-            type=_Integers(),
+            type=Integers(),
             metavar="INT[,INT...]",
             help="Shape of a raw file; one length may be -1.  [default: one axis]",
         ),

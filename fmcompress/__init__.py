@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fmcompress.epochs import epochs
     from fmcompress.reader import open
     from fmcompress.simulation import simulate
+    from fmcompress.sweeping import sweep
     from fmcompress.vector_check import check_vectors
     from fmcompress.vectors import write_vectors
     from fmcompress.verification import verify
@@ -33,6 +34,7 @@ __all__ = [
     "open",
     "simulate",
     "stats",
+    "sweep",
     "verify",
     "warm_up",
     "write_vectors",
@@ -51,6 +53,7 @@ _HOME = {
     "open": "reader",
     "simulate": "simulation",
     "stats": "compression",
+    "sweep": "sweeping",
     "verify": "verification",
     "warm_up": "warmup",
     "write_vectors": "vectors",

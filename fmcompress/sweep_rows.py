@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
 
 class Row(NamedTuple):
@@ -148,6 +152,22 @@ class Sweep:
             "warnings": self.warnings,
             "notes": self.notes,
         }
+
+    def write(self, target: Path | BinaryIO, *, as_json: bool = False) -> None:
+        """Write all rows to a file, as CSV or as JSON."""
+        text = io.StringIO()
+        if as_json:
+            json.dump(self.to_json(), text, indent=2)
+            text.write("\n")
+        else:
+            writer = csv.DictWriter(text, ["file", *Row._fields], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.csv_rows())
+        data = text.getvalue().encode("utf-8", "surrogateescape")
+        if isinstance(target, Path):
+            target.write_bytes(data)
+        else:
+            target.write(data)
 
     def csv_rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows as ``fmc sweep --csv`` prints them."""
