@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from fmcompress.cli.render import number, printable, shape_text, table
 
 if TYPE_CHECKING:
-    from fmcompress.distribution import Distribution, Pieces
-    from fmcompress.epochs import Epochs
+    from fmcompress.distributions import Distribution, Pieces
+    from fmcompress.over_epochs import Epochs
     from fmcompress.statistics import Sizes
 
 

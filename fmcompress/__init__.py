@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from fmcompress.comparison import compare
     from fmcompress.compression import compress, stats
     from fmcompress.decompression import decompress
-    from fmcompress.distribution import distribution
-    from fmcompress.epochs import epochs
+    from fmcompress.distributions import distribution
+    from fmcompress.over_epochs import epochs
     from fmcompress.reader import open
     from fmcompress.simulation import simulate
     from fmcompress.sweeping import sweep
@@ -47,9 +47,9 @@ _HOME = {
     "compress": "compression",
     "decode": "arrays",
     "decompress": "decompression",
-    "distribution": "distribution",
+    "distribution": "distributions",
     "encode": "arrays",
-    "epochs": "epochs",
+    "epochs": "over_epochs",
     "open": "reader",
     "simulate": "simulation",
     "stats": "compression",

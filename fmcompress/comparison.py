@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 import numpy as np
 
 from fmcompress.advice import Advisor
-from fmcompress.apack import apack_bits
+from fmcompress.apack import apack_size
 from fmcompress.batches import chunks_in_batch
 from fmcompress.bounds import Bounds
 from fmcompress.coding import Coding, Options
@@ -90,7 +90,7 @@ def compare(
         for layer in survey(words, begin, workers, progress):
             result = layer.result()
             found.layers.append(result)
-            advisor.look_at(result, layer.layer.format, layer.bounds.histogram)
+            advisor.look_at(result, layer.layer.format, layer.bounds.times)
     if not found.layers:
         why = "; ".join(sorted(set(found.left_out.values()))) or "no layer"
         raise ParameterError(
@@ -149,17 +149,18 @@ class _Layer(LayerSurvey[_Batch]):
         for name, table_bits in self._methods.tables(self._codecs).items():
             sizes[name] = self._sizes[name] + MethodSizes(table_bits, table_bits)
         if APACK in self._methods.listed:
-            histogram = self.bounds.histogram
-            model = apack_bits(histogram, bits) if bits <= _APACK_WORD_BITS else None
-            sizes[APACK.name] = None if model is None else MethodSizes(model, model)
+            sizes[APACK.name] = None
+            if bits <= _APACK_WORD_BITS and self.bounds.times is not None:
+                model_bits = apack_size(self.bounds.times, bits).bits
+                sizes[APACK.name] = MethodSizes(model_bits, model_bits)
         sums = Sums(
             words=self._words,
             zero_words=self._zero_words,
             chunks=self._chunks,
             word_bits=self._words * bits,
             methods=sizes,
-            entropy_bits=self.bounds.entropy_bits,
-            conditional_entropy_bits=self.bounds.conditional_entropy_bits,
+            entropy_bits=self.bounds.order0_bits,
+            conditional_entropy_bits=self.bounds.given_left_bits,
         )
         words = self.layer.format.describe()
         return LayerComparison(info.name, info.shape, info.dtype, words, info.quantized, sums)

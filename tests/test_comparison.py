@@ -1,0 +1,278 @@
+"""`compare`: its sizes are those of real streams, its bounds and advice are right."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import fmcompress
+from fmcompress import general_compressors as general
+from fmcompress.codecs import CODECS
+from fmcompress.compared import AUTO, CODEC, EBPC, STORED, Comparison
+from fmcompress.errors import ParameterError
+
+SAMPLES = ("digits_int8.h5", "digits_uint8.npz", "digits_f32.h5")
+CHUNK_WORDS = 1 << 12
+
+
+def feature_map(shape: tuple[int, ...], dtype: str = "int8", zeros: float = 0.5) -> np.ndarray:
+    """Values around zero, some of them zero."""
+    random = np.random.default_rng(8)
+    values = np.abs(random.normal(0, 20, shape))
+    return np.where(random.random(shape) < zeros, 0, values).astype(dtype)
+
+
+def compared(tmp_path: Path, *, name: str = "maps.npz", **arrays: np.ndarray) -> Comparison:
+    np.savez(tmp_path / name, **arrays)
+    return fmcompress.compare(tmp_path / name, chunk_words=CHUNK_WORDS)
+
+
+# --- Sizes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_sizes_are_those_of_a_file(samples: Path, sample: str, codec: str) -> None:
+    """Layer by layer what `compress` with that codec writes, stored chunks at their size."""
+    coding: Any = {"chunk_words": CHUNK_WORDS, "block_size": 16, "max_burst": 8}
+    fitting = {
+        key: coding[key] for key in coding if key in (*CODECS[codec].parameters(), "chunk_words")
+    }
+    found = fmcompress.compare(samples / sample, codecs=["ebpc", "zrle", codec], **coding)
+    file = io.BytesIO()
+    written = fmcompress.compress(samples / sample, file, codec=codec, **fitting)
+    layers = {layer.name: layer.sizes for layer in written.layers if not layer.carried}
+    assert [layer.name for layer in found.layers] == list(layers)
+    for layer in found.layers:
+        sizes, sums = layers[layer.name], layer.sums
+        method = sums.methods[codec]
+        assert method is not None
+        assert method.bits == sizes.compressed_bits
+        assert sums.ratio(codec) == sizes.ratio
+        assert (sums.words, sums.zero_words) == (sizes.words, sizes.zero_words)
+        assert (sums.word_bits, sums.chunks) == (sizes.word_bits, sizes.chunks)
+        if codec not in (AUTO, STORED):
+            assert method.larger_chunks == sizes.stored_chunks
+    total = found.total.methods[codec]
+    assert total is not None
+    assert total.bits == written.total.compressed_bits
+    assert found.total.ratio(codec) == written.total.ratio
+
+
+@pytest.mark.parametrize("codec", [name for name in CODECS if name != AUTO])
+def test_without_an_escape_streams_count_as_they_are(tmp_path: Path, codec: str) -> None:
+    """Noise, which most codecs make larger: all chunks as they are coded."""
+    words = np.random.default_rng(2).integers(1, 256, 10_000).astype(np.uint8)
+    np.save(tmp_path / "noise.npy", words)
+    options: Any = {"zero_point": 0, "chunk_words": 3000, "codecs": codec}
+    found = fmcompress.compare(tmp_path / "noise.npy", never_store=True, **options)
+    sizes = found.layers[0].sums.methods[codec]
+    assert sizes is not None
+    coder = fmcompress.codecs.codec_named(codec, difference="unsigned").fitted(lambda: [words], 8)
+    streams = coder.encode_chunks(words, 8, 3000)
+    bits = 8 * sum(len(first) + len(second) for first, second in streams) + coder.table_bits
+    assert sizes.bits == sizes.own_bits == bits
+    stored = fmcompress.compare(tmp_path / "noise.npy", **options).layers[0].sums.methods[codec]
+    assert stored is not None
+    assert stored.own_bits == bits
+    assert stored.bits <= 80_000 + coder.table_bits
+
+
+def test_of_a_container_the_words_are_what_it_holds(samples: Path) -> None:
+    """Whatever it is coded with, and the same numbers as of its dump."""
+    dump = samples / "digits_int8.h5"
+    expected = fmcompress.compare(dump, chunk_words=CHUNK_WORDS)
+    for codec in ("ebpc", "zvc"):
+        file = io.BytesIO()
+        fmcompress.compress(dump, file, codec=codec, chunk_words=1000)
+        found = fmcompress.compare(io.BytesIO(file.getvalue()), chunk_words=CHUNK_WORDS)
+        assert [layer.sums for layer in found.layers] == [layer.sums for layer in expected.layers]
+
+
+def test_threads_change_nothing(samples: Path) -> None:
+    found = [fmcompress.compare(samples / "digits_f32.h5", threads=n).to_json() for n in (1, 3)]
+    assert found[0] == found[1]
+
+
+# --- Bounds and models --------------------------------------------------------------------
+
+
+def test_entropy(tmp_path: Path) -> None:
+    """Against its definition, over batches and chunks."""
+    words = feature_map((3, 40, 500), "uint8")
+    sums = compared(tmp_path, a=words).layers[0].sums
+    flat = words.reshape(-1).tolist()
+    single, pairs = Counter(flat), Counter(pairwise(flat))
+    left = Counter(flat[:-1])
+    bits = -sum(count * math.log2(count / len(flat)) for count in single.values())
+    given = -sum(count * math.log2(count / left[pair[0]]) for pair, count in pairs.items())
+    assert sums.entropy_bits == pytest.approx(bits)
+    assert sums.conditional_entropy_bits == pytest.approx(given, rel=1e-3)
+    for method in ("huffman", "apack"):
+        sizes = sums.methods[method]
+        assert sizes is not None
+        assert bits < sizes.bits < 1.1 * bits
+        assert sums.over_entropy(method) == pytest.approx(sizes.bits / bits - 1)
+
+
+def test_of_wide_words_there_is_no_model_and_no_bound(tmp_path: Path) -> None:
+    found = compared(tmp_path, a=feature_map((40, 50), "int8"), b=feature_map((40, 50), "float32"))
+    narrow, wide = (layer.sums for layer in found.layers)
+    assert narrow.methods["apack"] is not None
+    assert narrow.entropy_bits is not None
+    assert (wide.methods["apack"], wide.entropy_bits, wide.over_entropy("ebpc")) == (None,) * 3
+    assert found.total.methods["apack"] is None
+    assert found.total.ratio("apack") is None
+    assert found.total.entropy_bits is None
+
+
+# --- Methods ------------------------------------------------------------------------------
+
+
+def test_best_and_gain(tmp_path: Path) -> None:
+    """Among single codecs; EBPC against the others."""
+    found = compared(tmp_path, a=feature_map((8, 64, 64), "uint8", 0.7))
+    sums = found.layers[0].sums
+    bits = {m.name: sums.methods[m.name].bits for m in found.methods if m.kind == CODEC}  # type: ignore[union-attr]
+    existing = {name: size for name, size in bits.items() if name not in (EBPC, AUTO, STORED)}
+    best = min(existing, key=lambda name: existing[name])
+    assert sums.best_existing(found.methods) == best
+    assert sums.ebpc_gain(found.methods) == existing[best] / bits[EBPC] - 1
+    assert bits[sums.best(found.methods)] == min(size for n, size in bits.items() if n != AUTO)  # type: ignore[index]
+    assert bits[AUTO] <= min(bits["ebpc"], bits["bpc"], bits["zvc"], bits[STORED])
+
+
+def test_codecs_picked(samples: Path) -> None:
+    found = fmcompress.compare(samples / "digits_int8.h5", codecs=["zvc:group=8", "zvc", "zvc"])
+    assert [method.name for method in found.methods] == ["zvc:group=8", "zvc"]
+    assert found.total.best_existing(found.methods) is not None
+    assert found.total.ebpc_gain(found.methods) is None
+    one = fmcompress.compare(samples / "digits_int8.h5", codecs="ebpc")
+    assert [method.name for method in one.methods] == ["ebpc"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"codecs": "lzma"}, "codec is 'lzma'"),
+        ({"codecs": ["zvc"], "block_size": 16}, "block_size is a parameter of none"),
+        ({"codecs": ["ebpc"], "block_size": 7}, "block_size is 7"),
+        ({"layers": "labels"}, "nothing can be compared: dtype has no word format"),
+        ({"layers": "nothing"}, "nothing"),
+    ],
+)
+def test_what_cannot_be_compared(samples: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        fmcompress.compare(samples / "digits_int8.h5", **options)
+
+
+def test_empty_layers_are_left_out(tmp_path: Path) -> None:
+    found = compared(tmp_path, a=feature_map((4, 4)), b=np.zeros((0, 3), np.int8))
+    assert [layer.name for layer in found.layers] == ["a"]
+    assert found.left_out == {"b": "has no words"}
+    np.savez(tmp_path / "none.npz", b=np.zeros((0, 3), np.int8))
+    with pytest.raises(ParameterError, match="has no words"):
+        fmcompress.compare(tmp_path / "none.npz")
+
+
+def test_general_compressors_are_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of packages that are not there are named, and left out."""
+
+    def missing() -> general.GeneralCompressor:
+        raise ImportError
+
+    makers = tuple((name, missing if name else make) for name, make in general._MAKERS)
+    monkeypatch.setattr(general, "_MAKERS", makers)
+    found = compared(tmp_path, a=feature_map((9, 9, 9)))
+    names = [method.name for method in found.methods if method.kind == "compressor"]
+    assert names == ["zlib-6"]
+    assert found.notes[-1] == f"not installed: lz4, zstandard, blosc2; {general.HOW_TO_GET}"
+
+
+def test_each_general_compressor_gives_a_size() -> None:
+    """Of words that are read-only and of every width; never without a title."""
+    compressors, _ = general.general_compressors()
+    assert compressors[0].name == "zlib-6"
+    for compressor in compressors:
+        assert compressor.title
+        for dtype in ("u1", "u2", "u4"):
+            words = np.zeros(5000, dtype)
+            words.flags.writeable = False
+            assert 0 < compressor.size(words) < 1000
+
+
+# --- Advice -------------------------------------------------------------------------------
+
+
+def advice(tmp_path: Path, array: np.ndarray, **options: Any) -> str:
+    np.save(tmp_path / "a.npy", array)
+    return "\n".join(fmcompress.compare(tmp_path / "a.npy", **options).advice)
+
+
+def test_advice_on_a_zero_point(tmp_path: Path) -> None:
+    """Where most elements are another value than the word 0, and only there."""
+    relu = np.where(feature_map((4, 32, 32)) > 20, feature_map((4, 32, 32)), -128).astype(np.int8)
+    said = advice(tmp_path, relu, zero_point=0)
+    assert "try --zero-point -128" in said
+    assert "--zero-point" not in advice(tmp_path, relu)
+    assert "--zero-point" not in advice(tmp_path, relu, zero_point=-128)
+    unsigned = (relu.astype(np.int16) + 200).astype(np.uint8)
+    assert "try --zero-point 72" in advice(tmp_path, unsigned, zero_point=5)
+
+
+def test_advice_on_a_dense_layer(tmp_path: Path) -> None:
+    smooth = (np.cumsum(np.random.default_rng(1).integers(-2, 3, 9000)) % 101 + 20).astype(np.uint8)
+    assert "bpc codes it" in advice(tmp_path, smooth, zero_point=0)
+    assert "bpc codes it" not in advice(tmp_path, smooth * (smooth % 3 > 0), zero_point=0)
+    assert "bpc codes it" not in advice(tmp_path, smooth, zero_point=0, codecs="ebpc")
+
+
+def test_advice_on_half_of_the_range(tmp_path: Path) -> None:
+    ramp = (np.arange(5000) % 60).astype(np.uint8)
+    assert "--word-bits 6 would do" in advice(tmp_path, ramp)
+    assert "no word is negative" in advice(tmp_path, ramp.astype(np.int8))
+    said = advice(tmp_path, (ramp / 10).astype(np.float32), quantize="fixed8")
+    assert "--quantize ufixed8" in said
+    assert "range" not in advice(tmp_path, ramp * 4)
+    assert "range" not in advice(tmp_path, (ramp / 10).astype(np.float32))
+    assert advice(tmp_path, np.zeros(100, np.uint8)) == ""
+
+
+def test_advice_is_one_line_for_many_layers(tmp_path: Path) -> None:
+    ramp = (np.arange(5000) % 60).astype(np.uint8)
+    found = compared(tmp_path, a=ramp, b=ramp * 4, c=ramp)
+    lines = [line for line in found.advice if "half of their range" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("layer 'a' and 1 more: ")
+
+
+def test_channels_last_is_warned_of(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"] = feature_map((1, 8, 8, 3))
+        file["a"].attrs["layout"] = "NHWC"
+    assert "(NHWC)" in fmcompress.compare(tmp_path / "a.h5").warnings[0]
+
+
+# --- The command --------------------------------------------------------------------------
+
+
+def test_rows_have_what_the_document_has(samples: Path) -> None:
+    found = fmcompress.compare(samples / "digits_int8.h5")
+    document = found.to_json()
+    rows = [*found.rows()]
+    assert len(rows) == sum(
+        value is not None for layer in document["layers"] for value in layer["methods"].values()
+    )
+    for row in rows:
+        layer = next(one for one in document["layers"] if one["name"] == row["layer"])
+        for key in ("bits", "own_bits", "larger_chunks", "ratio", "bits_per_word"):
+            assert row[key] == layer["methods"][row["method"]][key]
+        assert row["raw_bits"] == layer["word_bits"]

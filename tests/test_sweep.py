@@ -1,0 +1,250 @@
+"""`sweep`: each row is a real stream's size; what was interrupted is taken up again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fmcompress
+from fmcompress import sweeping
+from fmcompress.chunks import LayerDecoder
+from fmcompress.codecs import CODECS
+from fmcompress.configurations import Configuration, Space
+from fmcompress.errors import ParameterError
+from fmcompress.sweep_rows import Row, Sweep
+
+SMALL = Space(block_sizes=(4, 16), max_bursts=(2, 64))
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    """Two layers of floats, one of integers; three frames each."""
+    random = np.random.default_rng(6)
+    floats = np.maximum(random.normal(0, 1, (2, 3, 4, 8, 8)), 0).astype(np.float32)
+    whole = (floats[0] * 40).astype(np.int8)
+    np.savez(tmp_path / "maps.npz", a=floats[0], b=floats[1, :, :2], c=whole)
+    return tmp_path / "maps.npz"
+
+
+def words_of(dump: Path, layer: str, format_: str, order: str) -> tuple[np.ndarray, int, str]:
+    """Words of all frames, w and the difference, by way of a container."""
+    options: Any = {"quantize": None if format_ == "native" else format_}
+    options["order"] = None if order == "file" else order
+    file = io.BytesIO()
+    fmcompress.compress(dump, file, layers=layer, **options)
+    with fmcompress.open(io.BytesIO(file.getvalue())) as opened:
+        number = [info.name for info in opened.contents.layers].index(layer)
+        info = opened.contents.layers[number]
+        decoder = LayerDecoder(info)
+        words = [opened.read_words(number, chunk, decoder) for chunk in range(info.chunks)]
+        return np.concatenate(words).reshape(3, -1), decoder.words.bits, decoder.words.difference
+
+
+def check_rows(dump: Path, found: Sweep) -> None:
+    """Every row against the streams of its codec."""
+    cache: dict[tuple[str, str, str], tuple[np.ndarray, int, str]] = {}
+    for row in found.rows:
+        key = (row.layer, row.format, row.order)
+        if key not in cache:
+            cache[key] = words_of(dump, *key)
+        frames, w, difference = cache[key]
+        configuration = Configuration(row.codec, row.block_size, row.max_burst)
+        codec = configuration.build(difference).fitted(lambda frames=frames: [*frames], w)
+        words = frames[row.frame]
+        both = [part.encode(words, w) for part in codec.parts]
+        first, second = min(both, key=lambda pair: len(pair[0]) + len(pair[1]))
+        assert (row.first_stream_bits, row.second_stream_bits) == (8 * len(first), 8 * len(second))
+        bits = min(8 * (len(first) + len(second)), words.size * w)
+        assert row.bits == bits + (codec.table_bits if row.frame == 0 else 0)
+        assert (row.words, row.word_bits, row.raw_bits) == (words.size, w, words.size * w)
+        assert row.zero_words == words.size - np.count_nonzero(words)
+        assert row.ratio == row.raw_bits / row.bits
+
+
+def test_rows_are_real_streams(dump: Path) -> None:
+    space = Space(
+        ("native", "fixed8"), ("file", "0,2,3,1"), block_sizes=(4, 16), max_bursts=(2, 64)
+    )
+    found = fmcompress.sweep(dump, space=space)
+    assert len(found.rows) == 2 * (3 + 2) * 3 * (4 + 2 + 2 + 1)
+    check_rows(dump, found)
+    assert found.left_out == {"c (fixed8)": "is not quantised"}
+
+
+def test_rows_of_every_codec(dump: Path) -> None:
+    """With parameters said with the name, too."""
+    codecs = (*CODECS, "ebpc:block_size=32", "zvc:group=8", "bpc:difference=modular")
+    space = Space(("native", "float16"), codecs=codecs, block_sizes=(8,), max_bursts=(16,))
+    check_rows(dump, fmcompress.sweep(dump, space=space))
+
+
+def test_every_configuration_of_ebpc(dump: Path) -> None:
+    """Both streams are measured apart: together they are those of one codec."""
+    found = fmcompress.sweep(dump, space=Space(codecs=("ebpc",)), layers="c")
+    assert len(found.rows) == 4 * 6 * 3
+    check_rows(dump, found)
+
+
+def test_totals_and_best(dump: Path) -> None:
+    found = fmcompress.sweep(dump, space=SMALL)
+    sums: dict[tuple[Any, ...], int] = defaultdict(int)
+    for row in found.rows:
+        sums[row.codec, row.block_size, row.max_burst] += row.bits
+    assert {(t.codec, t.block_size, t.max_burst): t.bits for t in found.totals} == sums
+    for best in found.best:
+        of_codec = {key: bits for key, bits in sums.items() if key[0] == best.codec}
+        assert best.bits == min(of_codec.values())
+        assert of_codec[best.codec, best.block_size, best.max_burst] == best.bits
+        assert best.ratio == best.raw_bits / best.bits
+    assert [best.codec for best in found.best] == ["ebpc", "bpc", "zrle", "zvc"]
+
+
+def test_threads_change_nothing(dump: Path) -> None:
+    found = [fmcompress.sweep(dump, space=SMALL, threads=n).to_json() for n in (1, 3)]
+    assert found[0] == found[1]
+
+
+def test_of_a_container(dump: Path) -> None:
+    """Its words as they are; nothing else can be made of them."""
+    file = io.BytesIO()
+    fmcompress.compress(dump, file)
+    found = fmcompress.sweep(io.BytesIO(file.getvalue()), space=SMALL)
+    assert found.rows == fmcompress.sweep(dump, space=SMALL).rows
+
+
+# --- Interrupted --------------------------------------------------------------------------
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupted_after(layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the sweep fail behind so many layers."""
+    rows = sweeping._Layer.rows
+    done: list[int] = []
+
+    def counting(layer: Any) -> list[Row]:
+        if len(done) == layers:
+            raise Interrupted
+        done.append(1)
+        found: list[Row] = rows(layer)
+        return found
+
+    monkeypatch.setattr(sweeping._Layer, "rows", counting)
+
+
+def test_taken_up_again(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is missing is measured, and the result is the same."""
+    space = Space(("native", "fixed8"), block_sizes=(4, 16), max_bursts=(2, 64))
+    kept = tmp_path / "sweep.csv.part"
+    expected = fmcompress.sweep(dump, space=space)
+    for layers in (2, 2):
+        with monkeypatch.context() as patch:
+            interrupted_after(layers, patch)
+            with pytest.raises(Interrupted):
+                fmcompress.sweep(dump, space=space, checkpoint=kept)
+    with kept.open("a") as file:
+        file.write('{"group": ["fixed8", "fi')  # of a write that was cut
+    with monkeypatch.context() as patch:
+        interrupted_after(1, patch)
+        found = fmcompress.sweep(dump, space=space, checkpoint=kept)
+    assert found.rows == expected.rows
+    assert found.resumed_rows == sum(
+        (row.layer, row.format) != ("b", "fixed8") for row in found.rows
+    )
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize("change", ["bytes", "space", "coding"])
+def test_not_taken_up_if_anything_differs(
+    dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    kept = tmp_path / "part"
+    with monkeypatch.context() as patch:
+        interrupted_after(2, patch)
+        with pytest.raises(Interrupted):
+            fmcompress.sweep(dump, space=SMALL, checkpoint=kept)
+    space, options = SMALL, {}
+    if change == "bytes":
+        with np.load(dump) as arrays:
+            np.savez(dump, **{name: arrays[name] + 1 for name in arrays})
+    elif change == "space":
+        space = Space(block_sizes=(4, 16), max_bursts=(2, 32))
+    else:
+        options = {"zero_point": 1}
+    found = fmcompress.sweep(dump, space=space, checkpoint=kept, **options)  # type: ignore[arg-type]
+    assert found.resumed_rows == 0
+    assert found.rows == fmcompress.sweep(dump, space=space, **options).rows  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["", "no JSON\n", "[]\n", '{"version": 1}\n{"group": []}\n'])
+def test_a_checkpoint_of_something_else(dump: Path, tmp_path: Path, text: str) -> None:
+    kept = tmp_path / "part"
+    kept.write_text(text)
+    found = fmcompress.sweep(dump, space=SMALL, checkpoint=kept)
+    assert found.resumed_rows == 0
+    assert not kept.exists()
+
+
+# --- What cannot be swept -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"formats": ("fixed9",)}, "format is 'fixed9'"),
+        ({"formats": ()}, "formats is empty"),
+        ({"orders": ("0,0",)}, "no permutation"),
+        ({"codecs": ("lzma",)}, "codec is 'lzma'"),
+        ({"block_sizes": (8, 5)}, "block_size is 5"),
+        ({"max_bursts": 3}, "max_burst is 3"),
+    ],
+)
+def test_no_such_configuration(space: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        Space(**space)
+
+
+def test_single_values_and_repeated_ones() -> None:
+    space = Space("native", "auto", "ebpc", (8, 8), 16)
+    assert space.configurations == [Configuration("ebpc", 8, 16)]
+    assert space.describe()["block_sizes"] == [8]
+
+
+@pytest.mark.parametrize("name", ["codec", "block_size", "max_burst", "quantize", "order"])
+def test_what_is_swept_is_no_option(dump: Path, name: str) -> None:
+    options: Any = {name: {"codec": "zvc", "quantize": "fixed8", "order": "auto"}.get(name, 8)}
+    with pytest.raises(ParameterError, match=f"{name} is what is swept"):
+        fmcompress.sweep(dump, **options)
+
+
+def test_formats_that_nothing_has(dump: Path) -> None:
+    found = fmcompress.sweep(dump, space=Space(("native", "fixed8"), codecs="zvc"), layers="c")
+    assert {row.format for row in found.rows} == {"native"}
+    assert "only floats are quantised" in found.left_out["all (fixed8)"]
+    with pytest.raises(ParameterError, match="nothing can be swept: int8 elements"):
+        fmcompress.sweep(dump, space=Space("fixed8"), layers="c")
+
+
+# --- Files --------------------------------------------------------------------------------
+
+
+def test_written_as_csv_and_json(dump: Path, tmp_path: Path) -> None:
+    found = fmcompress.sweep(dump, space=SMALL)
+    found.write(tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(newline="") as file:
+        rows = [*csv.DictReader(file)]
+    assert list(rows[0]) == ["file", *Row._fields]
+    assert [int(row["bits"]) for row in rows] == [row.bits for row in found.rows]
+    assert {row["block_size"] for row in rows} == {"", "4", "16"}
+    target = io.BytesIO()
+    found.write(target, as_json=True)
+    assert json.loads(target.getvalue()) == json.loads(json.dumps(found.to_json()))
