@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from pathlib import Path
 
+import hostile
 import numpy as np
 import pytest
 from harness import examples
@@ -186,7 +188,9 @@ def test_extremes_of_each_category() -> None:
 # --- Descriptions -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lengths", ["111", "12333", "2" * 5, "0F", "1g", " 1", "-1", "٣", "1\n"])
+@pytest.mark.parametrize(
+    "lengths", ["111", "12333", "2" * 5, "0" * 257, "0F", "1g", " 1", "-1", "٣", "1\n"]
+)
 def test_lengths_that_are_no_code(lengths: str) -> None:
     with pytest.raises(ParameterError, match="lengths"):
         Huffman(True, lengths)
@@ -197,11 +201,31 @@ def test_lengths_that_are_no_code(lengths: str) -> None:
 @pytest.mark.parametrize(("w", "symbols"), [(1, 2), (2, 4), (8, 256), (9, 10), (32, 33)])
 def test_lengths_for_other_words(w: int, symbols: int) -> None:
     """A layer's description that does not fit its words is damaged, whatever its streams are."""
-    for number in {0, 1, symbols - 1, symbols + 1, 300}:
+    for number in {0, 1, symbols - 1, symbols + 1, 256} - {symbols, 257}:
         codec = Huffman(True, "1".ljust(number, "0")[:number])
         with pytest.raises(DamagedError, match=f"{number} lengths, not {symbols}, for {w}-bit"):
             codec.decode(b"", b"", 0, w)
     assert Huffman(True, "1".ljust(symbols, "0")).decode(b"", b"\0", 8, w).tolist() == [0] * 8
+
+
+CODES = {
+    "none": "",
+    "a few": "11",
+    "no code": "1" * 256,
+    "no end": "1" * 8_000_000,
+    "a number": 7,
+}
+
+
+@pytest.mark.parametrize("lengths", CODES.values(), ids=CODES.keys())
+def test_container_with_a_damaged_code(lengths: object, tmp_path: Path) -> None:
+    """Its checksums are right, and it is refused."""
+    head = hostile.npy_head(4)
+    codec = {"name": "huffman", "signed": True, "lengths": lengths}
+    about = hostile.layers(hostile.row("a", codec=codec, place={"offset": len(head)}))
+    parts = hostile.template((0, head)), about, hostile.raw_chunk(4, 4, b"", b"\0", codec=10)
+    data = hostile.container(hostile.dump(len(head) + 4), *parts)
+    hostile.assert_refused(data, tmp_path, (3,), most_bytes=1 << 27)
 
 
 @pytest.mark.parametrize("w", [8, 16])

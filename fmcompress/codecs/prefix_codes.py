@@ -11,6 +11,7 @@ from fmcompress.errors import ParameterError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MOST_SYMBOLS = 256
 LONGEST = 15  # bits of a code: a hexadecimal digit tells its length
 # As in kernels/huffman.py: bits that the first look takes, and that the second one takes.
 FIRST, SECOND = 11, LONGEST - 11
@@ -23,8 +24,11 @@ def check_lengths(lengths: object) -> None:
     Raises
     ------
     ParameterError
-        If it is no text of such digits, lower case, or no prefix code has codes of these lengths.
+        If it is no text of up to `MOST_SYMBOLS` such digits, lower case, or no prefix code has
+        codes of these lengths.
     """
+    if isinstance(lengths, str) and len(lengths) > MOST_SYMBOLS:
+        raise ParameterError(f"lengths is for {len(lengths)} symbols, more than {MOST_SYMBOLS}")
     if not isinstance(lengths, str) or not _DIGITS.issuperset(lengths):
         raise ParameterError("lengths is no text of hexadecimal digits")
     if sum(1 << (LONGEST - length) for length in map(_value, lengths) if length) > 1 << LONGEST:
@@ -42,7 +46,7 @@ def limited_lengths(counts: Sequence[int]) -> list[int]:
     Parameters
     ----------
     counts : sequence of int
-        How often each symbol occurs; at most ``2**LONGEST`` do.
+        How often each symbol occurs; of up to `MOST_SYMBOLS`.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def tables(lengths: str) -> tuple[NDArray[Any], NDArray[Any]]:
     Parameters
     ----------
     lengths : str
-        Checked, as by `check_lengths`; of up to 256 symbols.
+        Checked, as by `check_lengths`.
 
     Returns
     -------
