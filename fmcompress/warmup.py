@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmcompress.apack import apack_size
 from fmcompress.arrays import decode, encode
+from fmcompress.bounds import Bounds
 from fmcompress.codecs import CODECS, codec_named, ebpc_plain
 from fmcompress.codecs.ebpc import BLOCK_SIZES, Ebpc
 from fmcompress.compression import compress, stats
@@ -112,6 +114,15 @@ def _find_zero_points() -> None:
         most_frequent([_maps(dtype)])
 
 
+def _find_bounds() -> None:
+    """Count words and pairs of them, and divide values into ranges."""
+    for word_bits in (8, 16):
+        bounds = Bounds(word_bits)
+        bounds.add(_maps(f"uint{word_bits}"))
+        if word_bits == 8 and bounds.times is not None:
+            apack_size(bounds.times, word_bits)
+
+
 def _code_arrays() -> None:
     """Encode and decode arrays."""
     for dtype in DTYPES:
@@ -174,6 +185,7 @@ def _maps(dtype: str) -> NDArray[Any]:
 WORK: tuple[Callable[[], None], ...] = (
     _code_files,
     _find_zero_points,
+    _find_bounds,
     _code_arrays,
     _code_by_each_codec,
     _code_plainly,

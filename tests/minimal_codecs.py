@@ -91,6 +91,37 @@ def zvc(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
     return words
 
 
+@single
+def huffman(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
+    lengths = [int(digit, 16) for digit in codec["lengths"]]
+    assert len(lengths) == (2**w if w <= 8 else w + 1)
+    symbols: dict[str, int] = {}
+    code = ""
+    for length, symbol in sorted((length, s) for s, length in enumerate(lengths) if length):
+        following = f"{int(code, 2) + 1:0{len(code)}b}" if code else ""
+        code = following.ljust(length, "0")
+        symbols[code] = symbol
+    words = []
+    for _ in range(count):
+        code = ""
+        while code not in symbols and len(code) < 16:
+            code += str(stream.take(1))
+        if code not in symbols:
+            raise Invalid
+        words.append(symbols[code] if w <= 8 else category(stream, symbols[code], codec, w))
+    return words
+
+
+def category(stream: Bits, c: int, codec: dict[str, Any], w: int) -> int:
+    """Read which word of category c it is."""
+    bits = stream.take(c)
+    v = bits if c == 0 or bits >> (c - 1) else bits - 2**c + 1
+    least, most = (-(2 ** (w - 1)), 2 ** (w - 1) - 1) if codec["signed"] else (0, 2**w - 1)
+    if not least <= v <= most:
+        raise Invalid
+    return v % 2**w
+
+
 def bpc(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) -> list[int]:
     """The blocks of EBPC's second stream, one behind the other, and its end."""
     if first:
@@ -107,8 +138,18 @@ def bpc(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) 
     return words[:count]
 
 
-DECODERS: dict[str, Decoder] = {"zrle": zrle, "zvc": zvc, "bpc": bpc}
-NUMBERS = {2: "bpc", 3: "zvc", 4: "zrle"}
+DECODERS: dict[str, Decoder] = {
+    "bpc": bpc,
+    "zvc": zvc,
+    "zrle": zrle,
+    "huffman": huffman,
+}
+NUMBERS = {
+    2: "bpc",
+    3: "zvc",
+    4: "zrle",
+    10: "huffman",
+}
 
 
 def chunk(

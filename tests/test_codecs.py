@@ -25,6 +25,7 @@ NAMED = (
     *("bpc", "bpc:block_size=4,difference=unsigned", "bpc:block_size=32,difference=modular"),
     *("zrle", "zrle:max_burst=2", "zrle:max_burst=64"),
     *("zvc", "zvc:group=8", "zvc:group=64"),
+    *("huffman", "huffman:signed=no"),
 )
 EACH = [codec_named(name) for name in NAMED]
 # As EBPC's, these kernels have a second way, for machines without vector instructions.
@@ -258,8 +259,9 @@ def test_word_width_and_count_out_of_range(codec: Codec) -> None:
 @each_codec
 def test_description(codec: Codec) -> None:
     """A codec is built again from what it says of itself; what is unknown there is refused."""
-    described = codec.describe()
-    assert codec_from_description(described) == codec
+    for ready in (codec, fitted(codec, [1, 2, 2, 0, 255], 8)):
+        described = ready.describe()
+        assert codec_from_description(described) == ready
     for parameter in set(described) - {"name"}:
         for wrong in (-3, 1 << 40, 2.5, None, [8], {}, "other"):
             with pytest.raises(DamagedError, match=parameter):
@@ -278,6 +280,8 @@ def test_description(codec: Codec) -> None:
         ("zvc:group=-8", "group is '-8'"),
         ("zvc:group=8,group=8", "group is given twice"),
         ("zvc:burst=8", "no parameter 'burst'; it has group"),
+        ("huffman:lengths=11", "no parameter 'lengths'; it has signed"),
+        ("huffman:signed=1", "signed is 1, not one of True, False"),
         ("stored:group=8", "no parameter 'group'; it has none"),
         ("ebpc:name=3", "no parameter 'name'"),
     ],
@@ -316,6 +320,13 @@ BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
     "zrle": (
         *("zrle:max_burst=4", 4, [0, 0, 0, 0, 0, 5, 0, 0, 15, 0]),
         "011 000 10101 001 11111 000",
+    ),
+    # The code of docs/CODECS.md: lengths 3, 1, 2, 3.
+    "huffman": ("huffman", 2, [1, 2, 0, 1, 1, 3, 2, 1], "0 10 110 0 0 111 10 0"),
+    # The same code for categories 0, 1, 3 and 9: 0, 1, -1, 5, 0, -256, 0, 0.
+    "huffman of wide words": (
+        *("huffman", 9, [0, 1, 511, 5, 0, 256, 0, 0]),
+        "0 101 100 110101 0 111011111111 0 0",
     ),
     # Five planes of zeros; then 5 and three words of padding: a difference of -5, 11011.
     "bpc": (
