@@ -92,8 +92,29 @@ def bpc(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) 
     return words[:count]
 
 
-DECODERS: dict[str, Decoder] = {"zvc": zvc, "bpc": bpc}
-NUMBERS = {2: "bpc", 3: "zvc"}
+@single
+def shapeshifter(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
+    words: list[int] = []
+    signed = codec["signed"]
+    while len(words) < count:
+        mask = [stream.take(1) for _ in range(min(codec["group"], count - len(words)))]
+        width = stream.take(bits_for(w)) + 1 if any(mask) else 0
+        group = []
+        for flag in mask:
+            negative = stream.take(1) if flag and signed else 0
+            magnitude = stream.take(width) if flag else 0
+            most = 2 ** (w - 1) - 1 + negative if signed else 2**w - 1
+            if magnitude > most or bool(flag) != (magnitude > 0):
+                raise Invalid
+            group.append(-magnitude if negative else magnitude)
+        if max(map(abs, group)).bit_length() != width or width > w:
+            raise Invalid
+        words += [number % 2**w for number in group]
+    return words
+
+
+DECODERS: dict[str, Decoder] = {"zvc": zvc, "bpc": bpc, "shapeshifter": shapeshifter}
+NUMBERS = {2: "bpc", 3: "zvc", 7: "shapeshifter"}
 
 
 def chunk(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fmcompress.codecs import CODECS, Codec, codec_from_description, codec_named
 from fmcompress.codecs.auto import Auto
-from fmcompress.errors import DamagedError, ParameterError, StreamError
+from fmcompress.errors import CodeFault, DamagedError, ParameterError, StreamError
 from fmcompress.reference import WORD_BITS
 from fmcompress.stream_words import word_dtype
 
@@ -24,6 +24,7 @@ from fmcompress.stream_words import word_dtype
 NAMED = (
     *("bpc", "bpc:block_size=4,difference=unsigned", "bpc:block_size=32,difference=modular"),
     *("zvc", "zvc:group=8", "zvc:group=64"),
+    *("shapeshifter", "shapeshifter:group=8,signed=no", "shapeshifter:group=256"),
 )
 EACH = [codec_named(name) for name in NAMED]
 # As EBPC's, these kernels have a second way, for machines without vector instructions.
@@ -311,6 +312,16 @@ def bits_of(stream: bytes) -> str:
 BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
     # Two groups of eight: masks 01000001 and 100, words of 4 bits.
     "zvc": ("zvc:group=8", 4, [0, 5, 0, 0, 0, 0, 0, 15, 9, 0, 0], "01000001 0101 1111 100 1001"),
+    # Magnitudes 5, 1, 2: 3 bits; a group of zeros; -8, 4 bits, in a group of two.
+    "shapeshifter": (
+        *("shapeshifter:group=8", 4, [0, 5, 15, 0, 0, 0, 0, 14, *[0] * 8, 8, 0]),
+        "01100001 10 0101 1001 1010 00000000 10 11 11000",
+    ),
+    # Without signs; 1 and 2 take 2 bits.
+    "shapeshifter unsigned": (
+        *("shapeshifter:group=8,signed=no", 4, [0, 5, 15, 0, 0, 0, 0, 14, 1, 2]),
+        "01100001 11 0101 1111 1110 11 01 01 10",
+    ),
     # Five planes of zeros; then 5 and three words of padding: a difference of -5, 11011.
     "bpc": (
         *("bpc:block_size=4", 4, [5, 5, 5, 5, 5]),
@@ -325,6 +336,36 @@ def test_by_hand(name: str, w: int, numbers: list[int], bits: str) -> None:
     _, second = check(codec_named(name), numbers, w)
     text = bits.replace(" ", "")
     assert bits_of(second) == text + "0" * (-len(text) % 8)
+
+
+# Words, the second stream, and what is wrong with it: of which word, in which bit.
+FAULTS: dict[str, tuple[str, int, int, str, CodeFault, int, int]] = {
+    "a mask cut short": ("shapeshifter", 4, 9, "00000000", CodeFault.TRUNCATED, 0, 0),
+    "no room for a width": ("shapeshifter", 4, 7, "00001110", CodeFault.TRUNCATED, 4, 7),
+    "a width above w": ("shapeshifter", 5, 3, "001 101 00", CodeFault.SYMBOL, 2, 3),
+    "a word cut short": ("shapeshifter", 8, 2, "11 010 0 11", CodeFault.TRUNCATED, 0, 5),
+    "a magnitude of 0": ("shapeshifter", 4, 2, "11 01 0 10 0 00 000000", CodeFault.SYMBOL, 1, 7),
+    "as positive as none": ("shapeshifter", 4, 1, "1 11 01000", CodeFault.SYMBOL, 0, 3),
+    "a width too large": ("shapeshifter", 4, 2, "11 10 0001 1011", CodeFault.SYMBOL, 0, 2),
+    "zeros, then a bit": ("shapeshifter", 4, 2, "00 000100", CodeFault.PADDING, 2, 5),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "w", "count", "bits", "fault", "word", "bit"), FAULTS.values(), ids=FAULTS.keys()
+)
+def test_faults_by_hand(
+    name: str, w: int, count: int, bits: str, fault: CodeFault, word: int, bit: int
+) -> None:
+    """Refused, and where."""
+    text = bits.replace(" ", "")
+    text += "0" * (-len(text) % 8)
+    stream = int(text, 2).to_bytes(len(text) // 8, "big")
+    codec = codec_named(name)
+    assert minimal(codec, b"", stream, count, w) is None
+    with pytest.raises(StreamError) as caught:
+        codec.decode(b"", stream, count, w)
+    assert (caught.value.fault, caught.value.word, caught.value.bit) == (fault, word, bit)
 
 
 # --- Auto ---------------------------------------------------------------------------------
