@@ -5,7 +5,7 @@ They share no code with the product but the reference of EBPC, which is written 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fmcompress import reference
@@ -113,8 +113,53 @@ def shapeshifter(codec: dict[str, Any], stream: Bits, count: int, w: int) -> lis
     return words
 
 
-DECODERS: dict[str, Decoder] = {"zvc": zvc, "bpc": bpc, "shapeshifter": shapeshifter}
-NUMBERS = {2: "bpc", 3: "zvc", 7: "shapeshifter"}
+def rice_numbers(codec: dict[str, Any], stream: Bits, count: int, w: int) -> Iterator[int]:
+    """The numbers of a Rice stream."""
+    k = 0
+    for index in range(count):
+        if index % codec["block"] == 0:
+            k = stream.take(bits_for(w))
+        ones = 0
+        while ones < 24 and stream.take(1):
+            ones += 1
+        number = stream.take(w) if ones == 24 else ones << k | stream.take(k)
+        if k >= w or ones != min(number >> k, 24):
+            raise Invalid
+        yield number
+
+
+def rice_word(codec: dict[str, Any], u: int, w: int) -> int:
+    """The pattern that u stands for."""
+    if u >= 2**w:
+        raise Invalid
+    if not codec["signed"]:
+        return u
+    return (-(u + 1) // 2 if u % 2 else u // 2) % 2**w
+
+
+@single
+def rice(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
+    return [rice_word(codec, u, w) for u in rice_numbers(codec, stream, count, w)]
+
+
+def mask_rice(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) -> list[int]:
+    masks, stream = Bits(first), Bits(second)
+    mask = [masks.take(1) for _ in range(count)]
+    numbers = rice_numbers(codec, stream, sum(mask), w)
+    words = [rice_word(codec, next(numbers) + 1, w) if flag else 0 for flag in mask]
+    masks.finish()
+    stream.finish()
+    return words
+
+
+DECODERS: dict[str, Decoder] = {
+    "zvc": zvc,
+    "bpc": bpc,
+    "shapeshifter": shapeshifter,
+    "rice": rice,
+    "mask-rice": mask_rice,
+}
+NUMBERS = {2: "bpc", 3: "zvc", 7: "shapeshifter", 8: "rice", 9: "mask-rice"}
 
 
 def chunk(

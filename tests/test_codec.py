@@ -299,8 +299,16 @@ def test_descriptions_by_hand() -> None:
         "max_burst": 16,
         "difference": "signed",
     }
-    assert CODEC_NAMES == {0: "stored", 1: "ebpc", 2: "bpc", 3: "zvc", 7: "shapeshifter"}
-    assert list(CODECS) == ["stored", "ebpc", "bpc", "zvc", "shapeshifter", "auto"]
+    assert CODEC_NAMES == {
+        0: "stored",
+        1: "ebpc",
+        2: "bpc",
+        3: "zvc",
+        7: "shapeshifter",
+        8: "rice",
+        9: "mask-rice",
+    }
+    assert list(CODECS) == [*CODEC_NAMES.values(), "auto"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from fmcompress.codecs.auto import Auto
 from fmcompress.codecs.bpc import Bpc
 from fmcompress.codecs.codec import Codec
 from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.codecs.mask_rice import MaskRice
+from fmcompress.codecs.rice import Rice
 from fmcompress.codecs.shapeshifter import ShapeShifter
 from fmcompress.codecs.stored import Stored
 from fmcompress.codecs.zvc import Zvc
@@ -22,7 +24,7 @@ __all__ = ["CODECS", "CODEC_NAMES", "Codec", "codec_from_description", "codec_na
 
 # Name in the container's layer descriptions -> class, in the order of tables.
 CODECS: dict[str, type[Codec]] = {
-    codec.name: codec for codec in (Stored, Ebpc, Bpc, Zvc, ShapeShifter, Auto)
+    codec.name: codec for codec in (Stored, Ebpc, Bpc, Zvc, ShapeShifter, Rice, MaskRice, Auto)
 }
 # Number in chunk records -> name.
 CODEC_NAMES: dict[int, str] = {c.number: name for name, c in CODECS.items() if c is not Auto}
