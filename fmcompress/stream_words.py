@@ -50,3 +50,8 @@ def words_of(stream: bytes, word_bits: int) -> NDArray[Any]:
 def stream_of(words: NDArray[Any], word_bits: int) -> bytes:
     """Undo `words_of`."""
     return words.astype(f">u{word_bits // 8}").tobytes()
+
+
+def position_bits(word_bits: int) -> int:
+    """Bits of a field that tells the positions in a word apart, ⌈log2 w⌉; none for w = 1."""
+    return (word_bits - 1).bit_length()

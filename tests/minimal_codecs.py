@@ -5,7 +5,7 @@ They share no code with the product but the reference of EBPC, which is written 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fmcompress import reference
@@ -138,16 +138,82 @@ def bpc(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) 
     return words[:count]
 
 
+@single
+def shapeshifter(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
+    words: list[int] = []
+    signed = codec["signed"]
+    while len(words) < count:
+        mask = [stream.take(1) for _ in range(min(codec["group"], count - len(words)))]
+        width = stream.take(bits_for(w)) + 1 if any(mask) else 0
+        group = []
+        for flag in mask:
+            negative = stream.take(1) if flag and signed else 0
+            magnitude = stream.take(width) if flag else 0
+            most = 2 ** (w - 1) - 1 + negative if signed else 2**w - 1
+            if magnitude > most or bool(flag) != (magnitude > 0):
+                raise Invalid
+            group.append(-magnitude if negative else magnitude)
+        if max(map(abs, group)).bit_length() != width or width > w:
+            raise Invalid
+        words += [number % 2**w for number in group]
+    return words
+
+
+def rice_numbers(codec: dict[str, Any], stream: Bits, count: int, w: int) -> Iterator[int]:
+    """The numbers of a Rice stream."""
+    k = 0
+    for index in range(count):
+        if index % codec["block"] == 0:
+            k = stream.take(bits_for(w))
+        ones = 0
+        while ones < 24 and stream.take(1):
+            ones += 1
+        number = stream.take(w) if ones == 24 else ones << k | stream.take(k)
+        if k >= w or ones != min(number >> k, 24):
+            raise Invalid
+        yield number
+
+
+def rice_word(codec: dict[str, Any], u: int, w: int) -> int:
+    """The pattern that u stands for."""
+    if u >= 2**w:
+        raise Invalid
+    if not codec["signed"]:
+        return u
+    return (-(u + 1) // 2 if u % 2 else u // 2) % 2**w
+
+
+@single
+def rice(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
+    return [rice_word(codec, u, w) for u in rice_numbers(codec, stream, count, w)]
+
+
+def mask_rice(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) -> list[int]:
+    masks, stream = Bits(first), Bits(second)
+    mask = [masks.take(1) for _ in range(count)]
+    numbers = rice_numbers(codec, stream, sum(mask), w)
+    words = [rice_word(codec, next(numbers) + 1, w) if flag else 0 for flag in mask]
+    masks.finish()
+    stream.finish()
+    return words
+
+
 DECODERS: dict[str, Decoder] = {
     "bpc": bpc,
-    "zvc": zvc,
     "zrle": zrle,
+    "zvc": zvc,
+    "shapeshifter": shapeshifter,
+    "rice": rice,
+    "mask-rice": mask_rice,
     "huffman": huffman,
 }
 NUMBERS = {
     2: "bpc",
     3: "zvc",
     4: "zrle",
+    7: "shapeshifter",
+    8: "rice",
+    9: "mask-rice",
     10: "huffman",
 }
 

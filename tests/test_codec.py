@@ -305,6 +305,9 @@ def test_descriptions_by_hand() -> None:
         2: "bpc",
         3: "zvc",
         4: "zrle",
+        7: "shapeshifter",
+        8: "rice",
+        9: "mask-rice",
         10: "huffman",
     }
     assert {*CODECS} == {*CODEC_NAMES.values(), "auto"}

@@ -26,6 +26,9 @@ NAMED = (
     *("zrle", "zrle:max_burst=2", "zrle:max_burst=64"),
     *("zvc", "zvc:group=8", "zvc:group=64"),
     *("huffman", "huffman:signed=no"),
+    *("shapeshifter", "shapeshifter:group=8,signed=no", "shapeshifter:group=256"),
+    *("rice", "rice:block=8,signed=no", "rice:block=128"),
+    *("mask-rice", "mask-rice:block=8", "mask-rice:block=128,signed=no"),
 )
 EACH = [codec_named(name) for name in NAMED]
 # As EBPC's, these kernels have a second way, for machines without vector instructions.
@@ -309,8 +312,14 @@ def test_parameters_from_elsewhere() -> None:
 # --- By hand ------------------------------------------------------------------------------
 
 
-def bits_of(stream: bytes) -> str:
-    return "".join(f"{byte:08b}" for byte in stream)
+def streams_of(bits: str) -> tuple[bytes, bytes]:
+    """Both streams, padded to bytes: the second alone, or both with a ``|`` between them."""
+    *first, second = bits.replace(" ", "").split("|")
+    padded = [text + "0" * (-len(text) % 8) for text in ("".join(first), second)]
+    one, two = (
+        bytes(int(text[at : at + 8], 2) for at in range(0, len(text), 8)) for text in padded
+    )
+    return one, two
 
 
 BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
@@ -328,6 +337,34 @@ BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
         *("huffman", 9, [0, 1, 511, 5, 0, 256, 0, 0]),
         "0 101 100 110101 0 111011111111 0 0",
     ),
+    # Magnitudes 5, 1, 2: 3 bits; a group of zeros; -8, 4 bits, in a group of two.
+    "shapeshifter": (
+        *("shapeshifter:group=8", 4, [0, 5, 15, 0, 0, 0, 0, 14, *[0] * 8, 8, 0]),
+        "01100001 10 0101 1001 1010 00000000 10 11 11000",
+    ),
+    # Without signs; 1 and 2 take 2 bits.
+    "shapeshifter unsigned": (
+        *("shapeshifter:group=8,signed=no", 4, [0, 5, 15, 0, 0, 0, 0, 14, 1, 2]),
+        "01100001 11 0101 1111 1110 11 01 01 10",
+    ),
+    # u is 0 to 4, 0, 0, 254: 49 bits with k = 0, 50 with k = 1, where 127 ones are too many, too;
+    # then 10, 11, 8: 15 bits with k = 2 and with k = 3.
+    "rice": (
+        *("rice:block=8", 8, [0, 255, 1, 254, 2, 0, 0, 127, 5, 250, 4]),
+        f"000 0 10 110 1110 11110 0 0 {'1' * 24} 11111110  010 11010 11011 11000",
+    ),
+    # 23 ones still are a code; 24 are not: 44 bits, as with k = 1.
+    "rice unsigned": (
+        *("rice:block=16,signed=no", 5, [23, *[0] * 15, 24, *[0] * 15]),
+        f"000 {'1' * 23}0 {'0' * 15}  000 {'1' * 24} 11000 {'0' * 15}",
+    ),
+    # u - 1 is 1, 0, 5: 8 bits with k = 1.
+    "mask-rice": ("mask-rice:block=8", 8, [0, 1, 255, 0, 0, 3, 0], "0110010 | 001 01 00 1101"),
+    # Eight words of a block are full before the last zeros, and none begins.
+    "mask-rice unsigned": (
+        *("mask-rice:block=8,signed=no", 2, [1, 1, 2, 1, 0, 1, 1, 1, 1, 0, 0, 0]),
+        "111101111000 | 0 0 0 10 0 0 0 0 0",
+    ),
     # Five planes of zeros; then 5 and three words of padding: a difference of -5, 11011.
     "bpc": (
         *("bpc:block_size=4", 4, [5, 5, 5, 5, 5]),
@@ -339,30 +376,51 @@ BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
 @pytest.mark.parametrize(("name", "w", "numbers", "bits"), BY_HAND.values(), ids=BY_HAND.keys())
 def test_by_hand(name: str, w: int, numbers: list[int], bits: str) -> None:
     """Worked out with pencil and paper from the documentation."""
-    _, second = check(codec_named(name), numbers, w)
-    text = bits.replace(" ", "")
-    assert bits_of(second) == text + "0" * (-len(text) % 8)
+    streams = check(codec_named(name), numbers, w)
+    assert streams == streams_of(bits)
 
 
-FAULTS: list[tuple[str, int, int, str, CodeFault, int, int]] = [
-    # A run of two where one word is left; a zero as a word; too few bits of a run, and of a word.
-    ("zrle:max_burst=4", 4, 2, "10101 001", CodeFault.RUN_TOO_LONG, 1, 5),
-    ("zrle:max_burst=4", 4, 2, "000 10000", CodeFault.SYMBOL, 1, 3),
-    ("zrle:max_burst=4", 4, 4, "001 000 00", CodeFault.TRUNCATED, 3, 6),
-    ("zrle:max_burst=4", 4, 3, "000 000 11", CodeFault.TRUNCATED, 2, 6),
-]
+# How many words, the streams, and what is wrong with one: of which word, in which bit.
+FAULTS: dict[str, tuple[str, int, int, str, CodeFault, int, int]] = {
+    "a mask cut short": ("shapeshifter", 4, 9, "00000000", CodeFault.TRUNCATED, 0, 0),
+    "no room for a width": ("shapeshifter", 4, 7, "00001110", CodeFault.TRUNCATED, 4, 7),
+    "a width above w": ("shapeshifter", 5, 3, "001 101 00", CodeFault.SYMBOL, 2, 3),
+    "a word cut short": ("shapeshifter", 8, 2, "11 010 0 11", CodeFault.TRUNCATED, 0, 5),
+    "a magnitude of 0": ("shapeshifter", 4, 2, "11 01 0 10 0 00 000000", CodeFault.SYMBOL, 1, 7),
+    "as positive as none": ("shapeshifter", 4, 1, "1 11 01000", CodeFault.SYMBOL, 0, 3),
+    "a width too large": ("shapeshifter", 4, 2, "11 10 0001 1011", CodeFault.SYMBOL, 0, 2),
+    "no room for a k": ("rice:block=8", 17, 9, "00000 00000000", CodeFault.TRUNCATED, 8, 13),
+    "k above w": ("rice", 5, 1, "101 0 0000", CodeFault.SYMBOL, 0, 0),
+    "ones to the end": ("rice", 4, 3, "00 0 0 1111", CodeFault.TRUNCATED, 2, 4),
+    "u above w bits": ("rice", 4, 2, "01 00 1111111101", CodeFault.SYMBOL, 1, 4),
+    "an escape for nothing": ("rice", 5, 1, f"000 {'1' * 24} 10111", CodeFault.SYMBOL, 0, 3),
+    "an escape cut short": ("rice", 8, 1, f"000 {'1' * 24} 11000", CodeFault.TRUNCATED, 0, 3),
+    "a Rice code left": ("rice", 2, 2, "0 0 0 0 0 0 0 0 0", CodeFault.LEFT_OVER, 2, 8),
+    "a mask without end": ("mask-rice", 8, 9, "00000000 |", CodeFault.TRUNCATED, 8, 8),
+    "a mask of more": ("mask-rice", 8, 8, "00000000 0 |", CodeFault.LEFT_OVER, 8, 8),
+    "a mask of one more": ("mask-rice", 8, 7, "00000001 |", CodeFault.PADDING, 7, 7),
+    "a mask alone": ("mask-rice", 8, 7, "0000010 |", CodeFault.TRUNCATED, 5, 0),
+    "a word for no mask": ("mask-rice", 8, 7, "0000000 | 000 00000", CodeFault.LEFT_OVER, 7, 0),
+    "u - 1 too large": ("mask-rice", 2, 2, "11 | 1 00 101", CodeFault.SYMBOL, 1, 3),
+    "a run too long": ("zrle:max_burst=4", 4, 2, "10101 001", CodeFault.RUN_TOO_LONG, 1, 5),
+    "a zero as a word": ("zrle:max_burst=4", 4, 2, "000 10000", CodeFault.SYMBOL, 1, 3),
+    "a run cut short": ("zrle:max_burst=4", 4, 4, "001 000 00", CodeFault.TRUNCATED, 3, 6),
+    "a flag alone": ("zrle:max_burst=4", 4, 3, "000 000 11", CodeFault.TRUNCATED, 2, 6),
+    "zeros, then a bit": ("shapeshifter", 4, 2, "00 000100", CodeFault.PADDING, 2, 5),
+}
 
 
-@pytest.mark.parametrize(("name", "w", "count", "bits", "fault", "word", "bit"), FAULTS)
-def test_fault(
+@pytest.mark.parametrize(
+    ("name", "w", "count", "bits", "fault", "word", "bit"), FAULTS.values(), ids=FAULTS.keys()
+)
+def test_faults_by_hand(
     name: str, w: int, count: int, bits: str, fault: CodeFault, word: int, bit: int
 ) -> None:
-    """Found with pencil: what is wrong, and where."""
-    codec, text = codec_named(name), bits.replace(" ", "")
-    stream = int("0" + text, 2).to_bytes(len(text) // 8, "big")
-    assert minimal(codec, b"", stream, count, w) is None
+    """Refused, and where."""
+    codec = codec_named(name)
+    assert minimal(codec, *streams_of(bits), count, w) is None
     with pytest.raises(StreamError) as caught:
-        codec.decode(b"", stream, count, w)
+        codec.decode(*streams_of(bits), count, w)
     assert (caught.value.fault, caught.value.word, caught.value.bit) == (fault, word, bit)
 
 

@@ -14,6 +14,9 @@ from fmcompress.codecs.bpc import Bpc
 from fmcompress.codecs.codec import Codec
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.huffman import Huffman
+from fmcompress.codecs.mask_rice import MaskRice
+from fmcompress.codecs.rice import Rice
+from fmcompress.codecs.shapeshifter import ShapeShifter
 from fmcompress.codecs.stored import Stored
 from fmcompress.codecs.zrle import Zrle
 from fmcompress.codecs.zvc import Zvc
@@ -28,6 +31,9 @@ _CODECS: tuple[type[Codec], ...] = (
     Bpc,
     Zrle,
     Zvc,
+    ShapeShifter,
+    Rice,
+    MaskRice,
     Huffman,
     Auto,
 )

@@ -25,7 +25,7 @@ _SECOND = 8
 
 
 class ByTransmission(Codec):
-    """A codec with two kernels: ``encode`` and ``decode`` in the file `kernels`.
+    """A codec with two kernels in the file `kernels`: by default, ``encode`` and ``decode``.
 
     ``encode(words, *numbers, first, second)`` writes words (uint32) to streams (uint8, zeros, 8
     bytes longer than the longest ones; or empty: then it only counts), and returns the bits of
@@ -36,6 +36,8 @@ class ByTransmission(Codec):
     ----------
     kernels : str
         The file's name.
+    encoder, decoder : str
+        The kernels' names.
     streams : tuple of str
         What the streams hold, for messages; of one that stays empty, that of the other.
     """
@@ -43,6 +45,8 @@ class ByTransmission(Codec):
     __slots__ = ()
 
     kernels: ClassVar[str]
+    encoder: ClassVar[str] = "encode"
+    decoder: ClassVar[str] = "decode"
     streams: ClassVar[tuple[str, str]]
 
     @abstractmethod
@@ -70,7 +74,7 @@ class ByTransmission(Codec):
                 np.zeros(-(-bits // 8) + _BEHIND if bits else 0, np.uint8)
                 for bits in self.most_bits(chunk.size, word_bits)
             ]
-            used = kernel(self.kernels, "encode")(chunk, *self.numbers(word_bits), *streams)
+            used = kernel(self.kernels, self.encoder)(chunk, *self.numbers(word_bits), *streams)
             for stream, bits in zip(streams, used, strict=True):
                 assert not bits or bits <= 8 * (stream.size - _BEHIND), "longer than most_bits"
             first, second = (s[: -(-b // 8)].tobytes() for s, b in zip(streams, used, strict=True))
@@ -86,7 +90,7 @@ class ByTransmission(Codec):
         nowhere = np.zeros(0, np.uint8)
         sizes = []
         for chunk in _chunks(words, word_bits, chunk_words):
-            first, second = kernel(self.kernels, "encode")(
+            first, second = kernel(self.kernels, self.encoder)(
                 chunk, *self.numbers(word_bits), nowhere, nowhere
             )
             sizes.append((-(-int(first) // 8), -(-int(second) // 8)))
@@ -109,7 +113,7 @@ class ByTransmission(Codec):
         # which decoding fails.
         most = min(self.most_words(8 * len(first), 8 * len(second), word_bits) + 1, MOST_WORDS)
         words = np.empty(min(count, most), np.uint32)
-        status, word, bit = kernel(self.kernels, "decode")(
+        status, word, bit = kernel(self.kernels, self.decoder)(
             _readable(first), _readable(second), *self.numbers(word_bits), words
         )
         if status:
