@@ -177,9 +177,9 @@ def test_what_cannot_be_compared(samples: Path, options: dict[str, Any], message
 def test_empty_layers_are_left_out(tmp_path: Path) -> None:
     found = compared(tmp_path, a=feature_map((4, 4)), b=np.zeros((0, 3), np.int8))
     assert [layer.name for layer in found.layers] == ["a"]
-    assert found.left_out == {"b": "has no words"}
+    assert found.left_out == {"b": "scalar or empty"}
     np.savez(tmp_path / "none.npz", b=np.zeros((0, 3), np.int8))
-    with pytest.raises(ParameterError, match="has no words"):
+    with pytest.raises(ParameterError, match="scalar or empty"):
         fmcompress.compare(tmp_path / "none.npz")
 
 
