@@ -20,7 +20,7 @@ import pytest
 from authors_counting import AUTHORS, HARDWARE, Counts, Rules, authors_words, counts
 from numpy.typing import NDArray
 
-from fmcompress.codecs import codec_named
+from fmcompress.codecs import CODECS, codec_named
 from fmcompress.stream_words import stream_unit_bits, word_dtype
 
 RNG = np.random.default_rng(8)
@@ -134,6 +134,8 @@ def test_without_these_rules_counts_are_those_of_streams(size: int, word_bits: i
     assert measured("ebpc") == [(padded(found.ebpc - block_bits), padded(block_bits))]
     assert measured("bpc") == [(0, padded(found.bpc))]
     assert measured("zvc") == [(0, -(-found.zvc // 8))]
+    if "zrle" in CODECS:
+        assert measured("zrle") == [(0, -(-found.zero_rle // 8))]
 
 
 # --- Words --------------------------------------------------------------------------------
