@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -41,8 +41,8 @@ TITLES = {method: title for method, (_, title) in METHODS.items()}
 ONE_BY_ONE: dict[str, tuple[str, Sequence[str]]] = {
     "wrapped_differences": ("differences wrap: w planes, not w + 1", ("bpc", "ebpc")),
     "swapped_run_codes": ("codes of runs of planes swapped", ("bpc", "ebpc")),
-    "short_last_block": ("last block not filled up", ("bpc", "ebpc")),
-    "lone_word_left_out": ("last block of one word costs nothing", ("bpc", "ebpc")),
+    "short_last_block": ("last block not filled up", ("ebpc",)),
+    "lone_word_left_out": ("last block of one word costs nothing", ("ebpc",)),
     "trailing_zeros_left_out": ("zeros at the end cost nothing", ("ebpc",)),
     "long_full_burst": ("a full burst costs 6 bits", ("zrle",)),
 }
@@ -54,6 +54,10 @@ VARIATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "blocks of 16 words": ("ebpc:block_size=16", {}),
     "bursts of up to 64 zeros": ("ebpc:max_burst=64", {}),
     "channels last (NHWC)": ("ebpc", {"channels_last": True}),
+}
+DIFFERENCES: dict[str, tuple[str, dict[str, Any]]] = {
+    f"{name} differences": (f"ebpc:difference={name}", {})
+    for name in ("signed", "unsigned", "modular")
 }
 
 
@@ -284,20 +288,22 @@ def _as_words(layers: Iterable[NDArray[Any]], word_bits: int) -> list[Words]:
     return [Words((layer % (1 << word_bits)).astype(dtype), word_bits) for layer in layers]
 
 
-def variations_table(networks: Sequence[Network]) -> str:
-    """Return what else moves the ratio of EBPC's streams, at fixed8."""
+def variations_table(
+    networks: Sequence[Network], target: str, variations: Mapping[str, tuple[str, dict[str, Any]]]
+) -> str:
+    """Return what else moves the ratio of EBPC's streams."""
     rows = []
-    for title, (codec, options) in VARIATIONS.items():
+    for title, (codec, options) in variations.items():
         row = [title]
         for network in networks:
             given, how = network, dict(options)
             if how.pop("channels_last", False):
                 layers = [layer.channels_last() for layer in network.layers]
                 given = replace(network, layers=layers)
-            words = product_words(given, "fixed8", **how)
+            words = product_words(given, target, **how)
             row.append(median(product_ratios(words, [codec])[codec]))
         rows.append(row)
-    return markdown(["streams of EBPC, fixed8", *(network.name for network in networks)], rows)
+    return markdown([f"streams of EBPC, {target}", *(network.name for network in networks)], rows)
 
 
 def equality_table(networks: Sequence[Network]) -> str:
@@ -338,14 +344,17 @@ def sections(networks: Sequence[Network], out: Callable[[str], None]) -> Iterato
         out("ratios of gradients")
         yield f"### Gradients, fixed16\n\n{gradients_table(gradients)}"
     if maps:
-        for target in ("fixed8", "fixed16"):
+        for target in ("fixed8", "fixed16", NATIVE):
             out(f"the authors' rules, {target}")
             chosen = [network for network in maps if target in formats(network)]
             if chosen:
                 worth = rules_table(chosen, target)
                 yield f"### What each rule of the counting is worth, {target}\n\n{worth}"
         out("other parameters")
-        yield f"### What else moves the figure\n\n{variations_table(maps)}"
+        tables = [variations_table(maps, "fixed8", VARIATIONS)]
+        integers = [network for network in maps if not network.is_float]
+        tables += [variations_table(integers, NATIVE, DIFFERENCES)] if integers else []
+        yield "\n\n".join(["### What else moves the figure", *tables])
     out("both recipes")
     yield f"### The words of both recipes\n\n{equality_table(networks)}"
 
