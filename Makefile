@@ -7,7 +7,7 @@ MONITORED = $$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info 
 # Tests take from a millisecond to a minute, compiling included: who has none left takes another's.
 PYTEST = $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-.PHONY: demo test test-coverage test-plain test-bounds lint types check docs golden bench bench-check clean
+.PHONY: demo test test-coverage test-plain test-bounds lint types check docs golden bench bench-check paper clean
 
 demo:  ## In a fresh virtual environment: install, compress a sample, look, decompress, compare.
 	rm -rf build/demo && mkdir -p build/demo
@@ -69,6 +69,9 @@ bench: $(VENV)/bench  ## Speed beside other codecs, and of the hardware's models
 
 bench-check: $(VENV)/bench  ## Whether EBPC is as fast, beside other codecs, as it has to be.
 	$(BIN)/python benchmarks/guard.py $(DUMPS)
+
+paper: $(VENV)/bench  ## What the paper's figures become on other networks: benchmarks/paper.md.
+	$(BIN)/python benchmarks/paper.py --write benchmarks/paper.md $(DUMPS)
 
 clean:
 	rm -rf build $(VENV) .numba_cache *.egg-info .coverage*

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,7 +95,9 @@ class EbpcCodec(Codec):
         alike: dict[tuple[int, Ebpc], list[tuple[bytes, bytes, int]]] = {}
         for coded in packed:
             alike.setdefault((coded.word_bits, coded.codec), []).extend(coded.chunks)
-        found = {key: iter(key[1].decode_chunks(chunks, key[0])) for key, chunks in alike.items()}
+        found: dict[tuple[int, Ebpc], Iterator[Any]] = {
+            key: iter(key[1].decode_chunks(chunks, key[0])) for key, chunks in alike.items()
+        }
         return [
             [next(found[coded.word_bits, coded.codec]) for _ in coded.chunks] for coded in packed
         ]

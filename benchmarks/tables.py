@@ -70,8 +70,8 @@ def codec_table(
     return table
 
 
-def put_between_markers(document: str, text: str) -> str:
-    """Return a document with a run in its place.
+def put_between_markers(document: str, text: str, fenced: bool = True) -> str:
+    """Return a document with a run in its place: as text that is fenced off, or Markdown itself.
 
     Raises
     ------
@@ -83,4 +83,5 @@ def put_between_markers(document: str, text: str) -> str:
     if not begin or not end:
         raise ValueError(f"it has no lines {BEGIN} and {END}")
     lines = "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
-    return f"{before}{BEGIN}\n\n```text\n{lines}\n```\n\n{END}{after}"
+    placed = f"```text\n{lines}\n```" if fenced else lines
+    return f"{before}{BEGIN}\n\n{placed}\n\n{END}{after}"

@@ -26,7 +26,7 @@ ONCE = {
     *("test_zarr", "test_writers", "test_hdf5", "test_npy_npz", "test_element_types_in_files"),
     *("test_cli", "test_cli_text", "test_docs", "test_patterns", "test_rtl_samples"),
     *("test_simulation", "test_trace", "test_vectors_command", "test_waveform"),
-    *("test_benchmarks", "test_in_order", "test_threads"),
+    *("test_in_order", "test_paper", "test_threads"),
 }
 
 _key = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "0").encode())
