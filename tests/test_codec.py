@@ -307,6 +307,7 @@ def test_descriptions_by_hand() -> None:
         7: "shapeshifter",
         8: "rice",
         9: "mask-rice",
+        11: "bdi",
     }
     assert list(CODECS) == [*CODEC_NAMES.values(), "auto"]
 

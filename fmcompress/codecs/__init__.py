@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fmcompress.codecs.auto import Auto
+from fmcompress.codecs.bdi import Bdi
 from fmcompress.codecs.bpc import Bpc
 from fmcompress.codecs.codec import Codec
 from fmcompress.codecs.ebpc import Ebpc
@@ -24,7 +25,7 @@ __all__ = ["CODECS", "CODEC_NAMES", "Codec", "codec_from_description", "codec_na
 
 # Name in the container's layer descriptions -> class, in the order of tables.
 CODECS: dict[str, type[Codec]] = {
-    codec.name: codec for codec in (Stored, Ebpc, Bpc, Zvc, ShapeShifter, Rice, MaskRice, Auto)
+    codec.name: codec for codec in (Stored, Ebpc, Bpc, Zvc, ShapeShifter, Rice, MaskRice, Bdi, Auto)
 }
 # Number in chunk records -> name.
 CODEC_NAMES: dict[int, str] = {c.number: name for name, c in CODECS.items() if c is not Auto}
