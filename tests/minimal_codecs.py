@@ -198,6 +198,40 @@ def mask_rice(codec: dict[str, Any], first: bytes, second: bytes, count: int, w:
     return words
 
 
+# Bytes of an element and of its delta.
+BDI_SCHEMES = {2: (8, 1), 3: (8, 2), 4: (8, 4), 5: (4, 1), 6: (4, 2), 7: (2, 1)}
+
+
+def bdi_line(stream: Bits) -> str:
+    """The 512 bits of a line."""
+    scheme = stream.take(4)
+    if scheme == 0 and stream.take(8) == 0:
+        return "0" * 512
+    if scheme == 1:
+        return f"{stream.take(64):064b}" * 8
+    if scheme == 15:
+        return f"{stream.take(512):0512b}"
+    if scheme not in BDI_SCHEMES:
+        raise Invalid
+    size, delta_size = BDI_SCHEMES[scheme]
+    mask = [stream.take(1) for _ in range(64 // size)]
+    base = stream.take(8 * size)
+    line = ""
+    for flag in mask:
+        delta = stream.take(8 * delta_size)
+        delta -= 256**delta_size if delta >= 256**delta_size // 2 else 0
+        line += f"{(delta + flag * base) % 256**size:0{8 * size}b}"
+    return line
+
+
+@single
+def bdi(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
+    text = "".join(bdi_line(stream) for _ in range(-(-count * w // 512)))
+    if "1" in text[count * w :]:
+        raise Invalid
+    return [int(text[at : at + w], 2) for at in range(0, count * w, w)]
+
+
 DECODERS: dict[str, Decoder] = {
     "bpc": bpc,
     "zrle": zrle,
@@ -206,6 +240,7 @@ DECODERS: dict[str, Decoder] = {
     "rice": rice,
     "mask-rice": mask_rice,
     "huffman": huffman,
+    "bdi": bdi,
 }
 NUMBERS = {
     2: "bpc",
@@ -215,6 +250,7 @@ NUMBERS = {
     8: "rice",
     9: "mask-rice",
     10: "huffman",
+    11: "bdi",
 }
 
 

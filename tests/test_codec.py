@@ -309,6 +309,7 @@ def test_descriptions_by_hand() -> None:
         8: "rice",
         9: "mask-rice",
         10: "huffman",
+        11: "bdi",
     }
     assert {*CODECS} == {*CODEC_NAMES.values(), "auto"}
     assert [*CODECS][:2] == ["stored", "ebpc"]

@@ -29,6 +29,7 @@ NAMED = (
     *("shapeshifter", "shapeshifter:group=8,signed=no", "shapeshifter:group=256"),
     *("rice", "rice:block=8,signed=no", "rice:block=128"),
     *("mask-rice", "mask-rice:block=8", "mask-rice:block=128,signed=no"),
+    "bdi",
 )
 EACH = [codec_named(name) for name in NAMED]
 # As EBPC's, these kernels have a second way, for machines without vector instructions.
@@ -322,6 +323,8 @@ def streams_of(bits: str) -> tuple[bytes, bytes]:
     return one, two
 
 
+AROUND_1000 = [1000, 1001, 999, 3, 2**32 - 1, *[1000] * 11]
+NOISE = [0x9E3779B9 * i % 2**32 for i in range(1, 17)]
 BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
     # Two groups of eight: masks 01000001 and 100, words of 4 bits.
     "zvc": ("zvc:group=8", 4, [0, 5, 0, 0, 0, 0, 0, 15, 9, 0, 0], "01000001 0101 1111 100 1001"),
@@ -365,6 +368,23 @@ BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
         *("mask-rice:block=8,signed=no", 2, [1, 1, 2, 1, 0, 1, 1, 1, 1, 0, 0, 0]),
         "111101111000 | 0 0 0 10 0 0 0 0 0",
     ),
+    # Zeros; a value of 8 bytes; 1000 and around, and 3 and -1, by bytes; noise as it is; and a line
+    # with one word and a gap behind it.
+    "bdi": (
+        *("bdi", 32, [*[0] * 16, *[7, 9] * 8, *AROUND_1000, *NOISE, 2**31]),
+        (
+            f"0000 00000000  0001 {7:032b} {9:032b}"
+            f"  0101 11100{'1' * 11} {1000:032b} {0:08b} {1:08b} {255:08b} {3:08b} {255:08b} {0:088b}"
+            f"  1111 {''.join(f'{word:032b}' for word in NOISE)}"
+            f"  0010 1{'0' * 7} {2**31:032b} {0:032b} {0:064b}"
+        ),
+    ),
+    # Elements of two bytes, near 0 or 0x1000, would take 308 bits as do these of four.
+    "bdi tie": (
+        *("bdi", 32, [0x10000001, 0x10001001, 0x10001001, 0x10000001] * 4),
+        f"0110 {'1' * 16} {0x10000001:032b} "
+        + f"{0:016b} {0x1000:016b} {0x1000:016b} {0:016b}" * 4,
+    ),
     # Five planes of zeros; then 5 and three words of padding: a difference of -5, 11011.
     "bpc": (
         *("bpc:block_size=4", 4, [5, 5, 5, 5, 5]),
@@ -406,6 +426,14 @@ FAULTS: dict[str, tuple[str, int, int, str, CodeFault, int, int]] = {
     "a zero as a word": ("zrle:max_burst=4", 4, 2, "000 10000", CodeFault.SYMBOL, 1, 3),
     "a run cut short": ("zrle:max_burst=4", 4, 4, "001 000 00", CodeFault.TRUNCATED, 3, 6),
     "a flag alone": ("zrle:max_burst=4", 4, 3, "000 000 11", CodeFault.TRUNCATED, 2, 6),
+    "no room for a line": ("bdi", 8, 65, "0000 00000000 000", CodeFault.TRUNCATED, 64, 12),
+    "a line cut short": ("bdi", 8, 64, f"0001 {0:060b}", CodeFault.TRUNCATED, 0, 0),
+    "no such scheme": ("bdi", 24, 22, f"0000 {0:08b} 1000 0000", CodeFault.SYMBOL, 21, 12),
+    "the next but none": ("bdi", 8, 1, f"1110 {0:012b}", CodeFault.SYMBOL, 0, 0),
+    "zeros that are ones": ("bdi", 8, 1, "0000 00000001", CodeFault.SYMBOL, 0, 4),
+    "words behind the last": ("bdi", 8, 63, f"1111 {1:0512b}", CodeFault.PADDING, 63, 0),
+    "a line too many": ("bdi", 8, 64, f"0000 {0:020b}", CodeFault.LEFT_OVER, 64, 16),
+    "something before lines": ("bdi", 8, 1, f"0 | {0:012b}", CodeFault.LEFT_OVER, 0, 0),
     "zeros, then a bit": ("shapeshifter", 4, 2, "00 000100", CodeFault.PADDING, 2, 5),
 }
 
@@ -422,6 +450,29 @@ def test_faults_by_hand(
     with pytest.raises(StreamError) as caught:
         codec.decode(*streams_of(bits), count, w)
     assert (caught.value.fault, caught.value.word, caught.value.bit) == (fault, word, bit)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "size", "delta_size", "bits"),
+    [
+        (2, 8, 1, 140),
+        (3, 8, 2, 204),
+        (4, 8, 4, 332),
+        (5, 4, 1, 180),
+        (6, 4, 2, 308),
+        (7, 2, 1, 308),
+    ],
+)
+def test_bdi_has_each_scheme(scheme: int, size: int, delta_size: int, bits: int) -> None:
+    """Elements at both ends of what a delta holds, by zero and by a base; one beyond does not fit."""
+    half, base = 256**delta_size // 2, 256**size // 3
+    near = [-half, half - 1, base, base - half, base + half - 1, *[base] * 59][: 64 // size]
+    for last, fits in ((base, True), (base + half, False), (base - half - 1, False)):
+        elements = [element % 256**size for element in (*near[:-1], last)]
+        line = b"".join(element.to_bytes(size, "big") for element in elements)
+        _, stream = check(codec_named("bdi"), [*line], 8)
+        assert (stream[0] >> 4 == scheme) == fits
+        assert (len(stream) == -(-bits // 8)) == fits
 
 
 # --- Auto ---------------------------------------------------------------------------------

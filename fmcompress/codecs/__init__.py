@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fmcompress.codecs.auto import Auto
+from fmcompress.codecs.bdi import Bdi
 from fmcompress.codecs.bpc import Bpc
 from fmcompress.codecs.codec import Codec
 from fmcompress.codecs.ebpc import Ebpc
@@ -35,6 +36,7 @@ _CODECS: tuple[type[Codec], ...] = (
     Rice,
     MaskRice,
     Huffman,
+    Bdi,
     Auto,
 )
 CODECS: dict[str, type[Codec]] = {codec.name: codec for codec in _CODECS}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Of one transmission; a stream of a few bytes may stand for as many zeros as it likes.
 MOST_WORDS = 1 << 24
 # As `BEHIND` and `SECOND` in kernels/bits.py.
-_BEHIND = 8
+BEHIND = 8
 _SECOND = 8
 
 
@@ -68,15 +68,15 @@ class ByTransmission(Codec):
         import numpy as np
 
         coded = []
-        for chunk in _chunks(words, word_bits, chunk_words):
+        for chunk in chunks_of(words, word_bits, chunk_words):
             # A stream that nothing goes to is empty for the kernel, too, where it only counts.
             streams = [
-                np.zeros(-(-bits // 8) + _BEHIND if bits else 0, np.uint8)
+                np.zeros(-(-bits // 8) + BEHIND if bits else 0, np.uint8)
                 for bits in self.most_bits(chunk.size, word_bits)
             ]
             used = kernel(self.kernels, self.encoder)(chunk, *self.numbers(word_bits), *streams)
             for stream, bits in zip(streams, used, strict=True):
-                assert not bits or bits <= 8 * (stream.size - _BEHIND), "longer than most_bits"
+                assert not bits or bits <= 8 * (stream.size - BEHIND), "longer than most_bits"
             first, second = (s[: -(-b // 8)].tobytes() for s, b in zip(streams, used, strict=True))
             coded.append((first, second))
         return coded
@@ -89,7 +89,7 @@ class ByTransmission(Codec):
 
         nowhere = np.zeros(0, np.uint8)
         sizes = []
-        for chunk in _chunks(words, word_bits, chunk_words):
+        for chunk in chunks_of(words, word_bits, chunk_words):
             first, second = kernel(self.kernels, self.encoder)(
                 chunk, *self.numbers(word_bits), nowhere, nowhere
             )
@@ -114,7 +114,7 @@ class ByTransmission(Codec):
         most = min(self.most_words(8 * len(first), 8 * len(second), word_bits) + 1, MOST_WORDS)
         words = np.empty(min(count, most), np.uint32)
         status, word, bit = kernel(self.kernels, self.decoder)(
-            _readable(first), _readable(second), *self.numbers(word_bits), words
+            readable(first), readable(second), *self.numbers(word_bits), words
         )
         if status:
             fault, stream = CodeFault(status % _SECOND), self.streams[status // _SECOND]
@@ -124,7 +124,14 @@ class ByTransmission(Codec):
         return words.astype(word_dtype(word_bits), copy=False)
 
 
-def _chunks(words: NDArray[Any], word_bits: int, chunk_words: int) -> list[NDArray[np.uint32]]:
+def chunks_of(words: NDArray[Any], word_bits: int, chunk_words: int) -> list[NDArray[np.uint32]]:
+    """Return the words of each transmission, as kernels read them.
+
+    Raises
+    ------
+    ParameterError
+        If the word width is none, or a transmission would be too long.
+    """
     check_word_bits(word_bits)
     if min(words.size, chunk_words) > MOST_WORDS:
         raise ParameterError(f"a transmission has {words.size} words, more than {MOST_WORDS}")
@@ -132,8 +139,8 @@ def _chunks(words: NDArray[Any], word_bits: int, chunk_words: int) -> list[NDArr
     return [wide[at : at + chunk_words] for at in range(0, wide.size, chunk_words)]
 
 
-def _readable(stream: bytes) -> NDArray[np.uint8]:
+def readable(stream: bytes) -> NDArray[np.uint8]:
     """Return a stream with room behind, as kernels read it."""
     import numpy as np
 
-    return np.frombuffer(stream + bytes(_BEHIND), np.uint8)
+    return np.frombuffer(stream + bytes(BEHIND), np.uint8)
