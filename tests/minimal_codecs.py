@@ -34,9 +34,13 @@ class Bits:
         self._at += count
         return int("0" + text, 2)
 
-    def finish(self) -> None:
+    @property
+    def at_padding(self) -> bool:
         """Nothing but padding to a whole byte is left."""
-        if self.left >= 8 or "1" in self._text[self._at :]:
+        return self.left < 8 and "1" not in self._text[self._at :]
+
+    def finish(self) -> None:
+        if not self.at_padding:
             raise Invalid
 
 
@@ -91,6 +95,21 @@ def zvc(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
     return words
 
 
+@single
+def csc(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
+    words: list[int] = []
+    filler = False
+    while not stream.at_padding:
+        index, value = stream.take(bits_for(codec["distance"])), stream.take(w)
+        filler = value == 0
+        words += [0] * index + [value]
+        if (filler and index != codec["distance"] - 1) or len(words) > count:
+            raise Invalid
+    if filler:
+        raise Invalid
+    return words + [0] * (count - len(words))
+
+
 def bpc(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) -> list[int]:
     """The blocks of EBPC's second stream, one behind the other, and its end."""
     if first:
@@ -107,8 +126,8 @@ def bpc(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) 
     return words[:count]
 
 
-DECODERS: dict[str, Decoder] = {"zrle": zrle, "zvc": zvc, "bpc": bpc}
-NUMBERS = {2: "bpc", 3: "zvc", 4: "zrle"}
+DECODERS: dict[str, Decoder] = {"zrle": zrle, "zvc": zvc, "csc": csc, "bpc": bpc}
+NUMBERS = {2: "bpc", 3: "zvc", 4: "zrle", 5: "csc"}
 
 
 def chunk(

@@ -25,12 +25,15 @@ NAMED = (
     *("bpc", "bpc:block_size=4,difference=unsigned", "bpc:block_size=32,difference=modular"),
     *("zrle", "zrle:max_burst=2", "zrle:max_burst=64"),
     *("zvc", "zvc:group=8", "zvc:group=64"),
+    *("csc", "csc:distance=2", "csc:distance=256"),
 )
 EACH = [codec_named(name) for name in NAMED]
 # As EBPC's, these kernels have a second way, for machines without vector instructions.
 each_codec = pytest.mark.parametrize("codec", EACH, ids=NAMED)
 # Kernels are slow as plain Python, and wide words take long there.
 WIDTHS = WORD_BITS if JIT else (1, 2, 3, 8, 11, 16, 32)
+# Around every length that a field can hold.
+RUNS = (1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97, 128, 255, 256, 257, 512, 513)
 
 
 def test_every_codec_is_here() -> None:
@@ -103,14 +106,14 @@ def test_any_words(codec: Codec) -> None:
 @each_codec
 @pytest.mark.parametrize("w", [1, 2, 7, 8, 9, 16, 24, 31, 32])
 def test_edges(codec: Codec, w: int) -> None:
-    """No words, one, all alike; the extremes; runs around every length that a field can hold."""
+    """No words, one, all alike; the extremes; runs."""
     full, lowest = 2**w - 1, 2 ** (w - 1)
     for numbers in (
         *([], [0], [1], [full], [lowest], [full] * 70, [lowest] * 9, [1, full, lowest, 0] * 20),
         [lowest - 1, lowest] * 40,
         [1 << bit for bit in range(w)] * 3,
-        *([0] * zeros for zeros in (15, 16, 17, 31, 32, 33, 64, 65, 100)),
-        *([1, *[0] * zeros, full] for zeros in (15, 16, 17, 31, 32, 33, 63, 64, 65, 97)),
+        *([0] * zeros for zeros in RUNS),
+        *([1, *[0] * zeros, full] for zeros in RUNS),
     ):
         check(codec, numbers, w)
 
@@ -317,6 +320,11 @@ BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
         *("zrle:max_burst=4", 4, [0, 0, 0, 0, 0, 5, 0, 0, 15, 0]),
         "011 000 10101 001 11111 000",
     ),
+    # 5 behind one zero; 9 behind none; four zeros as a filler and 15 behind two more; zeros.
+    "csc": (
+        *("csc:distance=4", 4, [0, 5, 9, 0, 0, 0, 0, 0, 0, 15, 0, 0, 0]),
+        "010101 001001 110000 101111",
+    ),
     # Five planes of zeros; then 5 and three words of padding: a difference of -5, 11011.
     "bpc": (
         *("bpc:block_size=4", 4, [5, 5, 5, 5, 5]),
@@ -339,6 +347,15 @@ FAULTS: list[tuple[str, int, int, str, CodeFault, int, int]] = [
     ("zrle:max_burst=4", 4, 2, "000 10000", CodeFault.SYMBOL, 1, 3),
     ("zrle:max_burst=4", 4, 4, "001 000 00", CodeFault.TRUNCATED, 3, 6),
     ("zrle:max_burst=4", 4, 3, "000 000 11", CodeFault.TRUNCATED, 2, 6),
+    # A zero behind one zero, and behind none; a filler at the end, once where it is too long, too.
+    ("csc:distance=4", 4, 9, "001001 010000 0000", CodeFault.SYMBOL, 1, 6),
+    ("csc:distance=4", 4, 9, "001001 000000 0001", CodeFault.SYMBOL, 1, 6),
+    ("csc:distance=4", 4, 9, "001001 110000 0000", CodeFault.SYMBOL, 5, 6),
+    ("csc:distance=4", 4, 4, "001001 110000 0000", CodeFault.RUN_TOO_LONG, 1, 6),
+    # A word behind three zeros where three are left; too few bits; a byte of zeros behind all.
+    ("csc:distance=4", 4, 4, "001001 110001 0000", CodeFault.RUN_TOO_LONG, 1, 6),
+    ("csc:distance=4", 4, 9, "001001 01", CodeFault.TRUNCATED, 1, 6),
+    ("csc:distance=4", 4, 9, "001001 00 00000000", CodeFault.LEFT_OVER, 9, 8),
 ]
 
 
