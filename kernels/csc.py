@@ -14,7 +14,6 @@ from fmcompress.kernels.bits import (
     at_end,
     end_of,
     expect,
-    fill_with,
     put,
     take,
 )
@@ -81,7 +80,6 @@ def decode(first, second, word_bits, index_bits, words):
         return status, 0, at
     end = end_of(second)
     length = index_bits + word_bits
-    fill_with(words, 0)
     at = 0
     word = 0
     filled = False  # whether the last pair was a filler
@@ -95,12 +93,18 @@ def decode(first, second, word_bits, index_bits, words):
             return SECOND + SYMBOL, word, at
         if index >= words.size - word:
             return SECOND + RUN_TOO_LONG, word, at
+        for i in range(word, word + index):
+            words[i] = 0
         words[word + index] = value
         word += index + 1
         at += length
     if filled:
         return SECOND + SYMBOL, word, at - length
     status, at = at_end(second, at)
+    # Only now: a stream that is refused costs nothing, whatever number of words it claims.
+    if status == OK:
+        for i in range(word, words.size):
+            words[i] = 0
     return (SECOND + status if status != OK else OK), words.size, at
 
 
