@@ -34,9 +34,13 @@ class Bits:
         self._at += count
         return int("0" + text, 2)
 
-    def finish(self) -> None:
+    @property
+    def at_padding(self) -> bool:
         """Nothing but padding to a whole byte is left."""
-        if self.left >= 8 or "1" in self._text[self._at :]:
+        return self.left < 8 and "1" not in self._text[self._at :]
+
+    def finish(self) -> None:
+        if not self.at_padding:
             raise Invalid
 
 
@@ -120,6 +124,21 @@ def category(stream: Bits, c: int, codec: dict[str, Any], w: int) -> int:
     if not least <= v <= most:
         raise Invalid
     return v % 2**w
+
+
+@single
+def csc(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
+    words: list[int] = []
+    filler = False
+    while not stream.at_padding:
+        index, value = stream.take(bits_for(codec["distance"])), stream.take(w)
+        filler = value == 0
+        words += [0] * index + [value]
+        if (filler and index != codec["distance"] - 1) or len(words) > count:
+            raise Invalid
+    if filler:
+        raise Invalid
+    return words + [0] * (count - len(words))
 
 
 def bpc(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) -> list[int]:
@@ -236,6 +255,7 @@ DECODERS: dict[str, Decoder] = {
     "bpc": bpc,
     "zrle": zrle,
     "zvc": zvc,
+    "csc": csc,
     "shapeshifter": shapeshifter,
     "rice": rice,
     "mask-rice": mask_rice,
@@ -246,6 +266,7 @@ NUMBERS = {
     2: "bpc",
     3: "zvc",
     4: "zrle",
+    5: "csc",
     7: "shapeshifter",
     8: "rice",
     9: "mask-rice",

@@ -305,6 +305,7 @@ def test_descriptions_by_hand() -> None:
         2: "bpc",
         3: "zvc",
         4: "zrle",
+        5: "csc",
         7: "shapeshifter",
         8: "rice",
         9: "mask-rice",

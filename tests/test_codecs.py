@@ -30,12 +30,15 @@ NAMED = (
     *("rice", "rice:block=8,signed=no", "rice:block=128"),
     *("mask-rice", "mask-rice:block=8", "mask-rice:block=128,signed=no"),
     "bdi",
+    *("csc", "csc:distance=2", "csc:distance=256"),
 )
 EACH = [codec_named(name) for name in NAMED]
 # As EBPC's, these kernels have a second way, for machines without vector instructions.
 each_codec = pytest.mark.parametrize("codec", EACH, ids=NAMED)
 # Kernels are slow as plain Python, and wide words take long there.
 WIDTHS = WORD_BITS if JIT else (1, 2, 3, 8, 11, 16, 32)
+# Around every length that a field can hold.
+RUNS = (1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97, 128, 255, 256, 257, 512, 513)
 
 
 def test_every_codec_is_here() -> None:
@@ -108,14 +111,14 @@ def test_any_words(codec: Codec) -> None:
 @each_codec
 @pytest.mark.parametrize("w", [1, 2, 7, 8, 9, 16, 24, 31, 32])
 def test_edges(codec: Codec, w: int) -> None:
-    """No words, one, all alike; the extremes; runs around every length that a field can hold."""
+    """No words, one, all alike; the extremes; runs."""
     full, lowest = 2**w - 1, 2 ** (w - 1)
     for numbers in (
         *([], [0], [1], [full], [lowest], [full] * 70, [lowest] * 9, [1, full, lowest, 0] * 20),
         [lowest - 1, lowest] * 40,
         [1 << bit for bit in range(w)] * 3,
-        *([0] * zeros for zeros in (15, 16, 17, 31, 32, 33, 64, 65, 100)),
-        *([1, *[0] * zeros, full] for zeros in (15, 16, 17, 31, 32, 33, 63, 64, 65, 97)),
+        *([0] * zeros for zeros in RUNS),
+        *([1, *[0] * zeros, full] for zeros in RUNS),
     ):
         check(codec, numbers, w)
 
@@ -385,6 +388,11 @@ BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
         f"0110 {'1' * 16} {0x10000001:032b} "
         + f"{0:016b} {0x1000:016b} {0x1000:016b} {0:016b}" * 4,
     ),
+    # 5 behind one zero; 9 behind none; four zeros as a filler and 15 behind two more; zeros.
+    "csc": (
+        *("csc:distance=4", 4, [0, 5, 9, 0, 0, 0, 0, 0, 0, 15, 0, 0, 0]),
+        "010101 001001 110000 101111",
+    ),
     # Five planes of zeros; then 5 and three words of padding: a difference of -5, 11011.
     "bpc": (
         *("bpc:block_size=4", 4, [5, 5, 5, 5, 5]),
@@ -434,6 +442,13 @@ FAULTS: dict[str, tuple[str, int, int, str, CodeFault, int, int]] = {
     "words behind the last": ("bdi", 8, 63, f"1111 {1:0512b}", CodeFault.PADDING, 63, 0),
     "a line too many": ("bdi", 8, 64, f"0000 {0:020b}", CodeFault.LEFT_OVER, 64, 16),
     "something before lines": ("bdi", 8, 1, f"0 | {0:012b}", CodeFault.LEFT_OVER, 0, 0),
+    "a zero behind a zero": ("csc:distance=4", 4, 9, "001001 010000 0000", CodeFault.SYMBOL, 1, 6),
+    "a zero behind none": ("csc:distance=4", 4, 9, "001001 000000 0001", CodeFault.SYMBOL, 1, 6),
+    "a filler at the end": ("csc:distance=4", 4, 9, "001001 110000 0000", CodeFault.SYMBOL, 5, 6),
+    "a long filler": ("csc:distance=4", 4, 4, "001001 110000 0000", CodeFault.RUN_TOO_LONG, 1, 6),
+    "a word too far": ("csc:distance=4", 4, 4, "001001 110001 0000", CodeFault.RUN_TOO_LONG, 1, 6),
+    "half a pair": ("csc:distance=4", 4, 9, "001001 01", CodeFault.TRUNCATED, 1, 6),
+    "a byte of zeros": ("csc:distance=4", 4, 9, "001001 00 00000000", CodeFault.LEFT_OVER, 9, 8),
     "zeros, then a bit": ("shapeshifter", 4, 2, "00 000100", CodeFault.PADDING, 2, 5),
 }
 

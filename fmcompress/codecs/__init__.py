@@ -13,6 +13,7 @@ from fmcompress.codecs.auto import Auto
 from fmcompress.codecs.bdi import Bdi
 from fmcompress.codecs.bpc import Bpc
 from fmcompress.codecs.codec import Codec
+from fmcompress.codecs.csc import Csc
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.huffman import Huffman
 from fmcompress.codecs.mask_rice import MaskRice
@@ -32,6 +33,7 @@ _CODECS: tuple[type[Codec], ...] = (
     Bpc,
     Zrle,
     Zvc,
+    Csc,
     ShapeShifter,
     Rice,
     MaskRice,
