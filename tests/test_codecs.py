@@ -467,6 +467,21 @@ def test_faults_by_hand(
     assert (caught.value.fault, caught.value.word, caught.value.bit) == (fault, word, bit)
 
 
+@pytest.mark.parametrize("w", [1, 2, 5, 8, 16, 32])
+def test_rice_takes_the_best_k(w: int) -> None:
+    """Readers take any k; the one written is that with the fewest bits, the smallest of several."""
+    random = np.random.default_rng(w)
+    field_bits = (w - 1).bit_length()
+    for most in range(1, w + 1):
+        numbers = random.integers(0, 2**most, 16).tolist()
+        sizes = [
+            sum((u >> k) + 1 + k if u >> k < 24 else 24 + w for u in numbers) for k in range(w)
+        ]
+        _, stream = check(codec_named("rice:block=16,signed=no"), numbers, w)
+        assert stream[0] >> (8 - field_bits) == sizes.index(min(sizes))
+        assert len(stream) == -(-(field_bits + min(sizes)) // 8)
+
+
 @pytest.mark.parametrize(
     ("scheme", "size", "delta_size", "bits"),
     [
