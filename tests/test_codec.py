@@ -299,8 +299,16 @@ def test_descriptions_by_hand() -> None:
         "max_burst": 16,
         "difference": "signed",
     }
-    assert CODEC_NAMES == {0: "stored", 1: "ebpc", 2: "bpc", 3: "zvc", 4: "zrle", 5: "csc"}
-    assert list(CODECS) == ["stored", "ebpc", "bpc", "zrle", "zvc", "csc", "auto"]
+    assert CODEC_NAMES == {
+        0: "stored",
+        1: "ebpc",
+        2: "bpc",
+        3: "zvc",
+        4: "zrle",
+        5: "csc",
+        6: "rlc",
+    }
+    assert list(CODECS) == ["stored", "ebpc", "bpc", "zrle", "zvc", "csc", "rlc", "auto"]
 
 
 @pytest.mark.parametrize(

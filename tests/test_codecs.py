@@ -26,6 +26,7 @@ NAMED = (
     *("zrle", "zrle:max_burst=2", "zrle:max_burst=64"),
     *("zvc", "zvc:group=8", "zvc:group=64"),
     *("csc", "csc:distance=2", "csc:distance=256"),
+    *("rlc", "rlc:run_bits=2", "rlc:run_bits=8"),
 )
 EACH = [codec_named(name) for name in NAMED]
 # As EBPC's, these kernels have a second way, for machines without vector instructions.
@@ -325,6 +326,11 @@ BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
         *("csc:distance=4", 4, [0, 5, 9, 0, 0, 0, 0, 0, 0, 15, 0, 0, 0]),
         "010101 001001 110000 101111",
     ),
+    # Three pairs of 5 + 16 bits; then 40 zeros as 32 and 8, no third pair, and the end.
+    "rlc": (
+        *("rlc", 16, [0, 1, 2, 3, *[0] * 40]),
+        f"00001 {1:016b} 00000 {2:016b} 00000 {3:016b} 0 11111 {0:016b} 00111 {0:016b} {0:021b} 1",
+    ),
     # Five planes of zeros; then 5 and three words of padding: a difference of -5, 11011.
     "bpc": (
         *("bpc:block_size=4", 4, [5, 5, 5, 5, 5]),
@@ -347,7 +353,7 @@ FAULTS: list[tuple[str, int, int, str, CodeFault, int, int]] = [
     ("zrle:max_burst=4", 4, 2, "000 10000", CodeFault.SYMBOL, 1, 3),
     ("zrle:max_burst=4", 4, 4, "001 000 00", CodeFault.TRUNCATED, 3, 6),
     ("zrle:max_burst=4", 4, 3, "000 000 11", CodeFault.TRUNCATED, 2, 6),
-    # A zero behind one zero, and behind none; a filler at the end, once where it is too long, too.
+    # A zero behind one zero, and behind none; a filler at the end, and one that is too long.
     ("csc:distance=4", 4, 9, "001001 010000 0000", CodeFault.SYMBOL, 1, 6),
     ("csc:distance=4", 4, 9, "001001 000000 0001", CodeFault.SYMBOL, 1, 6),
     ("csc:distance=4", 4, 9, "001001 110000 0000", CodeFault.SYMBOL, 5, 6),
@@ -356,6 +362,16 @@ FAULTS: list[tuple[str, int, int, str, CodeFault, int, int]] = [
     ("csc:distance=4", 4, 4, "001001 110001 0000", CodeFault.RUN_TOO_LONG, 1, 6),
     ("csc:distance=4", 4, 9, "001001 01", CodeFault.TRUNCATED, 1, 6),
     ("csc:distance=4", 4, 9, "001001 00 00000000", CodeFault.LEFT_OVER, 9, 8),
+    # Ten pairs of 2 + 4 bits a bus word. A zero in the middle; a run of one where one word is left;
+    # a bit between the pairs and the last one; no end; less than a bus word; and more.
+    ("rlc:run_bits=2", 4, 9, f"010101 110000 {1:052b}", CodeFault.SYMBOL, 6, 12),
+    ("rlc:run_bits=2", 4, 3, f"010101 010101 {1:052b}", CodeFault.RUN_TOO_LONG, 2, 6),
+    ("rlc:run_bits=2", 4, 2, f"010101 {3:058b}", CodeFault.PADDING, 2, 62),
+    ("rlc:run_bits=2", 4, 2, f"010101 {0:058b}", CodeFault.SYMBOL, 2, 63),
+    ("rlc:run_bits=2", 4, 2, f"010101 {1:050b}", CodeFault.TRUNCATED, 0, 0),
+    ("rlc:run_bits=2", 4, 2, f"010101 {1:058b} {0:08b}", CodeFault.LEFT_OVER, 2, 64),
+    # One pair of 8 + 32 bits a bus word: the first says that it is the last.
+    ("rlc:run_bits=8", 32, 2, f"{5:040b} {1:024b} {5:040b} {1:024b}", CodeFault.SYMBOL, 1, 63),
 ]
 
 

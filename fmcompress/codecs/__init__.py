@@ -14,6 +14,7 @@ from fmcompress.codecs.bpc import Bpc
 from fmcompress.codecs.codec import Codec
 from fmcompress.codecs.csc import Csc
 from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.codecs.rlc import Rlc
 from fmcompress.codecs.stored import Stored
 from fmcompress.codecs.zrle import Zrle
 from fmcompress.codecs.zvc import Zvc
@@ -23,7 +24,7 @@ __all__ = ["CODECS", "CODEC_NAMES", "Codec", "codec_from_description", "codec_na
 
 # Name in the container's layer descriptions -> class, in the order of tables.
 CODECS: dict[str, type[Codec]] = {
-    codec.name: codec for codec in (Stored, Ebpc, Bpc, Zrle, Zvc, Csc, Auto)
+    codec.name: codec for codec in (Stored, Ebpc, Bpc, Zrle, Zvc, Csc, Rlc, Auto)
 }
 # Number in chunk records -> name.
 CODEC_NAMES: dict[int, str] = {c.number: name for name, c in CODECS.items() if c is not Auto}
