@@ -141,6 +141,27 @@ def csc(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
     return words + [0] * (count - len(words))
 
 
+@single
+def rlc(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
+    r, words = codec["run_bits"], list[int]()
+    pair_count = 63 // (r + w)
+    while len(words) < count:
+        pairs = [(stream.take(r), stream.take(w)) for _ in range(pair_count)]
+        unused = stream.take(63 - pair_count * (r + w))
+        while pairs and len(words) < count:
+            run, level = pairs.pop(0)
+            words += [0] * run + [level]
+            if level == 0 and run != 2**r - 1 and len(words) != count:
+                raise Invalid
+        if unused or any(map(any, pairs)) or len(words) > count:
+            raise Invalid
+        if stream.take(1) != (len(words) == count):
+            raise Invalid
+    if stream.left:
+        raise Invalid
+    return words
+
+
 def bpc(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) -> list[int]:
     """The blocks of EBPC's second stream, one behind the other, and its end."""
     if first:
@@ -256,6 +277,7 @@ DECODERS: dict[str, Decoder] = {
     "zrle": zrle,
     "zvc": zvc,
     "csc": csc,
+    "rlc": rlc,
     "shapeshifter": shapeshifter,
     "rice": rice,
     "mask-rice": mask_rice,
@@ -267,6 +289,7 @@ NUMBERS = {
     3: "zvc",
     4: "zrle",
     5: "csc",
+    6: "rlc",
     7: "shapeshifter",
     8: "rice",
     9: "mask-rice",

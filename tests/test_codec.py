@@ -306,6 +306,7 @@ def test_descriptions_by_hand() -> None:
         3: "zvc",
         4: "zrle",
         5: "csc",
+        6: "rlc",
         7: "shapeshifter",
         8: "rice",
         9: "mask-rice",

@@ -31,6 +31,7 @@ NAMED = (
     *("mask-rice", "mask-rice:block=8", "mask-rice:block=128,signed=no"),
     "bdi",
     *("csc", "csc:distance=2", "csc:distance=256"),
+    *("rlc", "rlc:run_bits=2", "rlc:run_bits=8"),
 )
 EACH = [codec_named(name) for name in NAMED]
 # As EBPC's, these kernels have a second way, for machines without vector instructions.
@@ -393,6 +394,11 @@ BY_HAND: dict[str, tuple[str, int, list[int], str]] = {
         *("csc:distance=4", 4, [0, 5, 9, 0, 0, 0, 0, 0, 0, 15, 0, 0, 0]),
         "010101 001001 110000 101111",
     ),
+    # Three pairs of 5 + 16 bits; then 40 zeros as 32 and 8, no third pair, and the end.
+    "rlc": (
+        *("rlc", 16, [0, 1, 2, 3, *[0] * 40]),
+        f"00001 {1:016b} 00000 {2:016b} 00000 {3:016b} 0 11111 {0:016b} 00111 {0:016b} {0:021b} 1",
+    ),
     # Five planes of zeros; then 5 and three words of padding: a difference of -5, 11011.
     "bpc": (
         *("bpc:block_size=4", 4, [5, 5, 5, 5, 5]),
@@ -449,6 +455,37 @@ FAULTS: dict[str, tuple[str, int, int, str, CodeFault, int, int]] = {
     "a word too far": ("csc:distance=4", 4, 4, "001001 110001 0000", CodeFault.RUN_TOO_LONG, 1, 6),
     "half a pair": ("csc:distance=4", 4, 9, "001001 01", CodeFault.TRUNCATED, 1, 6),
     "a byte of zeros": ("csc:distance=4", 4, 9, "001001 00 00000000", CodeFault.LEFT_OVER, 9, 8),
+    "a level of zero": ("rlc:run_bits=2", 4, 9, f"010101 110000 {1:052b}", CodeFault.SYMBOL, 6, 12),
+    "a run beyond the last": (
+        "rlc:run_bits=2",
+        4,
+        3,
+        f"010101 010101 {1:052b}",
+        CodeFault.RUN_TOO_LONG,
+        2,
+        6,
+    ),
+    "padding of 1": ("rlc:run_bits=2", 4, 2, f"010101 {3:058b}", CodeFault.PADDING, 2, 62),
+    "no last bus word": ("rlc:run_bits=2", 4, 2, f"010101 {0:058b}", CodeFault.SYMBOL, 2, 63),
+    "half a bus word": ("rlc:run_bits=2", 4, 2, f"010101 {1:050b}", CodeFault.TRUNCATED, 0, 0),
+    "a byte behind": (
+        "rlc:run_bits=2",
+        4,
+        2,
+        f"010101 {1:058b} {0:08b}",
+        CodeFault.LEFT_OVER,
+        2,
+        64,
+    ),
+    "the last one first": (
+        "rlc:run_bits=8",
+        32,
+        2,
+        f"{5:040b} {1:024b} {5:040b} {1:024b}",
+        CodeFault.SYMBOL,
+        1,
+        63,
+    ),
     "zeros, then a bit": ("shapeshifter", 4, 2, "00 000100", CodeFault.PADDING, 2, 5),
 }
 

@@ -18,6 +18,7 @@ from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.huffman import Huffman
 from fmcompress.codecs.mask_rice import MaskRice
 from fmcompress.codecs.rice import Rice
+from fmcompress.codecs.rlc import Rlc
 from fmcompress.codecs.shapeshifter import ShapeShifter
 from fmcompress.codecs.stored import Stored
 from fmcompress.codecs.zrle import Zrle
@@ -34,6 +35,7 @@ _CODECS: tuple[type[Codec], ...] = (
     Zrle,
     Zvc,
     Csc,
+    Rlc,
     ShapeShifter,
     Rice,
     MaskRice,
