@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fmcompress.decompression import decompress
     from fmcompress.distribution import distribution
     from fmcompress.epochs import epochs
+    from fmcompress.off_chip import traffic
     from fmcompress.reader import open
     from fmcompress.simulation import simulate
     from fmcompress.vector_check import check_vectors
@@ -33,6 +34,7 @@ __all__ = [
     "open",
     "simulate",
     "stats",
+    "traffic",
     "verify",
     "warm_up",
     "write_vectors",
@@ -51,6 +53,7 @@ _HOME = {
     "open": "reader",
     "simulate": "simulation",
     "stats": "compression",
+    "traffic": "off_chip",
     "verify": "verification",
     "warm_up": "warmup",
     "write_vectors": "vectors",
