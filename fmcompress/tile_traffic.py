@@ -30,30 +30,30 @@ class TileBytes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FrameBytes:
-    """Bytes that move when one frame is written, or read, once; means over frames.
+    """Bytes that move when one frame is written, or read, once.
 
     Attributes
     ----------
-    raw_bytes : float
+    raw_bytes : int
         Of the words, packed.
-    raw_memory_bytes : float
+    raw_memory_bytes : int
         Of the words, each tile in whole bursts.
     stream_bytes : float
-        Of the compressed streams, stored tiles at the size of their words.
+        Of the compressed streams, stored tiles at the size of their words: a mean over frames.
     memory_bytes : float
         Of the same, each stream in whole bursts.
-    index_bytes : float
+    index_bytes : int
         Of the index, in whole bursts.
-    table_bytes : float
+    table_bytes : int
         Of what the codec has to know of a layer, in whole bursts.
     """
 
-    raw_bytes: float = 0
-    raw_memory_bytes: float = 0
-    stream_bytes: float = 0
-    memory_bytes: float = 0
-    index_bytes: float = 0
-    table_bytes: float = 0
+    raw_bytes: int = 0
+    raw_memory_bytes: int = 0
+    stream_bytes: float = 0.0
+    memory_bytes: float = 0.0
+    index_bytes: int = 0
+    table_bytes: int = 0
 
     def __add__(self, other: FrameBytes) -> FrameBytes:
         names = [one.name for one in fields(FrameBytes)]
