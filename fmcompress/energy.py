@@ -65,12 +65,17 @@ PRESETS: dict[str, Energy] = {
             *("ddr4", "DDR3 or DDR4 DRAM", 1300 / 64, _JOUPPI),
             f"DRAM access, 1300 pJ for 64 bits; {_SECOND_HAND}",
         ),
-        Energy("gddr5", "GDDR5 DRAM", 14.0, _OCONNOR, f"DRAM access; {_SECOND_HAND}"),
+        Energy(
+            "gddr5", "GDDR5 DRAM", 14.0, _OCONNOR, f"DRAM access, figure 1a there; {_SECOND_HAND}"
+        ),
         Energy(
             *("gddr6", "GDDR6 DRAM", 480 / 64, _JOUPPI),
             f"DRAM access, the upper end of 350 to 480 pJ for 64 bits; {_SECOND_HAND}",
         ),
-        Energy("hbm2", "HBM2 DRAM", 3.9, _OCONNOR, f"DRAM access; {_SECOND_HAND}"),
+        Energy(
+            *("hbm2", "HBM2 DRAM", 3.9, _OCONNOR),
+            f"DRAM access: rows opened, the device's wires, the interface; {_SECOND_HAND}",
+        ),
         Energy(
             *("io21", "chip-to-chip interface", 21.0, _ANDRI),
             f"the interface alone, without a memory; {_SECOND_HAND}",
