@@ -31,6 +31,7 @@ COMMANDS = {
     "stats": ("stats", "Show ratio, sparsity and stream sizes, per layer and in total."),
     "compare": ("compare", "Compare EBPC with existing methods, layer by layer."),
     "sweep": ("sweep", "Sweep block sizes, zero bursts, number formats and orders."),
+    "traffic": ("traffic", "Show off-chip bytes, bandwidth and energy, raw and compressed."),
     "list": ("list", "List the layers of a dump or a compressed file."),
     "verify": ("verify", "Check every checksum and decode everything."),
     "simulate": ("simulate", "Run layers through the hardware: cycles, stalls, time."),

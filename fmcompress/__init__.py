@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fmcompress.compression import compress, stats
     from fmcompress.decompression import decompress
     from fmcompress.distributions import distribution
+    from fmcompress.off_chip import traffic
     from fmcompress.over_epochs import epochs
     from fmcompress.reader import open
     from fmcompress.simulation import simulate
@@ -35,6 +36,7 @@ __all__ = [
     "simulate",
     "stats",
     "sweep",
+    "traffic",
     "verify",
     "warm_up",
     "write_vectors",
@@ -54,6 +56,7 @@ _HOME = {
     "simulate": "simulation",
     "stats": "compression",
     "sweep": "sweeping",
+    "traffic": "off_chip",
     "verify": "verification",
     "warm_up": "warmup",
     "write_vectors": "vectors",

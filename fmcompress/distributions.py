@@ -20,7 +20,7 @@ from fmcompress.cutting import CHANNEL, FRAME, LAYER, Cut
 from fmcompress.errors import ParameterError
 from fmcompress.files import Sources
 from fmcompress.in_order import Workers
-from fmcompress.layer_words import LayerWords, open_words
+from fmcompress.layer_words import RECODING, LayerWords, open_words
 from fmcompress.progress import Progress, silent
 from fmcompress.surveying import LayerSurvey, survey
 
@@ -222,7 +222,10 @@ def distribution(
     """
     cut = Cut(by, frame_axis, channel_axis)
     options = Options(**coding)
-    with Workers(threads) as workers, open_words(source, layers, raw, coding, cut.front) as words:
+    with (
+        Workers(threads) as workers,
+        open_words(source, layers, raw, coding, cut.front, RECODING) as words,
+    ):
         found = Distribution(
             words.file,
             by,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 
 Front: TypeAlias = Callable[[Sequence[int], Mapping[str, Any]], tuple[int, ...]]
+
+# Options that count where the words of a container are coded anew.
+RECODING = ("codec", "block_size", "max_burst", "difference")
 
 
 def no_axes(shape: Sequence[int], attributes: Mapping[str, Any]) -> tuple[int, ...]:
@@ -148,6 +151,7 @@ def open_words(
     raw: Mapping[str, Any] | None,
     coding: Coding,
     front: Front = no_axes,
+    counting: Collection[str] = ("block_size", "max_burst"),
 ) -> Iterator[Words]:
     """Open a dump, or a container, for its words.
 
@@ -165,6 +169,9 @@ def open_words(
     front : callable
         From a layer's shape and attributes to the axes that are to run slowest, in this order.
         Those of a container's words run as they do.
+    counting : collection of str
+        Options of `coding` that count for a container, too; of others, a warning says that they
+        do not.
 
     Raises
     ------
@@ -186,7 +193,7 @@ def open_words(
                         if wanted
                     ),
                 )
-                words.warnings += options.idle(raw, counting=("block_size", "max_burst"))
+                words.warnings += options.idle(raw, counting)
                 yield words
         else:
             with open_sources(paths, raw) as dump:

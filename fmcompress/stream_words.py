@@ -33,6 +33,12 @@ def stream_unit_bits(word_bits: int) -> int:
     return word_bits if word_bits in (8, 16, 32) else 8
 
 
+def padded_bytes(bits: int, word_bits: int) -> int:
+    """Return the bytes of a stream of so many bits, padded to whole stream words."""
+    unit = stream_unit_bits(word_bits)
+    return -(-bits // unit) * unit // 8
+
+
 def words_of(stream: bytes, word_bits: int) -> NDArray[Any]:
     """Return the words of a stream.
 

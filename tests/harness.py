@@ -265,6 +265,8 @@ def check_round_trip(
     numbers = (word_bits, block_size, max_burst)
     streams = REFERENCE.encode(words, *numbers, difference)
     assert REFERENCE.decode(*streams, len(words), *numbers) == list(words)
+    bounds = Ebpc(block_size, max_burst).most_bytes(len(words), word_bits)
+    assert all(len(stream) <= most for stream, most in zip(streams, bounds, strict=True))
     for path in paths:
         assert path.encode(words, *numbers, difference) == streams, path
         assert path.decode(*streams, len(words), *numbers) == list(words), path

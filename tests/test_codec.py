@@ -25,6 +25,7 @@ from test_reference import BY_HAND, FAULTS, streams
 from fmcompress import reference
 from fmcompress.codecs import CODEC_NAMES, CODECS, codec_from_description, plane_blocks
 from fmcompress.codecs import ebpc as codec_module
+from fmcompress.codecs.bpc import Bpc
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import Stored, stored_bytes
 from fmcompress.errors import (
@@ -147,6 +148,19 @@ def test_longer_transmission(w: int) -> None:
     np.testing.assert_array_equal(codec.decode(znz, bpc, words.size, w), words)
     beginning = reference.encode(words[:1000].tolist(), w, 16, 64, "modular")
     assert znz.startswith(beginning[0][:-8])
+
+
+def test_bounds_are_reached() -> None:
+    """Zeros and words in turn make the longest ZNZ stream, some noise the longest block."""
+    codec = Ebpc()
+    znz, _ = codec.encode(np.array([0, 1] * 32, np.uint8), 8)
+    assert len(znz) == codec.most_bytes(64, 8)[0] == 24  # 5 bits and 1 bit, 32 times
+    noise = np.random.default_rng(0).integers(1, 256, 800).astype(np.uint8)
+    blocks = [bpc for _, bpc in codec.measure_chunks(noise, 8, 8)]
+    assert max(blocks) == codec.most_bytes(8, 8)[1] == 10
+    assert Bpc().most_bytes(8, 8) == (0, 10)
+    assert Stored().most_bytes(9, 4) == (0, 5)
+    assert codec.most_bytes(64, 1) == (24, 0)
 
 
 # --- EBPC: counts and parameters ----------------------------------------------------------

@@ -85,7 +85,15 @@ def check(codec: Codec, numbers: list[int], w: int) -> tuple[bytes, bytes]:
     assert decoded(codec, first, second, len(numbers), w) == numbers
     sizes = codec.measure_chunks(array(numbers, w), w, max(len(numbers), 1))
     assert (sizes or [(0, 0)]) == [(len(first), len(second))]
+    check_bounds(codec, len(numbers), w, first, second)
     return first, second
+
+
+def check_bounds(codec: Codec, count: int, w: int, first: bytes, second: bytes) -> None:
+    """No stream is longer than the codec says, and one without a bound is empty."""
+    most_first, most_second = codec.most_bytes(count, w)
+    assert len(first) <= most_first
+    assert len(second) <= most_second
 
 
 @st.composite
@@ -553,6 +561,13 @@ def test_auto_takes_the_smallest_of_its_parts() -> None:
     best = [min(map(sum, chunk)) for chunk in zip(*sizes, strict=True)]
     assert [sum(pair) for pair in auto.measure_chunks(array(numbers.tolist(), 8), 8, 500)] == best
     assert [part.name for part in auto.parts] == ["ebpc", "bpc", "zvc"]
+
+
+@pytest.mark.parametrize("w", [1, 8, 16])
+def test_auto_is_bound_by_its_parts(w: int) -> None:
+    auto = Auto()
+    bounds = np.array([part.most_bytes(100, w) for part in auto.parts])
+    assert auto.most_bytes(100, w) == tuple(bounds.max(axis=0))
 
 
 def test_auto_has_no_streams_of_its_own() -> None:

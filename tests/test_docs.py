@@ -275,6 +275,14 @@ def documents(
         ("verify", ("whole", "odd")),
     ):
         found[command] += [json.loads(run(command, "--json", name)[1]) for name in names]
+    found["traffic"] = [
+        json.loads(run("traffic", "--json", "maps.npz", *options)[1])
+        for options in (
+            (),
+            ("--tile", "2x3", "--fps", "30", "--pj-per-bit", "3"),
+            ("--energy", "ddr3", "--no-index"),
+        )
+    ]
     for options in ((), ("--sample", "0.5", "--chunk-words", "5"), ("--dram", "100")):
         found["simulate"].append(json.loads(run("simulate", "--json", "whole", *options)[1]))
     for options in ((), ("--chunks", "0", "--max-words", "9", "--seed", "1")):
@@ -292,7 +300,8 @@ def documents(
 
 
 @pytest.mark.parametrize(
-    "command", ["stats", "list", "verify", "simulate", "vectors", "vectors --check"]
+    "command",
+    ["stats", "traffic", "list", "verify", "simulate", "vectors", "vectors --check"],
 )
 def test_every_json_field_is_documented(documents: dict[str, list[Any]], command: str) -> None:
     known = documented(command)
@@ -300,8 +309,8 @@ def test_every_json_field_is_documented(documents: dict[str, list[Any]], command
     for document in documents[command]:
         assert f"| `schema` | string | `{document['schema']}` |" in JSON.read_text(encoding="utf-8")
         for path, kind in fields_of(document):
-            # Named by reason, by port, by codec.
-            named = (".waits.", ".last_handshakes.", ".chunks_by_codec.")
+            # Named by reason, by port, by codec, by layer.
+            named = (".waits.", ".last_handshakes.", ".chunks_by_codec.", "left_out.")
             if not any(part in path for part in named):
                 seen.setdefault(path, set()).add(kind)
     assert set(seen) == set(known)

@@ -64,6 +64,11 @@ class Auto(Codec):
         sizes = [part.measure_chunks(words, word_bits, chunk_words) for part in self.parts]
         return [min(chunk, key=sum) for chunk in zip(*sizes, strict=True)]
 
+    def most_bytes(self, count: int, word_bits: int) -> tuple[int, int]:
+        """Return of each stream the bound of the part that can make it longest."""
+        bounds = [part.most_bytes(count, word_bits) for part in self.parts]
+        return max(first for first, _ in bounds), max(second for _, second in bounds)
+
     def decode_chunks(
         self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int
     ) -> list[NDArray[Any] | DamagedError]:

@@ -61,6 +61,11 @@ class Bdi(Codec):
         bits = [_kernel("encode", _lines(chunk, word_bits), nowhere) for chunk in chunks]
         return [(0, -(-int(each) // 8)) for each in bits]
 
+    def most_bytes(self, count: int, word_bits: int) -> tuple[int, int]:
+        """Return the bytes where no line has a scheme."""
+        lines = -(-stored_bytes(count, word_bits) // LINE_BYTES)
+        return 0, -(-lines * MOST_BITS // 8)
+
     def decode_chunks(
         self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int
     ) -> list[NDArray[Any] | DamagedError]:

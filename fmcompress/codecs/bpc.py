@@ -76,6 +76,10 @@ class Bpc(Codec):
         _, bits = self._encode(words, word_bits, chunk_words)
         return [(0, size) for size in plane_blocks.padded_bytes(bits, word_bits)]
 
+    def most_bytes(self, count: int, word_bits: int) -> tuple[int, int]:
+        """Return the bound of a BPC stream of so many words, behind an empty one."""
+        return 0, ebpc_plain.most_bytes(count, word_bits, self.block_size)
+
     def _encode(
         self, words: NDArray[Any], word_bits: int, chunk_words: int
     ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:

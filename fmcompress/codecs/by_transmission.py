@@ -96,6 +96,11 @@ class ByTransmission(Codec):
             sizes.append((-(-int(first) // 8), -(-int(second) // 8)))
         return sizes
 
+    def most_bytes(self, count: int, word_bits: int) -> tuple[int, int]:
+        """Return the most bits of each stream, in whole bytes."""
+        first, second = self.most_bits(count, word_bits)
+        return -(-first // 8), -(-second // 8)
+
     def decode_chunks(
         self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int
     ) -> list[NDArray[Any] | DamagedError]:

@@ -99,6 +99,14 @@ class Codec(ABC):
         """Return the bytes of the streams that `encode_chunks` would return, without these."""
 
     @abstractmethod
+    def most_bytes(self, count: int, word_bits: int) -> tuple[int, int]:
+        """Return a bound of each stream: the most bytes that `count` words can make of it.
+
+        Of a stream that stays empty, whatever the words, it is 0. Both streams need not reach
+        their bounds with the same words.
+        """
+
+    @abstractmethod
     def decode_chunks(
         self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int
     ) -> list[NDArray[Any] | DamagedError]:

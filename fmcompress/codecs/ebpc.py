@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fmcompress.codecs import ebpc_blocks, ebpc_paths, ebpc_plain
 from fmcompress.codecs.choices import DIFFERENCES, check_choice
 from fmcompress.codecs.codec import Codec, check_counts
-from fmcompress.stream_words import check_word_bits
+from fmcompress.stream_words import check_word_bits, padded_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,6 +77,13 @@ class Ebpc(Codec):
         return ebpc_blocks.measure(
             words, word_bits, chunk_words, self, vector=path == ebpc_paths.FAST
         )
+
+    def most_bytes(self, count: int, word_bits: int) -> tuple[int, int]:
+        """Return the bounds of docs/EBPC.md, section 9: of w = 1 there is no BPC stream."""
+        flags = count // 2
+        znz_bits = (1 + self.run_bits) * (count - flags) + flags
+        bpc = ebpc_plain.most_bytes(count, word_bits, self.block_size) if word_bits > 1 else 0
+        return padded_bytes(znz_bits, word_bits), bpc
 
     def decode_chunks(
         self, transmissions: Sequence[tuple[bytes, bytes, int]], word_bits: int

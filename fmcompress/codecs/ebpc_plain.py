@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fmcompress.errors import DamagedError, StreamError, StreamFault
 from fmcompress.kernel_loading import kernel, kernel_words
-from fmcompress.stream_words import stream_unit_bits, word_dtype
+from fmcompress.stream_words import padded_bytes, word_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +64,11 @@ def _encode(
 def block_bits(word_bits: int, block_size: int) -> int:
     """Return the most bits that a block takes (docs/EBPC.md, section 9)."""
     return word_bits + (word_bits + 1) * max(block_size, 4 + block_size.bit_length())
+
+
+def most_bytes(count: int, word_bits: int, block_size: int) -> int:
+    """Return the most bytes that the BPC stream of `count` words takes, padded."""
+    return padded_bytes(-(-count // block_size) * block_bits(word_bits, block_size), word_bits)
 
 
 def decode(
@@ -139,6 +144,5 @@ def most_words(znz_bytes: int, run_bits: int) -> int:
 
 
 def _padded(stream: NDArray[np.uint8], bits: int, word_bits: int) -> bytes:
-    unit = stream_unit_bits(word_bits)
     whole = stream[: (bits + 7) // 8].tobytes()
-    return whole + bytes(-(-bits // unit) * unit // 8 - len(whole))
+    return whole + bytes(padded_bytes(bits, word_bits) - len(whole))

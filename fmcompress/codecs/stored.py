@@ -51,6 +51,10 @@ class Stored(Codec):
         starts = range(0, words.size, chunk_words)
         return [(0, stored_bytes(min(chunk_words, words.size - at), word_bits)) for at in starts]
 
+    def most_bytes(self, count: int, word_bits: int) -> tuple[int, int]:
+        """Return the bytes of the packed words, which do not depend on these."""
+        return 0, stored_bytes(count, word_bits)
+
     def decode(self, first: bytes, second: bytes, count: int, word_bits: int) -> NDArray[Any]:
         """Unpack `count` words.
 
