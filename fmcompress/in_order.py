@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock, start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
+from queue import SimpleQueue
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from fmcompress.numbers import whole
@@ -48,6 +49,94 @@ class _Failure:
     error: Exception
 
 
+class _Job:
+    """A task that was given to a thread; of its lock, only the one who waits for it waits."""
+
+    def __init__(self, run: Callable[[], Any]) -> None:
+        self.cancelled = False
+        self._run = run
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._done = allocate_lock()
+        self._done.acquire()
+
+    def work(self) -> None:
+        """Run the task, in a thread of the pool."""
+        try:
+            if not self.cancelled:
+                self._result = self._run()
+        except BaseException as error:  # noqa: BLE001 - raised again, by `result`
+            self._error = error
+        finally:
+            del self._run
+            self._done.release()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the result is there."""
+        return not self._done.locked()
+
+    def wait(self) -> None:
+        """Wait until it is done; to be called once."""
+        self._done.acquire()
+
+    def result(self) -> Any:
+        """Wait for the result, and return or raise it; to be called once."""
+        self.wait()
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # which holds this frame
+        return self._result
+
+
+class _Pool:
+    """Threads that run jobs in the order in which they come.
+
+    Python's own pools, and its `Thread`, take locks in Python code, where Ctrl-C may leave them
+    locked: then the threads wait forever. Here an interrupt of the main thread finds nothing half
+    done.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._started = 0
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._running: list[Any] = []  # a lock of each thread, while it runs
+
+    def begin(self, run: Callable[[], Any]) -> _Job:
+        """Have a task run by the next thread that is free."""
+        if self._started < self._threads:
+            try:
+                start_new_thread(self._work, ())
+            except RuntimeError:  # no thread more: those that are there will do
+                if not self._started:
+                    raise
+            self._started += 1
+        job = _Job(run)
+        self._jobs.put(job)
+        return job
+
+    def _work(self) -> None:
+        running = allocate_lock()
+        running.acquire()
+        self._running.append(running)
+        try:
+            while (job := self._jobs.get()) is not None:
+                job.work()
+                del job  # and what it holds, while the next one is waited for
+        finally:
+            running.release()
+
+    def close(self) -> None:
+        """Wait until all jobs are done, and the threads end."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
+        for running in [*self._running]:
+            running.acquire()
+
+
 class Workers:
     """Threads that run tasks; a context manager, behind which nothing is running any more.
 
@@ -65,7 +154,7 @@ class Workers:
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = whole("threads", threads, 0) or usable_processors()
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: _Pool | None = None
 
     def results(self, items: Iterable[Task[T] | T]) -> Iterator[T]:
         """Run tasks and yield their results; what is no task is yielded as it is, at its place.
@@ -115,13 +204,13 @@ class Workers:
         finally:
             _stop(waiting)
 
-    def _begun(self, task: Task[T]) -> Future[T]:
+    def _begun(self, task: Task[T]) -> _Job:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, "fmcompress")
-        return self._pool.submit(task.run)
+            self._pool = _Pool(self.threads)
+        return self._pool.begin(task.run)
 
     def _is_full(self, waiting: deque[Any]) -> bool:
-        tasks = sum(isinstance(item, Future) for item in waiting)
+        tasks = sum(isinstance(item, _Job) for item in waiting)
         return tasks >= _MOST_TASKS * self.threads or len(waiting) >= _MOST_ITEMS * self.threads
 
     def __enter__(self) -> Self:
@@ -129,7 +218,7 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.close()
 
 
 def _with_failure(items: Iterable[T]) -> Iterator[T | _Failure]:
@@ -145,19 +234,22 @@ def _run(item: Any) -> Any:
 
 
 def _is_there(item: Any) -> bool:
-    return not isinstance(item, Future) or item.done()
+    return not isinstance(item, _Job) or item.is_done
 
 
 def _result(item: Any) -> Any:
     if isinstance(item, _Failure):
         raise item.error
-    return item.result() if isinstance(item, Future) else item
+    return item.result() if isinstance(item, _Job) else item
 
 
 def _stop(waiting: Iterable[Any]) -> None:
     """Cancel tasks; wait for those that run already."""
-    futures = [item for item in waiting if isinstance(item, Future)]
-    wait([future for future in futures if not future.cancel()])
+    jobs = [item for item in waiting if isinstance(item, _Job)]
+    for job in jobs:
+        job.cancelled = True
+    for job in jobs:
+        job.wait()
 
 
 def usable_processors() -> int:

@@ -6,8 +6,10 @@ file, or NUMBA_BOUNDSCHECK, would otherwise go unnoticed.
 
 from __future__ import annotations
 
+import _thread
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,16 @@ def shared_dumps() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder of further dumps beside the checkout")
     return folder
+
+
+def running_threads() -> int:
+    """How many threads Python has begun, and not ended."""
+    return _thread._count()
+
+
+def wait_for_threads(count: int) -> None:
+    """Wait until no more threads than so many are running: what is left of one ends at once."""
+    patience = time.monotonic() + 10
+    while running_threads() > count:
+        assert time.monotonic() < patience, f"{running_threads()} threads, not {count}"
+        time.sleep(0.001)

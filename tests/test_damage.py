@@ -253,7 +253,9 @@ def lying_chunks() -> Iterator[Any]:
     yield pytest.param(
         hostile.raw_chunk(4, 2, b"", bpc), "word 0, bit 0: the stream ends too early", id="no znz"
     )
-    yield pytest.param(chunk(WORDS)._replace(code=9), "unknown codec number 9", id="codec")
+    yield pytest.param(chunk(WORDS)._replace(code=99), "unknown codec number 99", id="codec")
+    other = chunk(WORDS)._replace(code=9)
+    yield pytest.param(other, "mask-rice is not how its layer is coded", id="another codec")
     stored = hostile.raw_chunk(4, 2, b"", bytes(WORDS) + b"\0", codec=0)
     yield pytest.param(stored, "do not take", id="stored too long")
     stored = hostile.raw_chunk(4, 2, b"x", bytes(WORDS), codec=0)

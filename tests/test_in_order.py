@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import running_threads, wait_for_threads
 
+from fmcompress import in_order
 from fmcompress.errors import ParameterError
 from fmcompress.in_order import Task, Workers, usable_processors
 
@@ -41,9 +44,9 @@ def fail() -> Any:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
-    before = threading.active_count()
+    before = running_threads()
     yield
-    assert threading.active_count() == before
+    wait_for_threads(before)
 
 
 def test_results_come_in_order_whatever_ends_first() -> None:
@@ -76,8 +79,8 @@ def test_what_is_no_task_keeps_its_place(threads: int) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_single_item_does_not_wait_for_tasks(threads: int) -> None:
     with Workers(threads) as workers:
-        found = [*workers.map(lambda _: threading.current_thread(), ["item"])]
-        assert found == [threading.current_thread()]
+        found = [*workers.map(lambda _: threading.get_ident(), ["item"])]
+        assert found == [threading.get_ident()]
         assert [*workers.map(str, [])] == []
 
         def broken() -> Iterator[int]:
@@ -85,7 +88,7 @@ def test_a_single_item_does_not_wait_for_tasks(threads: int) -> None:
             raise KeyError("items")
 
         with pytest.raises(KeyError, match="items"):
-            found.extend(workers.map(lambda _: threading.current_thread(), broken()))
+            found.extend(workers.map(lambda _: threading.get_ident(), broken()))
         assert len(found) == 2
         with pytest.raises(ValueError, match="task"):
             next(iter(workers.map(lambda _: fail(), broken())))
@@ -139,12 +142,12 @@ def test_one_thread_is_no_thread_beside() -> None:
     def items() -> Iterator[Task[None]]:
         for number in range(3):
             seen.append(number)
-            yield Task(lambda: seen.append(threading.current_thread()))
+            yield Task(lambda: seen.append(threading.get_ident()))
 
     with Workers(1) as workers:
         for _ in workers.results(items()):
             seen.append("out")
-    here = threading.current_thread()
+    here = threading.get_ident()
     assert seen == [0, here, "out", 1, here, "out", 2, here, "out"]
 
 
@@ -259,3 +262,24 @@ def test_numbers_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert usable_processors() == 3
     monkeypatch.setattr(os, "process_cpu_count", lambda: 2, raising=False)
     assert usable_processors() == 2
+
+
+@pytest.mark.parametrize("there", [0, 1])
+def test_no_thread_can_be_started(there: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one of three all is done; without any it is said, and nothing waits."""
+    start, begun = in_order.start_new_thread, []
+
+    def limited(*arguments: Any) -> int:
+        if len(begun) == there:
+            raise RuntimeError("can't start new thread")
+        begun.append(1)
+        return start(*arguments)
+
+    monkeypatch.setattr(in_order, "start_new_thread", limited)
+    tasks = [Task(partial(int, number)) for number in range(20)]
+    with Workers(3) as workers:
+        if there:
+            assert [*workers.results(tasks)] == [*range(20)]
+        else:
+            with pytest.raises(RuntimeError, match="can't start"):
+                [*workers.results(tasks)]

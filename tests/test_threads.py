@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +20,7 @@ import h5py
 import hostile
 import numpy as np
 import pytest
-from conftest import JIT
+from conftest import JIT, running_threads, wait_for_threads
 from hostile import Pipe
 from numpy.typing import NDArray
 
@@ -212,13 +211,13 @@ def test_a_value_that_does_not_fit(threads: int, tmp_path: Path) -> None:
     array = maps("i2", (20, 90))
     array[7, 3] = array[9, 9] = 1000
     np.savez(tmp_path / "maps.npz", fits=maps("i2"), not_all=array, later=array)
-    before = threading.active_count()
+    before = running_threads()
     with pytest.raises(ParameterError, match=r"element \[7, 3\] is 1000") as caught:
         fmcompress.compress(
             tmp_path / "maps.npz", tmp_path / "packed", word_bits=5, chunk_words=30, threads=threads
         )
     assert caught.value.layer == "not_all"
-    assert threading.active_count() == before
+    wait_for_threads(before)
     assert not (tmp_path / "packed").exists()
 
 
@@ -239,7 +238,7 @@ def test_what_is_no_number_of_threads(threads: Any, tmp_path: Path) -> None:
 
 
 PROGRAM = """
-import os, signal, sys, threading, time
+import _thread, os, signal, sys, time
 import fmcompress
 from fmcompress import batches
 
@@ -272,9 +271,8 @@ for action in actions:
             stopped += 1
             assert {*os.listdir(os.path.dirname(target))} <= {"out"}  # which is complete
         patience = time.monotonic() + 20
-        # Python may leave the object of a thread whose very start was interrupted.
-        while any(t.ident for t in threading.enumerate() if t is not threading.main_thread()):
-            assert time.monotonic() < patience, threading.enumerate()
+        while _thread._count():
+            assert time.monotonic() < patience
             time.sleep(0.001)
         if os.path.exists(target):
             os.unlink(target)
