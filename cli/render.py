@@ -192,6 +192,10 @@ def _layer_table(stats: Stats, width: int | None) -> str:
         coded = [(number(layer.sizes.bits_per_word, 3), _codecs(layer)) for layer in stats.layers]
         coded.append((number(stats.total.bits_per_word, 3), ""))
         rows = [(*row, *more) for row, more in zip(rows, coded, strict=True)]
+    if any(layer.recommended for layer in stats.layers):
+        columns.append(("smallest\nwith", "left"))
+        smallest = [layer.recommended or "-" for layer in stats.layers]
+        rows = [(*row, cell) for row, cell in zip(rows, [*smallest, ""], strict=True)]
     if any(layer.quantized for layer in stats.layers):
         columns += [("ratio of\noriginal", "right"), ("largest\nerror", "right")]
         columns += [("rms\nerror", "right")]
@@ -293,6 +297,8 @@ def _totals(stats: Stats) -> str:
             f"{_count(total.original_bits // 8)} bytes of elements in the dump"
             f" -> {_count(total.compressed_bits // 8)} bytes of streams"
         )
+    if stats.auto_ratio is not None and stats.auto_ratio > (total.ratio or 0):
+        lines.append(f"auto       {number(stats.auto_ratio, 3)}   with --codec auto")
     lossy = sum(bool(layer.quantized) for layer in stats.layers)
     if lossy:
         lines.append(f"LOSSY      {layers_count(lossy)} quantised: what comes back is not the dump")

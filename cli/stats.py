@@ -14,7 +14,11 @@ from fmcompress.cli.progress import ProgressBar
 
 @click.command("stats", epilog="Example: fmc stats --per-layer maps.h5", no_args_is_help=True)
 @click.argument("in_", metavar="IN...", nargs=-1, required=True)
-@click.option("--per-layer", is_flag=True, help="Show a line for every layer.")
+@click.option(
+    "--per-layer",
+    is_flag=True,
+    help="Show a line for every layer, and the codec that makes it smallest.",
+)
 @click.option(
     "--by",
     type=click.Choice(["frame", "channel", "layer", "epoch"]),
@@ -66,7 +70,8 @@ def command(
     with ProgressBar(state) as progress:
         arguments["progress"] = progress
         if by is None:
-            found = fmcompress.stats(options.sources(in_), **arguments)
+            recommend = per_layer or state.verbose
+            found = fmcompress.stats(options.sources(in_), recommend=recommend, **arguments)
         elif by == "epoch":
             found = fmcompress.epochs(in_, **arguments)
         else:

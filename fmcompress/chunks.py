@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fmcompress import records
 from fmcompress.codecs import CODEC_NAMES, Codec, codec_from_description
+from fmcompress.codecs.auto import Auto
 from fmcompress.codecs.stored import Stored, stored_bytes
 from fmcompress.contents import ChunkInfo, LayerInfo
 from fmcompress.errors import DamagedError, FmcError, UnsupportedError, error_context
@@ -58,6 +59,24 @@ def code_chunks(
         zeros = chunk.size - int(np.count_nonzero(chunk))
         coded.append(CodedChunk(used.number, chunk.size, zeros, first, second))
     return coded
+
+
+def auto_bits(words: NDArray[Any], word_bits: int, auto: Auto, chunk_words: int) -> dict[str, int]:
+    """Return the bits of words cut to chunks, by each part of `auto`, stored, and by `auto` itself.
+
+    As in a file, a chunk that would grow is stored.
+    """
+    import numpy as np
+
+    count = words.size
+    starts = range(0, count, chunk_words)
+    raw = np.array([stored_bytes(min(chunk_words, count - at), word_bits) for at in starts])
+    sizes = {Stored.name: raw}
+    for part in auto.parts:
+        own = np.array(part.measure_chunks(words, word_bits, chunk_words)).sum(axis=1)
+        sizes[part.name] = np.minimum(own, raw)
+    sizes[auto.name] = np.min([*sizes.values()], axis=0)
+    return {name: 8 * int(each.sum()) for name, each in sizes.items()}
 
 
 class LayerDecoder:

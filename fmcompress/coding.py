@@ -9,6 +9,7 @@ from operator import index
 from typing import Any, TypedDict
 
 from fmcompress.codecs import Codec, codec_named
+from fmcompress.codecs.auto import Auto
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS
 from fmcompress.element_types import FOUR_BIT, element_type
@@ -211,6 +212,10 @@ class Options:
     def codec_for(self, words: WordFormat) -> Codec:
         """Return the codec of a layer with these words."""
         return codec_named(self.codec, self._codec_parameters, words.difference)
+
+    def auto_for(self, words: WordFormat) -> Auto:
+        """Return the choice among codecs, with the parameters that it has."""
+        return Auto(**self._codec_parameters | {"difference": self.difference or words.difference})
 
     @property
     def hardware(self) -> Ebpc:

@@ -138,17 +138,17 @@ class Sums:
             "sparsity": self.sparsity,
             "chunks": self.chunks,
             "word_bits": self.word_bits,
-            "methods": {
-                method.name: None
-                if (sizes := self.methods[method.name]) is None
-                else {
+            "methods": [
+                {
+                    "name": method.name,
                     **asdict(sizes),
                     "ratio": self.ratio(method.name),
                     "bits_per_word": self.bits_per_word(method.name),
                     "over_entropy": self.over_entropy(method.name),
                 }
                 for method in methods
-            },
+                if (sizes := self.methods[method.name]) is not None
+            ],
             "entropy_bits": self.entropy_bits,
             "conditional_entropy_bits": self.conditional_entropy_bits,
             "best": self.best(methods),

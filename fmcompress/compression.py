@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,24 +11,26 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias, Unpack
 
 from fmcompress import container, dumps
 from fmcompress.batches import chunks_in_batch
-from fmcompress.chunks import CodedChunk, code_chunks
+from fmcompress.chunks import CodedChunk, auto_bits, code_chunks
 from fmcompress.coding import Coding, Options
 from fmcompress.contents import Contents, LayerInfo
 from fmcompress.dumps import template_pieces
 from fmcompress.errors import FmcError, error_context
 from fmcompress.files import Sources, Target, keep_apart, listed_sources, name_of, source_paths
 from fmcompress.in_order import Task, Workers
+from fmcompress.numbers import switch
 from fmcompress.picking import pick
 from fmcompress.planning import Plan
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.reader import File, is_container
-from fmcompress.statistics import Stats, stats_of_contents
+from fmcompress.statistics import Stats, Tried, stats_of_contents
 from fmcompress.targets import replacing, writing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fmcompress.codecs import Codec
+    from fmcompress.codecs.auto import Auto
     from fmcompress.layer_plan import LayerPlan
     from fmcompress.ordering import Stretch
     from fmcompress.words import WordFormat
@@ -103,12 +106,14 @@ def stats(
     raw: Mapping[str, Any] | None = None,
     threads: int = 1,
     progress: Progress = silent,
+    recommend: bool = False,
     **coding: Unpack[Coding],
 ) -> Stats:
     """Measure a dump (a dry run of `compress`, nothing is written) or a container (its index).
 
     Parameters are those of `compress`; for a container only `layers` counts, the rest is what it
-    was written with.
+    was written with. With `recommend`, which codec makes each layer of a dump smallest is found
+    out, too: of those among which ``auto`` chooses.
 
     Raises
     ------
@@ -128,8 +133,11 @@ def stats(
                 return stats_of_contents(file.contents, name_of(source), picked, warnings)
         with dumps.open_sources(paths, raw) as dump:
             plan = Plan(dump, layers, options, workers.map)
-            contents = _write(plan, _Nowhere(), workers, progress)
-    return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings, plan.notes)
+            tried: Tried | None = {} if switch("recommend", recommend) else None
+            contents = _write(plan, _Nowhere(), workers, progress, tried)
+    return stats_of_contents(
+        contents, name_of(source), plan.picked, plan.warnings, plan.notes, tried or {}
+    )
 
 
 def _keep_dumps(source: Sources, target: Target) -> None:
@@ -152,18 +160,28 @@ class _Nowhere:
 
 
 class _CodedBatch(NamedTuple):
-    """Consecutive chunks of a layer, and the bytes that their words had in the dump."""
+    """Consecutive chunks of a layer, and the bytes that their words had in the dump.
+
+    `tried` is what `auto_bits` says of them, where that is asked for.
+    """
 
     layer: str
     nbytes: int
     chunks: list[CodedChunk]
+    tried: dict[str, int]
 
 
 _Part: TypeAlias = LayerInfo | _CodedBatch
 
 
-def _write(plan: Plan, file: BinaryIO | _Nowhere, workers: Workers, progress: Progress) -> Contents:
-    """Write the container."""
+def _write(
+    plan: Plan,
+    file: BinaryIO | _Nowhere,
+    workers: Workers,
+    progress: Progress,
+    tried: Tried | None = None,
+) -> Contents:
+    """Write the container; add to `tried`, if it is there, what `auto_bits` says of each layer."""
     dump = plan.dump
     writer = container.Writer(file)  # type: ignore[arg-type]
     description = dump.describe()
@@ -175,13 +193,15 @@ def _write(plan: Plan, file: BinaryIO | _Nowhere, workers: Workers, progress: Pr
             writer.template(piece)
     total = sum(tensor.nbytes for tensor in plan.coded)
     done = 0
-    parts: Iterator[_Part] = workers.results(_parts(plan))
+    parts: Iterator[_Part] = workers.results(_parts(plan, tried is not None))
     for part in parts:
         if isinstance(part, LayerInfo):
             writer.layer(part)
             continue
         for chunk in part.chunks:
             writer.chunk(*chunk)
+        if tried is not None:
+            tried.setdefault(part.layer, Counter()).update(part.tried)
         done += part.nbytes
         progress(Step(part.layer, done, total))
     plan.say_orders()
@@ -198,7 +218,7 @@ def _write(plan: Plan, file: BinaryIO | _Nowhere, workers: Workers, progress: Pr
     return contents
 
 
-def _parts(plan: Plan) -> Iterator[_Part | Task[_Part]]:
+def _parts(plan: Plan, recommend: bool) -> Iterator[_Part | Task[_Part]]:
     """Yield the layers in file order: of each its description, and its chunks as tasks."""
     for tensor in plan.dump.tensors:
         with error_context(layer=tensor.name):
@@ -208,9 +228,10 @@ def _parts(plan: Plan) -> Iterator[_Part | Task[_Part]]:
                 continue
             layer, words, codec, info, blocks = plan.prepare(tensor.name)
             yield info
+            auto = plan.options.auto_for(words) if recommend else None
             size = chunks_in_batch(info.chunk_words, words.bits) * info.chunk_elements
             for batch in layer.in_word_order(blocks(), size):
-                yield Task(partial(_coded, layer, words, info, codec, batch))
+                yield Task(partial(_coded, layer, words, info, codec, auto, batch))
 
 
 def _coded(
@@ -218,6 +239,7 @@ def _coded(
     words: WordFormat,
     info: LayerInfo,
     codec: Codec,
+    auto: Auto | None,
     batch: tuple[NDArray[Any], Stretch],
 ) -> _CodedBatch:
     """Code elements that follow each other in word order."""
@@ -225,4 +247,5 @@ def _coded(
     with error_context(layer=info.name):
         coded = layer.to_words(elements, words, stretch)
         chunks = code_chunks(coded, words.bits, codec, info.chunk_words)
-    return _CodedBatch(info.name, elements.size * layer.tensor.nbytes // info.size, chunks)
+        tried = auto_bits(coded, words.bits, auto, info.chunk_words) if auto else {}
+    return _CodedBatch(info.name, elements.size * layer.tensor.nbytes // info.size, chunks, tried)

@@ -8,15 +8,20 @@ stream words. The file ratio (bytes of the dump ÷ bytes of the compressed file)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from fmcompress.chunks import dump_item_bytes, word_format
 from fmcompress.codecs import CODEC_NAMES, codec_from_description
+from fmcompress.codecs.auto import Auto
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import Stored
 from fmcompress.contents import ChunkInfo, Contents, LayerInfo
+
+# Bits of layers by name, by each codec among which ``auto`` chooses.
+Tried: TypeAlias = dict[str, Counter[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,8 @@ class LayerStats:
         All zero for a carried layer.
     chunks_by_codec : dict
         How many chunks each codec codes, by its name.
+    tried : dict
+        Bits by each codec among which ``auto`` chooses, and by ``auto``; empty where not asked for.
     """
 
     name: str
@@ -171,6 +178,13 @@ class LayerStats:
     axes: tuple[int, ...] = ()
     serpentine: bool = False
     chunks_by_codec: dict[str, int] = field(default_factory=dict)
+    tried: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def recommended(self) -> str | None:
+        """The codec that makes it smallest, of those among which ``auto`` chooses; None if untried."""
+        single = {name: bits for name, bits in self.tried.items() if name != Auto.name}
+        return min(single, key=lambda name: single[name]) if single else None
 
     @property
     def reordered(self) -> bool:
@@ -215,6 +229,14 @@ class Stats:
         return sum((layer.sizes for layer in self.layers), Sizes())
 
     @property
+    def auto_ratio(self) -> float | None:
+        """Ratio with ``auto``; None where that was not asked for."""
+        coded = [layer for layer in self.layers if layer.sizes.words]
+        bits = sum(layer.tried.get(Auto.name, 0) for layer in coded)
+        tried = all(Auto.name in layer.tried for layer in coded)
+        return self.total.word_bits / bits if bits and tried else None
+
+    @property
     def file_ratio(self) -> float | None:
         """Bytes of the dump ÷ bytes of the compressed file."""
         return self.dump_bytes / self.compressed_bytes if self.compressed_bytes else None
@@ -229,6 +251,7 @@ class Stats:
             "compressed_bytes": self.compressed_bytes,
             "template_bytes": self.template_bytes,
             "file_ratio": self.file_ratio,
+            "auto_ratio": self.auto_ratio,
             "layers": [
                 {
                     "name": layer.name,
@@ -237,6 +260,7 @@ class Stats:
                     "word_format": layer.words or None,
                     "codec": layer.codec or None,
                     "chunks_by_codec": layer.chunks_by_codec,
+                    "recommended": layer.recommended,
                     "quantized": quantized_to_json(layer.quantized),
                     "axes": list(layer.axes),
                     "serpentine": layer.serpentine,
@@ -269,7 +293,9 @@ def quantized_to_json(quantized: dict[str, Any]) -> dict[str, Any] | None:
     return {"axis": None, "headroom": None, **quantized} if quantized else None
 
 
-def layer_stats(info: LayerInfo, chunks: Sequence[ChunkInfo], word_bits: int) -> LayerStats:
+def layer_stats(
+    info: LayerInfo, chunks: Sequence[ChunkInfo], word_bits: int, tried: Mapping[str, int]
+) -> LayerStats:
     """Put a layer's description and the sizes of its chunks together."""
     original_bits = 0 if info.carried else 8 * info.size * dump_item_bytes(info)
     table_bits = 0 if info.carried else codec_from_description(info.codec).table_bits
@@ -287,6 +313,7 @@ def layer_stats(info: LayerInfo, chunks: Sequence[ChunkInfo], word_bits: int) ->
         axes=() if info.carried else info.word_axes,
         serpentine=info.serpentine,
         chunks_by_codec=dict(counts),
+        tried=dict(tried),
     )
 
 
@@ -296,8 +323,9 @@ def stats_of_contents(
     picked: Sequence[bool],
     warnings: Sequence[str] = (),
     notes: Sequence[str] = (),
+    tried: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
 ) -> Stats:
-    """Measure a container's contents, of the layers `picked` only."""
+    """Measure a container's contents, of the layers `picked` only; and what was tried besides."""
     rows = zip(contents.layers, contents.chunks, picked, strict=True)
     return Stats(
         file=file,
@@ -306,7 +334,12 @@ def stats_of_contents(
         compressed_bytes=contents.total_bytes,
         template_bytes=contents.template_bytes,
         layers=[
-            layer_stats(info, chunks, 0 if info.carried else word_format(info).bits)
+            layer_stats(
+                info,
+                chunks,
+                0 if info.carried else word_format(info).bits,
+                tried.get(info.name, {}),
+            )
             for info, chunks, pick in rows
             if pick
         ],

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import h5py
 import numpy as np
 import pytest
 
@@ -206,7 +207,7 @@ def documented(command: str) -> dict[str, str]:
     section = text.partition(f"\n## `fmc {command} --json`\n")[2].partition("\n## ")[0]
     section, _, sides = section.partition("\n### Sides\n")
     main_, _, sizes = section.partition("\n### Sizes\n")
-    row = re.compile(r"^\| `([^`]+)` \| ([a-z ]+) \| .+ \|$", re.MULTILINE)
+    row = re.compile(r"^\| `([^`]+)` \| ([a-z ]+) \| .*\|$", re.MULTILINE)
     fields = dict(row.findall(main_))
     for name, kind in row.findall(sizes):
         fields |= {f"layers[].{name}": kind, f"total.{name}": kind}
@@ -275,6 +276,27 @@ def documents(
         ("verify", ("whole", "odd")),
     ):
         found[command] += [json.loads(run(command, "--json", name)[1]) for name in names]
+    for epoch in (1, 0.5):
+        with h5py.File(f"epoch-{epoch}.h5", "w") as file:
+            file.attrs["epoch"] = epoch
+            file["a"] = rng.integers(0, 3, (4, 9), np.int8)
+            file["b"] = "carried"
+    dumps = ("epoch-1.h5", "epoch-0.5.h5")
+    found["stats --by epoch"] = [json.loads(run("stats", "--by", "epoch", "--json", *dumps)[1])]
+    found["stats --by frame"] = [
+        json.loads(run("stats", "--by", by, "--json", name)[1])
+        for by, name in (("frame", "maps.npz"), ("channel", "more.npz"), ("layer", "more.npz"))
+    ]
+    np.savez("frames.npz", a=np.ones((4, 9), np.int8), b=np.ones((5, 9), np.int8))
+    different = run("stats", "--by", "frame", "--json", "frames.npz")[1]
+    found["stats --by frame"].append(json.loads(different))
+    found["compare"] = [
+        json.loads(run("compare", "--json", *options)[1])
+        for options in (("more.npz",), ("--codec", "zvc", "maps.npz"), ("--codec", "ebpc", "whole"))
+    ]
+    found["sweep"] = [
+        json.loads(run("sweep", "--json", "--format", "native,fixed8", "more.npz")[1])
+    ]
     found["traffic"] = [
         json.loads(run("traffic", "--json", "maps.npz", *options)[1])
         for options in (
@@ -301,7 +323,10 @@ def documents(
 
 @pytest.mark.parametrize(
     "command",
-    ["stats", "traffic", "list", "verify", "simulate", "vectors", "vectors --check"],
+    [
+        *("stats", "stats --by frame", "stats --by epoch", "compare", "sweep", "traffic"),
+        *("list", "verify", "simulate", "vectors", "vectors --check"),
+    ],
 )
 def test_every_json_field_is_documented(documents: dict[str, list[Any]], command: str) -> None:
     known = documented(command)
@@ -311,6 +336,7 @@ def test_every_json_field_is_documented(documents: dict[str, list[Any]], command
         for path, kind in fields_of(document):
             # Named by reason, by port, by codec, by layer.
             named = (".waits.", ".last_handshakes.", ".chunks_by_codec.", "left_out.")
+            named += (".word_format.",) if command == "compare" else ()
             if not any(part in path for part in named):
                 seen.setdefault(path, set()).add(kind)
     assert set(seen) == set(known)
