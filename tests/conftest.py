@@ -28,6 +28,7 @@ ONCE = {
     *("test_zarr", "test_writers", "test_hdf5", "test_npy_npz", "test_element_types_in_files"),
     *("test_cli", "test_cli_text", "test_docs", "test_patterns", "test_rtl_samples"),
     *("test_simulation", "test_trace", "test_vectors_command", "test_waveform"),
+    *("test_comparison", "test_distribution", "test_sweep", "test_traffic"),
     *("test_in_order", "test_paper", "test_threads"),
 }
 
