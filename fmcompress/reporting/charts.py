@@ -10,10 +10,10 @@ import numpy as np
 from fmcompress.reporting.vector_graphics import (
     Picture,
     Scale,
+    logarithmic_ticks,
     nice_ticks,
     place,
     plain_number,
-    power_ticks,
     rect,
     shortened,
     text_width,
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 WIDTH = 1140  # of a chart that fills a page
 LEFT, RIGHT, TOP = 64, 12, 14
-PLOT_HEIGHT = 260
+PLOT_HEIGHT = 280
 LEAST_SLOT, MOST_SLOT = 15, 110
+NUMBERED_SLOT = 36  # of a box with a number above it
 FONT = 11
 MOST_LABEL = 22  # characters
 SERIES = 8  # colours
@@ -96,9 +97,11 @@ class Categories:
         Of the axis.
     axis : str
         What it measures.
-    legend : sequence of str
-        Names of colours; none where there is one.
+    legend : sequence of (str, str)
+        Names and classes of colours; none where there is one.
     logarithmic : bool
+    most_slot : float
+        Pixels of a category at most.
     """
 
     def __init__(
@@ -107,11 +110,12 @@ class Categories:
         names: Sequence[str],
         ticks: Sequence[float],
         axis: str,
-        legend: Sequence[str] = (),
+        legend: Sequence[tuple[str, str]] = (),
         logarithmic: bool = False,
+        most_slot: float = MOST_SLOT,
     ) -> None:
         room = (WIDTH - LEFT - RIGHT) / max(len(names), 1)
-        self.slot = min(max(room, LEAST_SLOT), MOST_SLOT)
+        self.slot = min(max(room, LEAST_SLOT), most_slot)
         labels = [shortened(name, MOST_LABEL) for name in names]
         longest = max((text_width(label, FONT) for label in labels), default=0)
         flat = longest < self.slot - 6
@@ -119,11 +123,12 @@ class Categories:
         top = TOP + (26 if legend else 0)
         width = max(LEFT + self.slot * len(names) + RIGHT, 420)
         self.bottom = top + PLOT_HEIGHT
+        self.right = LEFT + self.slot * len(names)
         self.picture = Picture(width, self.bottom + below, title)
         self.scale = Scale(ticks, self.bottom, top, logarithmic)
         self._stripes(names, top)
-        self._axis(axis, (LEFT, LEFT + self.slot * len(names)), top)
-        _legend(self.picture, legend)
+        self._axis(axis, top)
+        draw_legend(self.picture, legend)
         for i, label in enumerate(labels):
             x = self.middle(i)
             if flat:
@@ -139,27 +144,32 @@ class Categories:
         for i in range(1, len(names), 2):
             self.picture.rect(LEFT + self.slot * i, top, self.slot, PLOT_HEIGHT, "stripe")
 
-    def _axis(self, axis: str, ends: tuple[float, float], top: float) -> None:
+    def _axis(self, axis: str, top: float) -> None:
         for tick in self.scale.ticks:
             y = self.scale(tick)
-            self.picture.line(ends[0], y, ends[1], y, "grid")
-            self.picture.text(ends[0] - 8, y + 4, plain_number(tick), "number", "end")
+            self.picture.line(LEFT, y, self.right, y, "grid")
+            self.picture.text(LEFT - 8, y + 4, plain_number(tick), "number", "end")
         middle = (top + self.bottom) / 2
         self.picture.text(14, middle, axis, "axis", "middle", -90)
 
     def reference(self, value: float) -> None:
         """Mark a value along the whole chart."""
         y = self.scale(value)
-        self.picture.line(LEFT, y, self.picture.width - RIGHT, y, "reference")
+        self.picture.line(LEFT, y, self.right, y, "reference")
 
 
-def _legend(picture: Picture, names: Sequence[str]) -> None:
-    x = float(LEFT)
-    for i, name in enumerate(names):
-        width = text_width(name, FONT) + 34
-        picture.add(f'<g class="key s{i % SERIES}">{rect(x, 6, 11, 11, "fill")}</g>')
+def series_legend(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return names with the classes of their colours; none where one name needs none."""
+    return [(name, f"s{i % SERIES}") for i, name in enumerate(names)] if len(names) > 1 else []
+
+
+def draw_legend(picture: Picture, names: Sequence[tuple[str, str]], left: float = LEFT) -> None:
+    """Draw names behind their colours, at the top."""
+    x = left
+    for name, kind in names:
+        picture.add(f'<g class="key {kind}">{rect(x, 6, 11, 11, "fill")}</g>')
         picture.text(x + 17, 15.5, name)
-        x += width
+        x += text_width(name, FONT) + 36
 
 
 def box_plot(
@@ -186,12 +196,13 @@ def box_plot(
     values = [value for one in series for box in one.boxes.values() for value in box]
     greatest, least = max(values), min(values)
     wide = most is None and least > 0 and greatest / least > _WIDE
-    ticks = power_ticks(least, greatest) if wide else nice_ticks(0, most or greatest)
-    legend = [one.name for one in series] if len(series) > 1 else []
-    chart = Categories(title, names, ticks, axis, legend, wide)
+    ticks = logarithmic_ticks(least, greatest) if wide else nice_ticks(0, most or greatest)
+    legend = series_legend([one.name for one in series])
+    most_slot = max(MOST_SLOT, NUMBERED_SLOT * len(series) + 24) if numbers else MOST_SLOT
+    chart = Categories(title, names, ticks, axis, legend, wide, most_slot)
     if reference is not None:
         chart.reference(reference)
-    each = min((chart.slot - 3) / max(len(series), 1), 22)
+    each = min((chart.slot - 3) / len(series), NUMBERED_SLOT if numbers else 22)
     for number, one in enumerate(series):
         shift = (number - (len(series) - 1) / 2) * each
         drawn = [(i, one.boxes[name]) for i, name in enumerate(names) if name in one.boxes]
@@ -199,7 +210,8 @@ def box_plot(
         elements = []
         if not numbers and len(names) > 1:
             points = "L".join(f"{place(x)} {place(chart.scale(b.median))}" for x, b in places)
-            elements.append(f'<path class="profile" d="M{points}"/>')
+            kind = "profile" if len(series) == 1 else "profile alone"
+            elements.append(f'<path class="{kind}" d="M{points}"/>')
         for (i, _), (x, box) in zip(drawn, places, strict=True):
             elements.append(told(_box(x, box, chart.scale, each), one.texts[names[i]]))
         chart.picture.add(f'<g class="s{number % SERIES}">{"".join(elements)}</g>')
@@ -219,16 +231,22 @@ def _box(x: float, box: Box, scale: Scale, room: float) -> list[str]:
     if q1 - q3 > 0.5:
         elements.append(rect(x - width / 2, q3, width, q1 - q3, "box"))
     start, end = place(x - width / 2), place(x + width / 2)
-    elements.append(f'<path class="median" d="M{start} {place(median)}H{end}"/>')
+    kind = "median narrow" if room < 8 else "median"
+    elements.append(f'<path class="{kind}" d="M{start} {place(median)}H{end}"/>')
     return elements
 
 
 def stacked_bars(
-    title: str, names: Sequence[str], parts: Sequence[str], stacks: Sequence[Stack], axis: str
+    title: str,
+    names: Sequence[str],
+    parts: Sequence[str],
+    stacks: Sequence[Stack],
+    axis: str,
+    reference: float | None = None,
 ) -> Picture:
-    """Draw a bar for each category, of parts one upon the other."""
-    ticks = nice_ticks(0, max(sum(stack.parts) for stack in stacks))
-    chart = Categories(title, names, ticks, axis, parts)
+    """Draw a bar for each category, of parts one upon the other, and a value that is marked."""
+    ticks = nice_ticks(0, max(*(sum(stack.parts) for stack in stacks), reference or 0))
+    chart = Categories(title, names, ticks, axis, series_legend(parts))
     width = min(chart.slot - 3, 40)
     for i, stack in enumerate(stacks):
         x, total, elements = chart.middle(i) - width / 2, 0.0, []
@@ -239,6 +257,8 @@ def stacked_bars(
                 box = rect(x, top, width, bottom - top, "fill")
                 elements.append(f'<g class="s{kind % SERIES}">{box}</g>')
         chart.picture.add(told(elements, stack.text))
+    if reference is not None:
+        chart.reference(reference)
     return chart.picture
 
 
@@ -252,7 +272,8 @@ def nested_bars(
 ) -> Picture:
     """Draw for each category a wide bar, and a narrow one of another number upon it."""
     ticks = nice_ticks(0, max(max(pair) for pair in pairs))
-    chart = Categories(title, names, ticks, axis, ())
+    legend = list(zip(parts, ("raw", "s0"), strict=True))
+    chart = Categories(title, names, ticks, axis, legend)
     for i, (pair, text) in enumerate(zip(pairs, texts, strict=True)):
         elements = []
         for value, share, kind in zip(pair, (0.8, 0.45), ("raw", "s0"), strict=True):
@@ -287,29 +308,35 @@ class Bar(NamedTuple):
 
 
 def lying_bars(
-    title: str, bars: Sequence[Bar], axis: str, reference: tuple[float, str] | None = None
+    title: str,
+    bars: Sequence[Bar],
+    axis: str,
+    legend: Sequence[tuple[str, str]],
+    reference: tuple[float, str] | None = None,
 ) -> Picture:
     """Draw bars one below the other, with a value that is marked and named."""
-    left, step, top = 120, 22, 26
+    left, right, step, top = 120, 760, 22, 54 if reference else 32
     values = [bar.value for bar in bars] + ([reference[0]] if reference else [])
     ticks = nice_ticks(0, max(values))
     bottom = top + step * len(bars) + 4
-    picture = Picture(760, bottom + 40, title)
-    scale = Scale(ticks, left, 700)
+    picture = Picture(right + 120, bottom + 40, title)
+    draw_legend(picture, legend, left)
+    scale = Scale(ticks, left, right)
     for tick in ticks:
         picture.line(scale(tick), top - 4, scale(tick), bottom, "grid")
         picture.text(scale(tick), bottom + 16, plain_number(tick), "number", "middle")
-    picture.text((left + 700) / 2, bottom + 34, axis, "axis", "middle")
+    picture.text((left + right) / 2, bottom + 34, axis, "axis", "middle")
     for i, bar in enumerate(bars):
         y = top + step * i
         box = rect(left, y + 2, max(scale(bar.value) - left, 0.5), step - 6, "fill")
         picture.text(left - 8, y + 14, shortened(bar.name, 18), "", "end")
         picture.add(told([f'<g class="{bar.kind}">{box}</g>'], bar.text))
-        picture.text(scale(bar.value) + 6, y + 14, bar.label, "number halo")
     if reference:
         x = scale(reference[0])
         picture.line(x, top - 6, x, bottom, "reference")
-        picture.text(x, top - 10, reference[1], "", "middle" if x < 560 else "end")
+        picture.text(x, top - 11, reference[1], "", "middle")
+    for i, bar in enumerate(bars):
+        picture.text(scale(bar.value) + 6, top + step * i + 14, bar.label, "halo")
     return picture
 
 
@@ -341,5 +368,5 @@ def heat_map(
             )
             text = f"{names[0]} {row}, {names[1]} {column}: {value:.4f}"
             picture.add(told([cell], text))
-            picture.text(x + width / 2, y + height / 2 + 4, f"{value:.3f}", "number", "middle")
+            picture.text(x + width / 2, y + height / 2 + 4, f"{value:.3f}", "", "middle")
     return picture

@@ -31,6 +31,7 @@ FRAME_NOTE = (
     "the words / bits of the streams."
 )
 BOX_NOTE = "Boxes are the quartiles, whiskers the 1st and 99th percentile, the line is the median."
+ONE_NOTE = "Of one frame there is no spread: lines are its values."
 
 
 class Figure(NamedTuple):
@@ -104,8 +105,12 @@ def _network(numbers: Numbers) -> Iterator[Figure]:
         *("ratio_of_network", "", "", any(one.lossy for one in formats)),
         picture,
         f"Ratio of all layers together, frame by frame, over {_frames(frames)}; the number is the "
-        f"median. {BOX_NOTE} {FRAME_NOTE} {_sizes(numbers)}",
+        f"median. {_spread(frames)} {FRAME_NOTE} {_sizes(numbers)}",
     )
+
+
+def _spread(most_frames: int) -> str:
+    return BOX_NOTE if most_frames > 1 else ONE_NOTE
 
 
 def _frames(count: int) -> str:
@@ -133,7 +138,7 @@ def _methods(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
             method.name,
             ratio,
             _kind(method),
-            f"{ratio:.3f}" + ("" if method.kind not in (MODEL, COMPRESSOR) else f"  {method.kind}"),
+            f"{ratio:.3f}" + (f" ({method.kind})" if method.kind in (MODEL, COMPRESSOR) else ""),
             f"{method.title}\nratio {ratio:.4f}",
         )
         for ratio, method in ranked
@@ -144,12 +149,15 @@ def _methods(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
         bound = (ratio, f"order-0 entropy {ratio:.3f}")
     yield Figure(
         *("methods", "", one.name, one.lossy),
-        lying_bars("Ratio of all layers by method", bars, "ratio", bound),
+        lying_bars("Ratio of all layers by method", bars, "ratio", _KINDS, bound),
         "All layers together, by every method: EBPC, existing codecs, and what no accelerator has "
         "(size models, general compressors). A chunk of "
-        f"{found.chunk_words:,} words is one transmission, stored where coding would make it larger. The "
-        "dashed line is the bound of any code of single words.",
+        f"{found.chunk_words:,} words is one transmission, stored where coding would make it larger."
+        + (" The dashed line is the bound of any code of single words." if bound else ""),
     )
+
+
+_KINDS = (("EBPC", "s0"), ("existing codec", "s1"), ("other", "raw"))
 
 
 def _kind(method: Method) -> str:
@@ -171,7 +179,7 @@ def _ratios(numbers: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     yield Figure(
         *("ratio_per_layer", "", one.name, one.lossy),
         box_plot("Ratio per layer and codec", names, series, "ratio", reference=1.0),
-        f"Ratio of each layer over {count}. {BOX_NOTE} {FRAME_NOTE} {_sizes(numbers)}",
+        f"Ratio of each layer over {count}. {_spread(frames[-1])} {FRAME_NOTE} {_sizes(numbers)}",
     )
 
 
@@ -186,7 +194,8 @@ def _sparsities(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
             *("zero words, %",),
             most=100,
         ),
-        f"Sparsity of each layer, the share of its words that are zero, over frames. {BOX_NOTE}",
+        "Sparsity of each layer, the share of its words that are zero, over frames. "
+        + _spread(max(one.frames.values())),
     )
 
 
@@ -256,7 +265,7 @@ def _sum(histograms: Sequence[Histogram]) -> Histogram:
 
 def _axis(what: str, histogram: Histogram) -> str:
     width = histogram.bin_width
-    return what if width == 1 else f"{what}, in bins of {width:,}"
+    return what if width == 1 else f"{what} ÷ {width:,}, rounded down"
 
 
 def _most(histogram: Histogram) -> str:
@@ -291,6 +300,8 @@ def _symbols(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
         head = f"{layer.name}\n{per_word.sum():.2f} bits per non-zero word"
         stacks.append(Stack(per_word.tolist(), "\n".join([head, *lines])))
     bits = np.sum([layer.symbol_bits for layer in layers], axis=0)
+    widths = {layer.word_bits for layer in layers}
+    width = float(widths.pop()) if len(widths) == 1 else None
     largest = int(bits.argmax())
     yield Figure(
         *("bpc_symbols", "", one.name, one.lossy),
@@ -300,9 +311,12 @@ def _symbols(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
             SYMBOLS,
             stacks,
             "bits per non-zero word",
+            width,
         ),
         "What EBPC's BPC stream spends its bits on, per non-zero word, by symbol (docs/EBPC.md, section "
-        "4.4): every chunk coded, padding left out. Over all layers "
+        "4.4): every chunk coded, padding left out. "
+        f"{'' if width is None else f'The dashed line is a word of {width:g} bits as it is. '}"
+        "Over all layers "
         f"{SYMBOLS[largest]} takes most, {100 * bits[largest] / bits.sum():.1f} %.",
     )
 

@@ -10,10 +10,11 @@ from fmcompress.reporting.charts import FONT, LEFT, PLOT_HEIGHT, RIGHT, TOP, WID
 from fmcompress.reporting.vector_graphics import (
     Picture,
     Scale,
+    logarithmic_ticks,
     nice_ticks,
     place,
     plain_number,
-    power_ticks,
+    power,
     safe,
     shortened,
     text_width,
@@ -45,20 +46,20 @@ def histogram_chart(title: str, histogram: Histogram, axis: str) -> Picture:
     counts = histogram.counts.tolist()
     picture = Picture(WIDTH, TOP + PLOT_HEIGHT + 44, title)
     bottom = TOP + PLOT_HEIGHT
-    ticks = power_ticks(1, max(*counts, 10))
+    ticks = logarithmic_ticks(1, max(*counts, 10))
     # A value that occurs once is to be seen, too.
     scale = Scale(ticks, bottom - 4, TOP, True)
     for tick in ticks:
         picture.line(LEFT, scale(tick), WIDTH - RIGHT, scale(tick), "grid")
-        picture.text(LEFT - 8, scale(tick) + 4, plain_number(tick), "number", "end")
+        picture.text(LEFT - 8, scale(tick) + 4, power(tick), "number", "end")
     picture.text(14, (TOP + bottom) / 2, "words", "axis", "middle", -90)
     step = (WIDTH - LEFT - RIGHT) / len(counts)
-    width, first = histogram.bin_width, histogram.first
-    last = first + width * len(counts)
-    inner = [tick for tick in nice_ticks(first, last, 10) if first <= tick <= last]
-    for tick in inner:
-        x = LEFT + (tick - first + width / 2) / width * step
-        if x <= WIDTH - RIGHT:
+    # In bins: they are the words themselves, or their highest bits.
+    first = histogram.first // histogram.bin_width
+    last = first + len(counts) - 1
+    for tick in nice_ticks(first, last, 10):
+        x = LEFT + (tick - first + 0.5) * step
+        if first <= tick <= last and tick == round(tick):
             picture.line(x, bottom, x, bottom + 4, "grid")
             picture.text(x, bottom + 17, plain_number(tick), "number", "middle")
     picture.text((LEFT + WIDTH - RIGHT) / 2, bottom + 38, axis, "axis", "middle")

@@ -10,6 +10,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from itertools import groupby
+from pathlib import PurePath
 from typing import NamedTuple
 
 from fmcompress import __version__
@@ -110,7 +111,7 @@ def page(numbers: Numbers, figures: Sequence[Figure], asked: dict[str, str]) -> 
     names = [(s.name, s.title) for s, part in zip(SECTIONS, parts, strict=True) if part]
     names.append(("computed", "How it was computed"))
     links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in names)
-    title = f"Feature maps of {numbers.file}"
+    title = f"Feature maps of {PurePath(numbers.file).name or numbers.file}"
     return "\n".join(
         [
             "<!DOCTYPE html>",

@@ -34,14 +34,14 @@
     const show = (format) =>
       all("[data-format]").forEach((one) => { one.hidden = one.dataset.format !== format; });
     bar.append(choice("Number format", formats.map((f) => [f, f]), show));
+    bar.hidden = false;
   }
   const root = document.documentElement;
   const themes = [["as the system", ""], ["light", "light"], ["dark", "dark"]];
-  bar.append(choice("Colours", themes, (theme) => {
+  document.querySelector("header").append(choice("Colours", themes, (theme) => {
     if (theme) root.dataset.theme = theme;
     else delete root.dataset.theme;
   }));
-  bar.hidden = false;
 
   all(".views").forEach((views) => {
     const each = all(":scope > figure", views);

@@ -131,7 +131,7 @@ def methods_table(one: FormatNumbers) -> str:
     found, total = one.comparison, one.comparison.total
     best = total.best(found.methods)
     columns = [Column("method", "left"), Column("ratio"), Column("bit/word"), Column("over H0 %")]
-    columns += [Column("larger chunks"), Column("kind", "left"), Column("what it is", "left wide")]
+    columns += [Column("larger chunks"), Column("kind", "left"), Column("what it is", "left")]
     rows: list[tuple[str | Cell, ...]] = []
     for method in found.methods:
         sizes = total.methods[method.name]

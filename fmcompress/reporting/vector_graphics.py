@@ -58,10 +58,18 @@ def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
         step *= 10
 
 
-def power_ticks(low: float, high: float) -> list[float]:
-    """Return the powers of ten from the last one up to `low` to the first one from `high` on."""
+def logarithmic_ticks(low: float, high: float) -> list[float]:
+    """Return powers of ten from the last one up to `low` on, to the first one from `high` on.
+
+    Where there are few of these, 2 and 5 times them, too.
+    """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    return [10.0**k for k in range(first, max(last, first + 1) + 1)]
+    powers = range(first, max(last, first + 1) + 1)
+    times = (1, 2, 5) if len(powers) < 4 else (1,)
+    ticks = [factor * 10.0**power for power in powers for factor in times]
+    start = max(i for i, tick in enumerate(ticks) if tick <= low)
+    end = next(i for i, tick in enumerate(ticks) if tick >= high and i > start)
+    return ticks[start : end + 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +166,17 @@ def told(elements: Sequence[str], text: str, kind: str = "") -> str:
 
 def plain_number(value: float) -> str:
     """Write a tick's number: with commas, as few digits as it needs."""
-    if value == 0 or 0.001 <= abs(value) < 1e6:
+    if value == 0 or 0.001 <= abs(value) < 1e5:
         return f"{value:,.10g}" if abs(value) < 1000 else f"{value:,.0f}"
-    mantissa, exponent = f"{value:.0e}".split("e")
-    return f"{'' if mantissa == '1' else mantissa + '·'}10{_raised(int(exponent))}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    times = f"{float(mantissa):g}·"
+    return f"{'' if times == '1·' else times}10{_raised(int(exponent))}"
+
+
+def power(value: float) -> str:
+    """Write a power of ten, large ones as such."""
+    exponent = round(math.log10(value))
+    return f"10{_raised(exponent)}" if exponent > 3 else plain_number(value)
 
 
 def _raised(exponent: int) -> str:
