@@ -27,6 +27,7 @@ ONCE = {
     *("test_cli", "test_cli_text", "test_docs", "test_patterns", "test_rtl_samples"),
     *("test_simulation", "test_trace", "test_vectors_command", "test_waveform"),
     *("test_in_order", "test_paper", "test_threads"),
+    *("test_report", "test_report_browser"),
 }
 
 _key = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "0").encode())

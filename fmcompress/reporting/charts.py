@@ -315,7 +315,7 @@ def lying_bars(
     reference: tuple[float, str] | None = None,
 ) -> Picture:
     """Draw bars one below the other, with a value that is marked and named."""
-    left, right, step, top = 120, 760, 22, 54 if reference else 32
+    left, right, step, top = 120, 640, 22, 54 if reference else 32
     values = [bar.value for bar in bars] + ([reference[0]] if reference else [])
     ticks = nice_ticks(0, max(values))
     bottom = top + step * len(bars) + 4

@@ -10,11 +10,11 @@ from fmcompress.reporting.charts import FONT, LEFT, PLOT_HEIGHT, RIGHT, TOP, WID
 from fmcompress.reporting.vector_graphics import (
     Picture,
     Scale,
+    count_number,
     logarithmic_ticks,
     nice_ticks,
     place,
     plain_number,
-    power,
     safe,
     shortened,
     text_width,
@@ -51,7 +51,7 @@ def histogram_chart(title: str, histogram: Histogram, axis: str) -> Picture:
     scale = Scale(ticks, bottom - 4, TOP, True)
     for tick in ticks:
         picture.line(LEFT, scale(tick), WIDTH - RIGHT, scale(tick), "grid")
-        picture.text(LEFT - 8, scale(tick) + 4, power(tick), "number", "end")
+        picture.text(LEFT - 8, scale(tick) + 4, count_number(tick), "number", "end")
     picture.text(14, (TOP + bottom) / 2, "words", "axis", "middle", -90)
     step = (WIDTH - LEFT - RIGHT) / len(counts)
     # In bins: they are the words themselves, or their highest bits.
@@ -87,7 +87,7 @@ def small_histograms(title: str, many: Sequence[Small]) -> Picture:
     columns = min(len(many), _CELLS)
     rows = math.ceil(len(many) / columns)
     picture = Picture((_CELL_WIDTH + 8) * columns, (_CELL_HEIGHT + 26) * rows, title)
-    characters = int(_CELL_WIDTH / text_width("n", FONT))
+    characters = int(_CELL_WIDTH / text_width("n", FONT)) - 2
     for i, one in enumerate(many):
         x, y = (_CELL_WIDTH + 8) * (i % columns), (_CELL_HEIGHT + 26) * (i // columns)
         bottom = y + _CELL_HEIGHT + 16
@@ -103,8 +103,8 @@ def small_histograms(title: str, many: Sequence[Small]) -> Picture:
         )
         outline = _small_outline(counts, x, bottom, step)
         picture.add(
-            f"<g><title>{safe(one.text)}</title>{frame}{mark}"
-            f'<g class="s0"><path class="fill" d="{outline}"/></g>'
+            f"<g><title>{safe(one.text)}</title>{frame}"
+            f'<g class="s0"><path class="fill" d="{outline}"/></g>{mark}'
             f'<text x="{x + 1}" y="{y + 11}">{safe(shortened(one.name, characters))}</text></g>'
         )
     return picture

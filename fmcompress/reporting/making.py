@@ -120,10 +120,8 @@ def report(
         with error_context(file=name_of(source)), source_paths(source) as paths:
             numbers = collect(paths, name_of(source), asked, progress)
         drawn = list(figures(numbers))
-        told = {"layers": layers, "frame_axis": frame_axis, "raw": raw, **moved}
-        data = page(
-            numbers, drawn, {k: "as usual" if v is None else str(v) for k, v in told.items()}
-        ).encode("utf-8")
+        told = {"layers": layers or "all", "frame_axis": frame_axis, "raw": raw, **moved}
+        data = page(numbers, drawn, told).encode("utf-8")
         with writing(place) as file:
             file.write(data)
         if isinstance(folder, Path):

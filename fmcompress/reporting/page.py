@@ -11,7 +11,7 @@ from hashlib import sha256
 from importlib.resources import files
 from itertools import groupby
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fmcompress import __version__
 from fmcompress.coding import Options
@@ -90,7 +90,7 @@ def _digest(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def page(numbers: Numbers, figures: Sequence[Figure], asked: dict[str, str]) -> str:
+def page(numbers: Numbers, figures: Sequence[Figure], asked: dict[str, Any]) -> str:
     """Return the report.
 
     Parameters
@@ -240,7 +240,7 @@ def _traffic(one: FormatNumbers) -> str:
     return "\n".join(parts)
 
 
-def _computed(numbers: Numbers, asked: dict[str, str]) -> str:
+def _computed(numbers: Numbers, asked: dict[str, Any]) -> str:
     given = [f.name for f in fields(Options) if f.name not in ("codec", "quantize")]
     shown = {name: getattr(numbers.options, name) for name in given}
     hardware = numbers.options.hardware
@@ -255,8 +255,7 @@ def _computed(numbers: Numbers, asked: dict[str, str]) -> str:
             f"{name} {', '.join(map(str, numbers.sweep.space[name]))}"
             for name in ("block_sizes", "max_bursts")
         ),
-        **asked,
-        **{name: "as usual" if value is None else str(value) for name, value in shown.items()},
+        **{name: _parameter(value) for name, value in {**asked, **shown}.items()},
     }
     items = "".join(f"<dt>{safe(k)}</dt><dd><code>{safe(v)}</code></dd>" for k, v in rows.items())
     left_out = [f"{name}: {why}" for name, why in numbers.left_out.items()]
@@ -277,3 +276,9 @@ def _computed(numbers: Numbers, asked: dict[str, str]) -> str:
         "count.</p>\n"
         f"<dl>{items}</dl>\n{lists}</section>"
     )
+
+
+def _parameter(value: Any) -> str:
+    if value is None:
+        return "default"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

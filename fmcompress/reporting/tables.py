@@ -194,7 +194,12 @@ def traffic_table(one: FormatNumbers) -> str:
     """Return what moves of a frame, in total."""
     found = one.traffic
     total = found.total
-    columns = [Column("", "left"), Column("raw"), Column("compressed"), Column("ratio")]
+    columns = [
+        Column("of all layers", "left"),
+        Column("raw"),
+        Column("compressed"),
+        Column("ratio"),
+    ]
     pairs: list[tuple[str, tuple[float, float] | None, str]] = [
         ("bytes a frame, nominal", (total.raw_bytes, total.stream_bytes), ",.0f"),
         ("bytes a frame, moved once", (total.raw_memory_bytes, total.total_bytes), ",.0f"),
@@ -208,7 +213,7 @@ def traffic_table(one: FormatNumbers) -> str:
         for name, pair, form in pairs
         if pair is not None
     ]
-    return table("All layers; nominal: nothing rounded up to bursts, and no index", columns, rows)
+    return table("What moves; nominal: nothing rounded up to bursts, and no index", columns, rows)
 
 
 def _times(passes: int) -> str:

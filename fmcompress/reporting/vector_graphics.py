@@ -173,10 +173,12 @@ def plain_number(value: float) -> str:
     return f"{'' if times == '1·' else times}10{_raised(int(exponent))}"
 
 
-def power(value: float) -> str:
-    """Write a power of ten, large ones as such."""
-    exponent = round(math.log10(value))
-    return f"10{_raised(exponent)}" if exponent > 3 else plain_number(value)
+def count_number(value: float) -> str:
+    """Write a tick's number of a logarithmic scale: from 10,000 on as a power of ten."""
+    mantissa, exponent = f"{value:.0e}".split("e")
+    if value < 1e4:
+        return plain_number(value)
+    return f"{'' if mantissa == '1' else mantissa + '·'}10{_raised(int(exponent))}"
 
 
 def _raised(exponent: int) -> str:
