@@ -10,12 +10,13 @@ import numpy as np
 from fmcompress.reporting.vector_graphics import (
     Picture,
     Scale,
+    filled,
     logarithmic_ticks,
     nice_ticks,
     place,
     plain_number,
-    rect,
     shortened,
+    slab,
     text_width,
     told,
 )
@@ -63,7 +64,7 @@ class Series(NamedTuple):
     boxes : mapping
         By category; some may be missing.
     texts : mapping
-        What each box says when it is pointed at.
+        What is said of each box when its category is pointed at.
     """
 
     name: str
@@ -140,9 +141,21 @@ class Categories:
         """Return where a category's middle is."""
         return LEFT + self.slot * (number + 0.5)
 
+    def touch(self, number: int, text: str) -> None:
+        """Have a category say something when it is pointed at."""
+        left, height = LEFT + self.slot * number, self.bottom - self.scale.end
+        self.picture.add(told(filled(slab(left, self.scale.end, self.slot, height), "touch"), text))
+
+    def bars(self, outlines: Sequence[tuple[str, str]]) -> None:
+        """Draw bars, those of a colour as one path; behind them one can point at categories."""
+        for outline, kind in outlines:
+            if outline:
+                self.picture.add(filled(outline, f"{kind} fill mute"))
+
     def _stripes(self, names: Sequence[str], top: float) -> None:
-        for i in range(1, len(names), 2):
-            self.picture.rect(LEFT + self.slot * i, top, self.slot, PLOT_HEIGHT, "stripe")
+        lefts = (LEFT + self.slot * i for i in range(1, len(names), 2))
+        stripes = "".join(slab(left, top, self.slot, PLOT_HEIGHT) for left in lefts)
+        self.picture.add(filled(stripes, "stripe"))
 
     def _axis(self, axis: str, top: float) -> None:
         for tick in self.scale.ticks:
@@ -167,7 +180,7 @@ def draw_legend(picture: Picture, names: Sequence[tuple[str, str]], left: float 
     """Draw names behind their colours, at the top."""
     x = left
     for name, kind in names:
-        picture.add(f'<g class="key {kind}">{rect(x, 6, 11, 11, "fill")}</g>')
+        picture.add(filled(slab(x, 6, 11, 11), f"key {kind} fill"))
         picture.text(x + 17, 15.5, name)
         x += text_width(name, FONT) + 36
 
@@ -211,29 +224,35 @@ def box_plot(
         if not numbers and len(names) > 1:
             points = "L".join(f"{place(x)} {place(chart.scale(b.median))}" for x, b in places)
             kind = "profile" if len(series) == 1 else "profile alone"
-            elements.append(f'<path class="{kind}" d="M{points}"/>')
-        for (i, _), (x, box) in zip(drawn, places, strict=True):
-            elements.append(told(_box(x, box, chart.scale, each), one.texts[names[i]]))
+            elements.append(filled(f"M{points}", kind))
+        elements += _boxes(places, chart.scale, each)
         chart.picture.add(f'<g class="s{number % SERIES}">{"".join(elements)}</g>')
         if numbers:
             for x, box in places:
                 y = chart.scale(box.percentile_99) - 5
                 chart.picture.text(x, y, f"{box.median:.2f}", "number small", "middle")
+    for i, name in enumerate(names):
+        lines = [one.texts[name] for one in series if name in one.texts]
+        chart.touch(i, "\n".join([name, *lines]))
     return chart.picture
 
 
-def _box(x: float, box: Box, scale: Scale, room: float) -> list[str]:
-    low, q1, median, q3, high = (scale(value) for value in box)
-    width = max(room - 1, 2.5) if room < 8 else room - 4
-    elements = []
-    if low - high > 0.5:
-        elements.append(f'<path class="whisker" d="M{place(x)} {place(low)}V{place(high)}"/>')
-    if q1 - q3 > 0.5:
-        elements.append(rect(x - width / 2, q3, width, q1 - q3, "box"))
-    start, end = place(x - width / 2), place(x + width / 2)
-    kind = "median narrow" if room < 8 else "median"
-    elements.append(f'<path class="{kind}" d="M{start} {place(median)}H{end}"/>')
-    return elements
+def _boxes(places: Sequence[tuple[float, Box]], scale: Scale, room: float) -> list[str]:
+    """Return boxes as few paths, each of what looks the same; places are of their middles."""
+    narrow = room < 8
+    width = max(room - 1, 2.5) if narrow else room - 4
+    whiskers, boxes, medians = "", "", ""
+    for x, box in places:
+        low, q1, median, q3, high = (scale(value) for value in box)
+        left = x - width / 2
+        if low - high > 0.5:
+            whiskers += f"M{place(x)} {place(low)}V{place(high)}"
+        if q1 - q3 > 0.5:
+            boxes += slab(left, q3, width, q1 - q3)
+        medians += f"M{place(left)} {place(median)}h{place(width)}"
+    kinds = ("whisker", "box", "median narrow" if narrow else "median")
+    pairs = zip((whiskers, boxes, medians), kinds, strict=True)
+    return [filled(outline, kind) for outline, kind in pairs if outline]
 
 
 def stacked_bars(
@@ -248,15 +267,16 @@ def stacked_bars(
     ticks = nice_ticks(0, max(*(sum(stack.parts) for stack in stacks), reference or 0))
     chart = Categories(title, names, ticks, axis, series_legend(parts))
     width = min(chart.slot - 3, 40)
+    outlines = [""] * len(parts)
     for i, stack in enumerate(stacks):
-        x, total, elements = chart.middle(i) - width / 2, 0.0, []
+        total = 0.0
         for kind, part in enumerate(stack.parts):
             top, bottom = chart.scale(total + part), chart.scale(total)
             total += part
             if bottom - top > 0.05:
-                box = rect(x, top, width, bottom - top, "fill")
-                elements.append(f'<g class="s{kind % SERIES}">{box}</g>')
-        chart.picture.add(told(elements, stack.text))
+                outlines[kind] += slab(chart.middle(i) - width / 2, top, width, bottom - top)
+        chart.touch(i, stack.text)
+    chart.bars([(outline, f"s{i % SERIES}") for i, outline in enumerate(outlines)])
     if reference is not None:
         chart.reference(reference)
     return chart.picture
@@ -274,14 +294,14 @@ def nested_bars(
     ticks = nice_ticks(0, max(max(pair) for pair in pairs))
     legend = list(zip(parts, ("raw", "s0"), strict=True))
     chart = Categories(title, names, ticks, axis, legend)
+    outlines = ["", ""]
     for i, (pair, text) in enumerate(zip(pairs, texts, strict=True)):
-        elements = []
-        for value, share, kind in zip(pair, (0.8, 0.45), ("raw", "s0"), strict=True):
+        for number, (value, share) in enumerate(zip(pair, (0.8, 0.45), strict=True)):
             width = min(chart.slot, 50) * share
             y = chart.scale(value)
-            box = rect(chart.middle(i) - width / 2, y, width, chart.bottom - y, "fill")
-            elements.append(f'<g class="{kind}">{box}</g>')
-        chart.picture.add(told(elements, text))
+            outlines[number] += slab(chart.middle(i) - width / 2, y, width, chart.bottom - y)
+        chart.touch(i, text)
+    chart.bars(list(zip(outlines, ("raw", "s0"), strict=True)))
     return chart.picture
 
 
@@ -328,9 +348,9 @@ def lying_bars(
     picture.text((left + right) / 2, bottom + 34, axis, "axis", "middle")
     for i, bar in enumerate(bars):
         y = top + step * i
-        box = rect(left, y + 2, max(scale(bar.value) - left, 0.5), step - 6, "fill")
+        box = slab(left, y + 2, max(scale(bar.value) - left, 0.5), step - 6)
         picture.text(left - 8, y + 14, shortened(bar.name, 18), "", "end")
-        picture.add(told([f'<g class="{bar.kind}">{box}</g>'], bar.text))
+        picture.add(told(filled(box, f"{bar.kind} fill"), bar.text))
     if reference:
         x = scale(reference[0])
         picture.line(x, top - 6, x, bottom, "reference")
@@ -363,10 +383,10 @@ def heat_map(
             value = cells[row, column]
             share = (value - least) / (greatest - least or 1)
             kind = "heat best" if value == greatest else "heat"
-            cell = rect(
-                x + 1, y + 1, width - 2, height - 2, kind, fill_opacity=f"{0.06 + 0.5 * share:.2f}"
-            )
+            outline = slab(x + 1, y + 1, width - 2, height - 2)
+            shade = f"{0.06 + 0.5 * share:.2f}"
+            cell = f'<path class="{kind}" fill-opacity="{shade}" d="{outline}"/>'
             text = f"{names[0]} {row}, {names[1]} {column}: {value:.4f}"
-            picture.add(told([cell], text))
+            picture.add(told(cell, text))
             picture.text(x + width / 2, y + height / 2 + 4, f"{value:.3f}", "", "middle")
     return picture

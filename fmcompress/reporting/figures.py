@@ -72,10 +72,12 @@ def figures(numbers: Numbers) -> Iterator[Figure]:
             yield from make(numbers, one)
 
 
-def _boxed(name: str, box: Box, form: str = ".3f", unit: str = "") -> str:
+def _boxed(name: str, box: Box, form: str = ".3f") -> str:
     """Say in words what a box shows."""
     low, q1, median, q3, high = (format(value, form) for value in box)
-    return f"{name}\nmedian {median}{unit}\nquartiles {q1} to {q3}\n1 to 99 %: {low} to {high}"
+    if low == high:
+        return f"{name}: {median}"
+    return f"{name}: {median}, quartiles {q1} to {q3}, 1 to 99 % {low} to {high}"
 
 
 def _network(numbers: Numbers) -> Iterator[Figure]:
@@ -91,7 +93,7 @@ def _network(numbers: Numbers) -> Iterator[Figure]:
             for name, one in zip(names, formats, strict=True)
             if codec in one.network_ratios
         }
-        texts = {name: _boxed(f"{codec}, {name}", box) for name, box in boxes.items()}
+        texts = {name: _boxed(codec, box) for name, box in boxes.items()}
         series.append(Series(codec, boxes, texts))
     picture = box_plot(
         "Ratio of the network by codec and number format",
@@ -172,7 +174,7 @@ def _ratios(numbers: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     names = list(one.sparsities)
     series = []
     for codec, boxes in one.ratios.items():
-        texts = {name: _boxed(f"{name}\n{codec}", box) for name, box in boxes.items()}
+        texts = {name: _boxed(codec, box) for name, box in boxes.items()}
         series.append(Series(codec, boxes, texts))
     frames = sorted(set(one.frames.values()))
     count = _frames(frames[0]) if len(frames) == 1 else f"{frames[0]:,} to {_frames(frames[-1])}"
@@ -186,7 +188,7 @@ def _ratios(numbers: Numbers, one: FormatNumbers) -> Iterator[Figure]:
 def _sparsities(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     names = list(one.sparsities)
     boxes = {name: box.times(100) for name, box in one.sparsities.items()}
-    texts = {name: _boxed(name, box, ".1f", " % zeros") for name, box in boxes.items()}
+    texts = {name: _boxed("zero words, %", box, ".1f") for name, box in boxes.items()}
     yield Figure(
         *("sparsity_per_layer", "", one.name, one.lossy),
         box_plot(

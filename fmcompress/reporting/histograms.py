@@ -11,13 +11,16 @@ from fmcompress.reporting.vector_graphics import (
     Picture,
     Scale,
     count_number,
+    filled,
     logarithmic_ticks,
     nice_ticks,
     place,
     plain_number,
     safe,
     shortened,
+    slab,
     text_width,
+    told,
 )
 from fmcompress.reporting.word_details import Histogram
 
@@ -63,9 +66,7 @@ def histogram_chart(title: str, histogram: Histogram, axis: str) -> Picture:
             picture.line(x, bottom, x, bottom + 4, "grid")
             picture.text(x, bottom + 17, plain_number(tick), "number", "middle")
     picture.text((LEFT + WIDTH - RIGHT) / 2, bottom + 38, axis, "axis", "middle")
-    picture.add(
-        f'<g class="s0"><path class="fill" d="{_steps(counts, LEFT, bottom, step, scale)}"/></g>'
-    )
+    picture.add(filled(_steps(counts, LEFT, bottom, step, scale), "s0 fill"))
     return picture
 
 
@@ -95,18 +96,13 @@ def small_histograms(title: str, many: Sequence[Small]) -> Picture:
         counts = joined.counts.tolist()
         step = _CELL_WIDTH / len(counts)
         zero = x + (-joined.first) / joined.bin_width * step
-        frame = f'<rect class="cell" x="{x}" y="{y + 16}" width="{_CELL_WIDTH}" height="{_CELL_HEIGHT}"/>'
-        mark = (
-            f'<path class="reference" d="M{place(zero)} {y + 16}V{bottom}"/>'
-            if joined.first
-            else ""
-        )
         outline = _small_outline(counts, x, bottom, step)
-        picture.add(
-            f"<g><title>{safe(one.text)}</title>{frame}"
-            f'<g class="s0"><path class="fill" d="{outline}"/></g>{mark}'
-            f'<text x="{x + 1}" y="{y + 11}">{safe(shortened(one.name, characters))}</text></g>'
-        )
+        elements = filled(slab(x, y + 16, _CELL_WIDTH, _CELL_HEIGHT), "cell")
+        elements += filled(outline, "s0 fill")
+        if joined.first:
+            elements += filled(f"M{place(zero)} {y + 16}V{bottom}", "reference")
+        name = safe(shortened(one.name, characters))
+        picture.add(told(f'{elements}<text x="{x + 1}" y="{y + 11}">{name}</text>', one.text))
     return picture
 
 

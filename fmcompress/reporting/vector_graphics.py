@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 # About as wide as a character is, of the size of the font.
 _CHARACTER = 0.56
@@ -116,10 +115,6 @@ class Picture:
         """Add an element as it stands."""
         self._lines.append(line)
 
-    def rect(self, x: float, y: float, width: float, height: float, kind: str, **more: Any) -> None:
-        """Draw a rectangle of a class."""
-        self.add(rect(x, y, width, height, kind, **more))
-
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
         """Draw a line of a class."""
         self.add(f'<path class="{kind}" d="M{place(x1)} {place(y1)}L{place(x2)} {place(y2)}"/>')
@@ -127,11 +122,13 @@ class Picture:
     def text(
         self, x: float, y: float, text: str, kind: str = "", anchor: str = "", turned: float = 0
     ) -> None:
-        """Write a line of text; y is that of the base line."""
-        more = f' class="{kind}"' if kind else ""
-        more += f' text-anchor="{anchor}"' if anchor else ""
-        more += f' transform="rotate({turned:g} {place(x)} {place(y)})"' if turned else ""
-        self.add(f'<text x="{place(x)}" y="{place(y)}"{more}>{safe(text)}</text>')
+        """Write a line of text; y is that of the base line, `anchor` what of it is at x."""
+        kinds = " ".join(filter(None, (kind, anchor)))
+        more = f' class="{kinds}"' if kinds else ""
+        where = f'x="{place(x)}" y="{place(y)}"'
+        if turned:
+            where = f'transform="translate({place(x)} {place(y)})rotate({turned:g})"'
+        self.add(f"<text {where}{more}>{safe(text)}</text>")
 
     def svg(self, style: str = "") -> str:
         """Return the whole picture.
@@ -151,17 +148,19 @@ class Picture:
         return "\n".join([*lines, *self._lines, "</svg>\n"])
 
 
-def rect(x: float, y: float, width: float, height: float, kind: str, **more: Any) -> str:
-    """Return a rectangle of a class."""
-    box = f'x="{place(x)}" y="{place(y)}" width="{place(width)}" height="{place(height)}"'
-    rest = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in more.items())
-    return f'<rect class="{kind}" {box}{rest}/>'
+def slab(x: float, y: float, width: float, height: float) -> str:
+    """Return the outline of a rectangle, for a path: the shortest way to write one."""
+    return f"M{place(x)} {place(y)}h{place(width)}v{place(height)}h-{place(width)}z"
 
 
-def told(elements: Sequence[str], text: str, kind: str = "") -> str:
+def filled(outline: str, kind: str) -> str:
+    """Return a path of a class."""
+    return f'<path class="{kind}" d="{outline}"/>'
+
+
+def told(elements: str, text: str) -> str:
     """Return elements as one, with what it says when it is pointed at."""
-    more = f' class="{kind}"' if kind else ""
-    return f"<g{more}><title>{safe(text)}</title>{''.join(elements)}</g>"
+    return f"<g><title>{safe(text)}</title>{elements}</g>"
 
 
 def plain_number(value: float) -> str:
