@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fmcompress.cli import options
+from fmcompress.cli import memory_options, options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
 
@@ -33,7 +33,7 @@ from fmcompress.cli.progress import ProgressBar
     help="Show these codecs frame by frame; tables have all. Repeatable.  [default: ebpc, bpc, zrle, "
     "zvc]",
 )
-@options.memory
+@memory_options.memory
 @options.frame_axis
 @options.report_coding
 @options.raw
@@ -62,7 +62,7 @@ def command(
     import fmcompress
     from fmcompress.cli import render
 
-    options.one_energy(given)
+    memory_options.one_energy(given)
     target = out if out is not None else options.default_name(in_[0], ".html")
     with ProgressBar(state) as progress:
         made = fmcompress.report(

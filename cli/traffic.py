@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fmcompress.cli import options
+from fmcompress.cli import memory_options, options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
 
@@ -19,7 +19,7 @@ from fmcompress.cli.progress import ProgressBar
 )
 @click.argument("in_", metavar="IN...", nargs=-1, required=True)
 @click.option("--per-layer", is_flag=True, help="Show a line for every layer, and its tiles.")
-@options.memory
+@memory_options.memory
 @click.option(
     "--no-index",
     is_flag=True,
@@ -70,7 +70,7 @@ def command(
     from fmcompress.cli import render, render_traffic
 
     options.one_of(json=as_json, csv=as_csv)
-    options.one_energy(coding)
+    memory_options.one_energy(coding)
     with ProgressBar(state) as progress:
         found = fmcompress.traffic(
             options.sources(in_),

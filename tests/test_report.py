@@ -21,6 +21,7 @@ import fmcompress
 from fmcompress.coding import Coding
 from fmcompress.errors import FmcError, ParameterError
 from fmcompress.layer_words import open_words
+from fmcompress.reference import encode_bits
 from fmcompress.reporting.charts import Box, Series, Stack, box_plot, heat_map, stacked_bars
 from fmcompress.reporting.collecting import Asked, Numbers, collect
 from fmcompress.reporting.colours import DARK, LIGHT
@@ -239,6 +240,11 @@ def test_histograms_and_symbols_are_those_of_the_words(tmp_path: Path, dtype: st
         found = survey.result()
         words = np.concatenate(pieces).astype(np.int64)
         bits, difference = layer.word_bits, layer.difference
+    streams = [
+        encode_bits(words[at : at + 40].tolist(), bits, 8, 16, difference)[1]
+        for at in range(0, words.size, 40)
+    ]
+    assert int(found.symbol_bits.sum()) == sum(map(len, streams))
     if found.signed:
         words = np.where(words >> (bits - 1), words - (1 << bits), words)
     width = 1 << max(0, bits - 8)
@@ -250,13 +256,6 @@ def test_histograms_and_symbols_are_those_of_the_words(tmp_path: Path, dtype: st
         first = histogram.first // width
         shown = {first + i: n for i, n in enumerate(histogram.counts.tolist()) if n}
         assert shown == dict(bins)
-    streams = fmcompress.compare(path, codecs="ebpc", chunk_words=40, **coding)
-    own = streams.total.methods["ebpc"]
-    znz = fmcompress.sweep(path, space=None, frame_axis=None, **coding).rows
-    assert own is not None
-    assert znz
-    assert int(found.symbol_bits.sum()) <= own.own_bits
-    assert difference in ("signed", "unsigned")
 
 
 def test_numbers_are_those_of_the_commands(samples: Path) -> None:
@@ -285,8 +284,6 @@ def test_numbers_are_those_of_the_commands(samples: Path) -> None:
 def test_symbols_fill_the_streams(samples: Path) -> None:
     """Of one chunk a layer, all but the padding."""
     found = collected(samples / "digits_uint8.npz", {"chunk_words": 1 << 24, "block_size": 16})
-    swept = fmcompress.sweep(samples / "digits_uint8.npz", frame_axis=None).rows
-    assert swept
     stats = fmcompress.compare(
         samples / "digits_uint8.npz", codecs=["ebpc"], chunk_words=1 << 24, block_size=16
     )
