@@ -128,7 +128,7 @@ class Categories:
         self.picture = Picture(width, self.bottom + below, title)
         self.scale = Scale(ticks, self.bottom, top, logarithmic)
         self._stripes(names, top)
-        self._axis(axis, top)
+        self._axis(f"{axis}, logarithmic" if logarithmic else axis, top)
         draw_legend(self.picture, legend)
         for i, label in enumerate(labels):
             x = self.middle(i)
@@ -240,7 +240,7 @@ def box_plot(
 def _boxes(places: Sequence[tuple[float, Box]], scale: Scale, room: float) -> list[str]:
     """Return boxes as few paths, each of what looks the same; places are of their middles."""
     narrow = room < 8
-    width = max(room - 1, 2.5) if narrow else room - 4
+    width = max(room - 1, 2.5) if narrow else room - min(4, room / 5)
     whiskers, boxes, medians = "", "", ""
     for x, box in places:
         low, q1, median, q3, high = (scale(value) for value in box)
