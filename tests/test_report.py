@@ -334,6 +334,16 @@ def test_layers_of_several_kinds(tmp_path: Path) -> None:
     assert "by layer, 32-bit unsigned" in views
 
 
+def test_only_what_is_asked_for(samples: Path) -> None:
+    found = collected(samples / "digits_f32.h5", {"headroom": 1.0}, formats=("fixed8",))
+    assert [one.name for one in found.formats] == ["fixed8"]
+    assert [one.word_bits for one in found.formats[0].details] == [8] * 7
+    assert {row.format for row in found.sweep.rows} == {"fixed8"}
+    assert found.options.headroom == 1.0
+    both = collected(samples / "digits_f32.h5", {"headroom": 1.0}, formats=("native", "fixed8"))
+    assert both.formats[1].comparison.total == found.formats[0].comparison.total
+
+
 def test_floats_of_64_bits_have_no_native_words(tmp_path: Path) -> None:
     path = maps(tmp_path / "maps.h5", a=some((3, 50), "float64"))
     assert [one.name for one in collected(path).formats] == ["fixed8", "fixed16", "float16"]

@@ -137,7 +137,9 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
     """
     order = asked.coding.get("order")
     text = order if isinstance(order, str) or order is None else ",".join(map(str, order))
-    native = _details(paths, asked, NATIVE, text or FILE, asked.layers, progress)
+    native: list[LayerDetails] = []
+    if asked.formats is None or NATIVE in asked.formats:
+        native = _details(paths, asked, NATIVE, text or FILE, asked.layers, progress)
     formats = tuple(asked.formats or _usual_formats(paths, native))
     codecs = tuple(asked.codecs or DEFAULT_CODECS)
     space = Space(formats, (text or FILE,), codecs)
@@ -151,8 +153,10 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
         progress=progress,
         **_without_sizes(asked.coding),
     )
-    hardware = Options(**asked.coding).hardware
-    found = Numbers(file, swept.digest, codecs, [], swept, Options(**asked.coding))
+    # With a format that loses, if there is any: what concerns quantising is an error without.
+    shown = next((name for name in formats if name != NATIVE), NATIVE)
+    options = Options(**coding_in(shown, text or FILE, asked.coding))
+    found = Numbers(file, swept.digest, codecs, [], swept, options)
     for format_ in space.formats:
         rows = [row for row in swept.rows if row.format == format_]
         if not rows:
@@ -162,7 +166,7 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
         if format_ != NATIVE:
             details = _details(paths, asked, format_, text or FILE, layers, progress)
         one = _measured(paths, asked, format_, text or FILE, layers, details, progress)
-        _add_frames(one, rows, hardware.block_size, hardware.max_burst)
+        _add_frames(one, rows, options.hardware.block_size, options.hardware.max_burst)
         found.formats.append(one)
     for part in (swept, *(p for one in found.formats for p in (one.comparison, one.traffic))):
         found.notes += [note for note in part.notes if note not in found.notes]
