@@ -322,7 +322,7 @@ def test_layers_of_several_kinds(tmp_path: Path) -> None:
         c=some((3, 40), "int8", 2),
         d=np.array([b"text"]),
     )
-    found = collected(path, formats=["native", "fixed8"])
+    found = collected(path, formats=("native", "fixed8"))
     native, fixed8 = found.formats
     assert list(native.frames.items()) == [("a", 3), ("b", 2), ("c", 3)]
     assert list(fixed8.frames) == [layer.name for layer in fixed8.details] == ["a"]
@@ -486,7 +486,7 @@ def test_a_compressed_file_is_as_its_dump(samples: Path, tmp_path: Path) -> None
     fmcompress.compress(samples / "digits_f32.h5", tmp_path / "maps.fmc")
     found = collected(tmp_path / "maps.fmc")
     assert [one.name for one in found.formats] == ["native"]
-    dump = collected(samples / "digits_f32.h5", formats=["native"])
+    dump = collected(samples / "digits_f32.h5", formats=("native",))
     assert found.formats[0].comparison.total == dump.formats[0].comparison.total
     assert found.formats[0].ratios == dump.formats[0].ratios
 
@@ -499,7 +499,8 @@ def test_a_compressed_file_is_as_its_dump(samples: Path, tmp_path: Path) -> None
         ({"formats": ["fixed7"]}, "format is 'fixed7'"),
         ({"codecs": ["nonsense"]}, "codec is 'nonsense'"),
         ({"energy": "ddr9"}, "energy is 'ddr9'"),
-        ({"formats": ["fixed8"]}, "nothing can be swept"),
+        ({"tile": "4xy"}, "tile"),
+        ({"formats": "fixed8"}, "nothing can be swept"),
         ({"layers": "nowhere"}, "no layer matches"),
     ],
 )

@@ -15,6 +15,7 @@ from fmcompress.compared import Comparison
 from fmcompress.comparison import compare
 from fmcompress.configurations import DEFAULT_CODECS, FILE, NATIVE, Space, coding_in
 from fmcompress.cutting import Cut
+from fmcompress.energy import energy_of
 from fmcompress.errors import ParameterError
 from fmcompress.in_order import Workers
 from fmcompress.layer_words import open_words
@@ -27,6 +28,7 @@ from fmcompress.surveying import survey
 from fmcompress.sweep_rows import Row, Sweep
 from fmcompress.sweeping import sweep
 from fmcompress.tile_traffic import Traffic
+from fmcompress.tiling import tile_lengths
 
 # What floats are quantised to unless the user says otherwise: as in the EBPC paper's figures.
 FLOAT_FORMATS = ("fixed8", "fixed16", "float16")
@@ -107,8 +109,8 @@ class Numbers:
 class Asked(NamedTuple):
     """What to look at, and how: as `report` has it."""
 
-    formats: Sequence[str] | None
-    codecs: Sequence[str] | None
+    formats: tuple[str, ...] | None
+    codecs: tuple[str, ...] | None
     frame_axis: int | None
     layers: Sequence[str] | str | None
     raw: Mapping[str, Any] | None
@@ -140,8 +142,8 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
     native: list[LayerDetails] = []
     if asked.formats is None or NATIVE in asked.formats:
         native = _details(paths, asked, NATIVE, text or FILE, asked.layers, progress)
-    formats = tuple(asked.formats or _usual_formats(paths, native))
-    codecs = tuple(asked.codecs or DEFAULT_CODECS)
+    formats = asked.formats or _usual_formats(paths, native)
+    codecs = asked.codecs or DEFAULT_CODECS
     space = Space(formats, (text or FILE,), codecs)
     swept = sweep(
         paths,
@@ -264,16 +266,19 @@ def _add_frames(found: FormatNumbers, rows: list[Row], block_size: int, max_burs
 
 
 def checked(asked: Asked) -> Asked:
-    """Refuse what a report chooses itself.
+    """Refuse what a report chooses itself, and what would fail only after a while.
 
     Raises
     ------
     ParameterError
-        If a codec or a format is given as `compress` takes it.
+        If a codec or a format is given as `compress` takes it, or there is no such thing.
     """
     if asked.coding.get("quantize") is not None:
         raise ParameterError("quantize is given", hint="give formats, as fixed8")
     if asked.coding.get("codec") not in (None, "ebpc"):
         raise ParameterError("codec is given", hint="give codecs")
     _ = Cut(frame_axis=asked.frame_axis)
+    _ = Space(asked.formats or (NATIVE,), (FILE,), asked.codecs or DEFAULT_CODECS)
+    _ = tile_lengths(asked.traffic["tile"])
+    _ = energy_of(asked.traffic["energy"], asked.traffic["pj_per_bit"])
     return asked

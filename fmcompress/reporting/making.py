@@ -49,8 +49,8 @@ def report(
     target: Target,
     *,
     svg: str | os.PathLike[str] | None = None,
-    formats: Sequence[str] | None = None,
-    codecs: Sequence[str] | None = None,
+    formats: Sequence[str] | str | None = None,
+    codecs: Sequence[str] | str | None = None,
     tile: str | Sequence[int] | None = None,
     burst_bytes: int = BURST_BYTES,
     frames_per_second: float | None = None,
@@ -74,10 +74,10 @@ def report(
         Where the page goes.
     svg : path, optional
         A folder to be made, with each figure as a file of its own.
-    formats : sequence of str, optional
+    formats : str or sequence of str, optional
         Number formats, as of `sweep`; by default ``native``, and where there are floats of 32 bits
         or more ``fixed8``, ``fixed16`` and ``float16``.
-    codecs : sequence of str, optional
+    codecs : str or sequence of str, optional
         Of the figures by frame; by default ``ebpc``, ``bpc``, ``zrle`` and ``zvc``.
     tile, burst_bytes, frames_per_second, energy, pj_per_bit
         As of `traffic`.
@@ -107,7 +107,16 @@ def report(
         "pj_per_bit": pj_per_bit,
     }
     asked = checked(
-        Asked(formats, codecs, frame_axis, layers, raw, threads, moved, dict(coding))  # type: ignore[arg-type]
+        Asked(
+            _listed(formats),
+            _listed(codecs),
+            frame_axis,
+            layers,
+            raw,
+            threads,
+            moved,
+            dict(coding),  # type: ignore[arg-type]
+        )
     )
     keep_apart(source, target)
     if svg is not None:
@@ -137,3 +146,8 @@ def report(
         numbers.warnings,
         numbers.notes,
     )
+
+
+def _listed(names: Sequence[str] | str | None) -> tuple[str, ...] | None:
+    """Return one name, or several; None where there is none."""
+    return (names,) if isinstance(names, str) else tuple(names or ()) or None
