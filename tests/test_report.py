@@ -203,7 +203,7 @@ def test_colours_have_contrast(colours: dict[str, str]) -> None:
 
     for paper in ("paper", "card", "stripe"):
         assert min(contrast(name, paper) for name in ("ink", "quiet", "link")) >= 4.5
-        assert min(contrast(f"s{i}", paper) for i in range(8)) >= 2.7
+        assert min(contrast(f"s{i}", paper) for i in range(8)) >= 3
     assert LIGHT.keys() == DARK.keys()
 
 
