@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": ("compare", "Compare EBPC with existing methods, layer by layer."),
     "sweep": ("sweep", "Sweep block sizes, zero bursts, number formats and orders."),
     "traffic": ("traffic", "Show off-chip bytes, bandwidth and energy, raw and compressed."),
+    "report": ("report", "Write all of this as one HTML file, with figures."),
     "list": ("list", "List the layers of a dump or a compressed file."),
     "verify": ("verify", "Check every checksum and decode everything."),
     "simulate": ("simulate", "Run layers through the hardware: cycles, stalls, time."),

@@ -250,6 +250,11 @@ def hardware_coding(command: F) -> F:
     return _added(_CODING, command)
 
 
+def report_coding(command: F) -> F:
+    """Add those options where there is no choice of a codec, nor of one number format."""
+    return _added([option for option in _CODING if option is not _QUANTIZE], command)
+
+
 def word_coding(command: F) -> F:
     """Add those of words alone, where all else is swept."""
     return _added([option for option in _CODING if option not in _SWEPT], command)

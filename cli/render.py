@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from fmcompress.listing import Entry, Listing
+    from fmcompress.reporting.making import Report
     from fmcompress.statistics import LayerStats, Sizes, Stats
     from fmcompress.vector_check import VectorCheck
     from fmcompress.vector_set import VectorSet
@@ -92,6 +93,15 @@ def summary_line(stats: Stats, target: str) -> str:
         f"{printable(stats.file)} -> {printable(target)}: {layers_count(coded)} coded{ratio}; "
         f"{stats.dump_bytes:,} -> {stats.compressed_bytes:,} bytes, "
         f"file ratio {stats.file_ratio or 0:.3f}"
+    )
+
+
+def report_line(made: Report, target: str, svg: str | None) -> str:
+    """Say in one line what was written."""
+    drawn = "" if svg is None else f"; {counted(made.figures, 'figure')} -> {printable(svg)}"
+    return (
+        f"{printable(made.file)} -> {printable(target)}: {layers_count(made.layers)}, "
+        f"{made.report_bytes:,} bytes{drawn}"
     )
 
 

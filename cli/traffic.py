@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from fmcompress.cli import options
+from fmcompress.cli import memory_options, options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
-from fmcompress.energy import PRESETS
 
 
 @click.command(
@@ -20,21 +19,7 @@ from fmcompress.energy import PRESETS
 )
 @click.argument("in_", metavar="IN...", nargs=-1, required=True)
 @click.option("--per-layer", is_flag=True, help="Show a line for every layer, and its tiles.")
-@click.option(
-    "--tile",
-    metavar="CxHxW",
-    help="Lengths of a tile along the last axes of a frame, as the words run; axes before these are "
-    "whole.  [default: a frame]",
-)
-@click.option(
-    "--burst",
-    "burst_bytes",
-    type=click.IntRange(1),
-    metavar="BYTES",
-    default=64,
-    show_default=True,
-    help="Bytes of a memory access, as 32 or 64: every stream of every tile begins with a new one.",
-)
+@memory_options.memory
 @click.option(
     "--no-index",
     is_flag=True,
@@ -48,18 +33,6 @@ from fmcompress.energy import PRESETS
     show_default=True,
     help="How often each frame of each layer moves: written once and read once are 2.",
 )
-@click.option(
-    "--fps",
-    type=float,
-    metavar="FLOAT",
-    help="Frames a second, for bandwidth and power.  [default: none are given]",
-)
-@click.option(
-    "--energy",
-    type=click.Choice(list(PRESETS)),
-    help="What a bit takes that moves, by a published figure.  [default: no energy is given]",
-)
-@click.option("--pj-per-bit", type=float, metavar="FLOAT", help="The same, as a number, in pJ.")
 @click.option(
     "--hardware", is_flag=True, help="Show published area and clock of the codecs' hardware."
 )
@@ -77,13 +50,8 @@ def command(
     /,
     in_: tuple[str, ...],
     per_layer: bool,
-    tile: str | None,
-    burst_bytes: int,
     no_index: bool,
     passes: int,
-    fps: float | None,
-    energy: str | None,
-    pj_per_bit: float | None,
     hardware: bool,
     frame_axis: int | None,
     layers: tuple[str, ...],
@@ -102,18 +70,12 @@ def command(
     from fmcompress.cli import render, render_traffic
 
     options.one_of(json=as_json, csv=as_csv)
-    if energy is not None and pj_per_bit is not None:
-        raise click.UsageError("--energy and --pj-per-bit exclude each other.")
+    memory_options.one_energy(coding)
     with ProgressBar(state) as progress:
         found = fmcompress.traffic(
             options.sources(in_),
-            tile=tile,
-            burst_bytes=burst_bytes,
             index=not no_index,
             passes=passes,
-            frames_per_second=fps,
-            energy=energy,
-            pj_per_bit=pj_per_bit,
             frame_axis=frame_axis,
             layers=layers,
             threads=threads,

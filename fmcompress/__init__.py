@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fmcompress.off_chip import traffic
     from fmcompress.over_epochs import epochs
     from fmcompress.reader import open
+    from fmcompress.reporting.making import report
     from fmcompress.simulation import simulate
     from fmcompress.sweeping import sweep
     from fmcompress.vector_check import check_vectors
@@ -33,6 +34,7 @@ __all__ = [
     "encode",
     "epochs",
     "open",
+    "report",
     "simulate",
     "stats",
     "sweep",
@@ -53,6 +55,7 @@ _HOME = {
     "encode": "arrays",
     "epochs": "over_epochs",
     "open": "reader",
+    "report": "reporting.making",
     "simulate": "simulation",
     "stats": "compression",
     "sweep": "sweeping",

@@ -11,7 +11,7 @@ import numpy as np
 
 from fmcompress.codecs import CODECS, codec_named
 from fmcompress.codecs.ebpc import BLOCK_SIZES, MAX_BURSTS, Ebpc
-from fmcompress.coding import parse_order
+from fmcompress.coding import Coding, parse_order
 from fmcompress.errors import ParameterError
 from fmcompress.quantizing import TARGETS
 
@@ -112,6 +112,17 @@ class Space:
     def describe(self) -> dict[str, Any]:
         """Return all values, for people and to know a sweep again."""
         return {name: list(getattr(self, name)) for name in self.__slots__}
+
+
+def coding_in(format_: str, order: str, coding: Coding) -> Coding:
+    """Return how words are made in a number format and an order, as `Space` names them."""
+    own: Coding = {**coding}
+    own["quantize"] = None if format_ == NATIVE else format_
+    own["order"] = None if order == FILE else order
+    if format_ == NATIVE:  # of quantising
+        for name in ("headroom", "headroom_axis", "rounding"):
+            own.pop(name, None)  # type: ignore[misc]
+    return own
 
 
 def measure_all(

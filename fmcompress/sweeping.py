@@ -17,7 +17,7 @@ from fmcompress import __version__
 from fmcompress.batches import chunks_in_batch
 from fmcompress.codecs.stored import stored_bytes
 from fmcompress.coding import Coding
-from fmcompress.configurations import FILE, NATIVE, Space, measure_all
+from fmcompress.configurations import NATIVE, Space, coding_in, measure_all
 from fmcompress.cutting import Cut
 from fmcompress.digests import digest_of
 from fmcompress.errors import ParameterError, error_context
@@ -105,16 +105,6 @@ class _Pass(NamedTuple):
     format: str
     order: str
 
-    def coding(self, coding: Coding) -> Coding:
-        """Return how the words are made."""
-        own: Coding = {**coding}
-        own["quantize"] = None if self.format == NATIVE else self.format
-        own["order"] = None if self.order == FILE else self.order
-        if self.format == NATIVE:  # of quantising
-            for name in ("headroom", "headroom_axis", "rounding"):
-                own.pop(name, None)  # type: ignore[misc]
-        return own
-
 
 def _sweep(
     pass_: _Pass,
@@ -128,11 +118,10 @@ def _sweep(
     found: Sweep,
 ) -> None:
     """Go through all layers in one format and order."""
+    own = coding_in(pass_.format, pass_.order, coding)
     with ExitStack() as stack:
         try:
-            words = stack.enter_context(
-                open_words(paths, layers, raw, pass_.coding(coding), pass_.cut.front)
-            )
+            words = stack.enter_context(open_words(paths, layers, raw, own, pass_.cut.front))
         except ParameterError as error:
             if pass_.format == NATIVE:
                 raise

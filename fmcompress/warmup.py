@@ -17,8 +17,9 @@ from fmcompress.codecs import CODECS, codec_named, ebpc_plain
 from fmcompress.codecs.ebpc import BLOCK_SIZES, Ebpc
 from fmcompress.compression import compress, stats
 from fmcompress.decompression import decompress
-from fmcompress.kernel_loading import Compiled, kernel_folder, telling
+from fmcompress.kernel_loading import Compiled, kernel, kernel_folder, kernel_words, telling
 from fmcompress.reader import open as open_container
+from fmcompress.reporting.word_details import SYMBOLS
 from fmcompress.verification import verify
 from fmcompress.words.zero_points import most_frequent
 
@@ -123,6 +124,15 @@ def _find_bounds() -> None:
             apack_size(bounds.times, word_bits)
 
 
+def _count_symbols() -> None:
+    """Count the symbols of BPC streams."""
+    import numpy as np
+
+    counts, bits = (np.zeros(len(SYMBOLS), np.int64) for _ in range(2))
+    words = kernel_words(_maps("uint8"))
+    kernel("bpc_symbols", "count")(words, CHUNK_WORDS, 8, BLOCK_SIZES[0], 0, counts, bits)
+
+
 def _code_arrays() -> None:
     """Encode and decode arrays."""
     for dtype in DTYPES:
@@ -186,6 +196,7 @@ WORK: tuple[Callable[[], None], ...] = (
     _code_files,
     _find_zero_points,
     _find_bounds,
+    _count_symbols,
     _code_arrays,
     _code_by_each_codec,
     _code_plainly,

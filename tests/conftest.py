@@ -30,6 +30,7 @@ ONCE = {
     *("test_simulation", "test_trace", "test_vectors_command", "test_waveform"),
     *("test_comparison", "test_distribution", "test_sweep", "test_traffic"),
     *("test_in_order", "test_paper", "test_threads"),
+    *("test_report", "test_report_browser"),
 }
 
 _key = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "0").encode())

@@ -38,13 +38,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+FILES = (".py", ".css", ".js")
+
+
 def modules() -> set[str]:
-    """Every module of the three folders, as it lies in site-packages."""
+    """Every module of the three folders, and what reports need, as it lies in site-packages."""
     found = set()
     for folder, place in FOLDERS.items():
         for path, _, files in os.walk(ROOT / folder, followlinks=False):
             inner = Path(place, os.path.relpath(path, ROOT / folder))
-            found |= {(inner / name).as_posix() for name in files if name.endswith(".py")}
+            found |= {(inner / name).as_posix() for name in files if name.endswith(FILES)}
     return found
 
 

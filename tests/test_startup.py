@@ -208,6 +208,18 @@ def test_files_and_arrays_need_one_kind_of_each_kernel(maps: Path, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("warm")
+def test_a_report_needs_no_further_kernels(maps: Path, tmp_path: Path) -> None:
+    """Nor do `compare`, `sweep` and `traffic`, whose numbers it has."""
+    commands = [
+        ["report", "-q", "-f", str(dump), "-o", str(tmp_path / "report.html")]
+        for dump in sorted(maps.iterdir())
+    ]
+    compiled, kinds = told(COMPILED.format(commands=commands, code=""))
+    assert compiled == []
+    assert kinds["bpc_symbols.count"] == 1
+
+
+@pytest.mark.usefixtures("warm")
 def test_simulation_needs_two_kinds_of_kernels_at_most(maps: Path, tmp_path: Path) -> None:
     """With a trace, and without."""
     dump, small = str(maps / "digits_int8.h5"), ["--layers", "head/*", str(maps / "digits_int8.h5")]

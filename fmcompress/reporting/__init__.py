@@ -1,0 +1,1 @@
+"""Reports: a network's numbers as one HTML page, its figures as SVG."""

@@ -1,0 +1,54 @@
+"""Colours, after Okabe and Ito: apart from each other for the colour-blind, on light and on dark."""
+
+from __future__ import annotations
+
+import re
+
+LIGHT = {
+    "ink": "#1b2733",
+    "quiet": "#56626e",
+    "rule": "#d5dbe1",
+    "grid": "#e3e7eb",
+    "stripe": "#f4f6f8",
+    "paper": "#ffffff",
+    "card": "#f6f8fa",
+    "link": "#0067a3",
+    "raw": "#b4bdc6",
+    "s0": "#0072b2",
+    "s1": "#c27a00",
+    "s2": "#00865f",
+    "s3": "#b0558f",
+    "s4": "#d55e00",
+    "s5": "#2f8fc7",
+    "s6": "#8a8000",
+    "s7": "#6b7580",
+}
+DARK = {
+    "ink": "#e6eaee",
+    "quiet": "#a3aeb8",
+    "rule": "#3a444e",
+    "grid": "#2b343c",
+    "stripe": "#1c232a",
+    "paper": "#14191e",
+    "card": "#1c232a",
+    "link": "#6cc0f0",
+    "raw": "#56616c",
+    "s0": "#56b4e9",
+    "s1": "#e69f00",
+    "s2": "#2dbe93",
+    "s3": "#dd8fbc",
+    "s4": "#f0763a",
+    "s5": "#9fd8f7",
+    "s6": "#d8cc3a",
+    "s7": "#a3aeb8",
+}
+
+
+def variables(colours: dict[str, str]) -> str:
+    """Return colours as variables of a style sheet."""
+    return "".join(f"--{name}:{colour};" for name, colour in colours.items())
+
+
+def resolved(style: str, colours: dict[str, str]) -> str:
+    """Put colours in the place of variables, for programs that know none."""
+    return re.sub(r"var\(--([a-z0-9]+)\)", lambda match: colours[match[1]], style)

@@ -1,0 +1,369 @@
+"""The figures of a report: what they show, in numbers and in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from fmcompress.compared import COMPRESSOR, EBPC, MODEL, Method
+from fmcompress.reporting.charts import (
+    Bar,
+    Box,
+    Series,
+    Stack,
+    box_plot,
+    heat_map,
+    lying_bars,
+    nested_bars,
+    stacked_bars,
+)
+from fmcompress.reporting.collecting import FormatNumbers, Numbers
+from fmcompress.reporting.histograms import Small, histogram_chart, small_histograms
+from fmcompress.reporting.vector_graphics import Picture
+from fmcompress.reporting.word_details import SYMBOLS, Histogram, LayerDetails
+
+FRAME_NOTE = (
+    "A frame of a layer is one transmission, stored where coding would make it larger; ratio = bits of "
+    "the words / bits of the streams."
+)
+BOX_NOTE = "Boxes are the quartiles, whiskers the 1st and 99th percentile, the line is the median."
+ONE_NOTE = "Of one frame there is no spread: lines are its values."
+
+
+class Figure(NamedTuple):
+    """One picture.
+
+    Attributes
+    ----------
+    section : str
+        Where it stands in the report.
+    view : str
+        Its name among the section's pictures of one format; empty where there is one.
+    format : str
+        Of numbers; empty where it shows several.
+    lossy : bool
+    picture : Picture
+    caption : str
+    """
+
+    section: str
+    view: str
+    format: str
+    lossy: bool
+    picture: Picture
+    caption: str
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        parts = filter(None, (self.section, self.view, self.format))
+        return re.sub(r"[^a-z0-9_]+", "_", "_".join(parts).lower()) + ".svg"
+
+
+def figures(numbers: Numbers) -> Iterator[Figure]:
+    """Yield all figures, section by section."""
+    yield from _network(numbers)
+    for make in (_methods, _ratios, _sparsities, _values, _differences, _symbols, _heat, _traffic):
+        for one in numbers.formats:
+            yield from make(numbers, one)
+
+
+def _boxed(name: str, box: Box, form: str = ".3f") -> str:
+    """Say in words what a box shows."""
+    low, q1, median, q3, high = (format(value, form) for value in box)
+    if low == high:
+        return f"{name}: {median}"
+    return f"{name}: {median}, quartiles {q1} to {q3}, 1 to 99 % {low} to {high}"
+
+
+def _network(numbers: Numbers) -> Iterator[Figure]:
+    formats = [one for one in numbers.formats if one.network_ratios]
+    if not formats:
+        return
+    frames = max(formats[0].frames.values())
+    names = [_format_name(one) for one in formats]
+    series = []
+    for codec in numbers.codecs:
+        boxes = {
+            name: one.network_ratios[codec]
+            for name, one in zip(names, formats, strict=True)
+            if codec in one.network_ratios
+        }
+        texts = {name: _boxed(codec, box) for name, box in boxes.items()}
+        series.append(Series(codec, boxes, texts))
+    picture = box_plot(
+        "Ratio of the network by codec and number format",
+        names,
+        series,
+        "ratio",
+        reference=1.0,
+        numbers=True,
+    )
+    yield Figure(
+        *("ratio_of_network", "", "", any(one.lossy for one in formats)),
+        picture,
+        f"Ratio of all layers together, frame by frame, over {_frames(frames)}; the number is the "
+        f"median. {_spread(frames)} {FRAME_NOTE} {_sizes(numbers)}",
+    )
+
+
+def _spread(most_frames: int) -> str:
+    return BOX_NOTE if most_frames > 1 else ONE_NOTE
+
+
+def _frames(count: int) -> str:
+    return "one frame" if count == 1 else f"{count:,} frames"
+
+
+def _format_name(one: FormatNumbers) -> str:
+    return f"{one.name} LOSSY" if one.lossy else one.name
+
+
+def _sizes(numbers: Numbers) -> str:
+    sizes = numbers.options.hardware
+    return f"Block size {sizes.block_size}, longest burst {sizes.max_burst}."
+
+
+def _methods(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
+    found = one.comparison
+    total = found.total
+    known = [(method, total.ratio(method.name)) for method in found.methods]
+    ranked = sorted(
+        ((ratio, method) for method, ratio in known if ratio), key=lambda pair: -pair[0]
+    )
+    bars = [
+        Bar(
+            method.name,
+            ratio,
+            _kind(method),
+            f"{ratio:.3f}" + (f" ({method.kind})" if method.kind in (MODEL, COMPRESSOR) else ""),
+            f"{method.title}\nratio {ratio:.4f}",
+        )
+        for ratio, method in ranked
+    ]
+    bound = None
+    if total.entropy_bits:
+        ratio = total.word_bits / total.entropy_bits
+        bound = (ratio, f"order-0 entropy {ratio:.3f}")
+    yield Figure(
+        *("methods", "", one.name, one.lossy),
+        lying_bars("Ratio of all layers by method", bars, "ratio", _KINDS, bound),
+        "All layers together, by every method: EBPC, existing codecs, and what no accelerator has "
+        "(size models, general compressors). A chunk of "
+        f"{found.chunk_words:,} words is one transmission, stored where coding would make it larger."
+        + (" The dashed line is the bound of any code of single words." if bound else ""),
+    )
+
+
+_KINDS = (("EBPC", "s0"), ("existing codec", "s1"), ("other", "raw"))
+
+
+def _kind(method: Method) -> str:
+    if method.name == EBPC:
+        return "s0"
+    if method.is_existing:
+        return "s1"
+    return "raw"
+
+
+def _ratios(numbers: Numbers, one: FormatNumbers) -> Iterator[Figure]:
+    names = list(one.sparsities)
+    series = []
+    for codec, boxes in one.ratios.items():
+        texts = {name: _boxed(codec, box) for name, box in boxes.items()}
+        series.append(Series(codec, boxes, texts))
+    frames = sorted(set(one.frames.values()))
+    count = _frames(frames[0]) if len(frames) == 1 else f"{frames[0]:,} to {_frames(frames[-1])}"
+    yield Figure(
+        *("ratio_per_layer", "", one.name, one.lossy),
+        box_plot("Ratio per layer and codec", names, series, "ratio", reference=1.0),
+        f"Ratio of each layer over {count}. {_spread(frames[-1])} {FRAME_NOTE} {_sizes(numbers)}",
+    )
+
+
+def _sparsities(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
+    names = list(one.sparsities)
+    boxes = {name: box.times(100) for name, box in one.sparsities.items()}
+    texts = {name: _boxed("zero words, %", box, ".1f") for name, box in boxes.items()}
+    yield Figure(
+        *("sparsity_per_layer", "", one.name, one.lossy),
+        box_plot(
+            *("Sparsity per layer", names, [Series("sparsity", boxes, texts)]),
+            *("zero words, %",),
+            most=100,
+        ),
+        "Sparsity of each layer, the share of its words that are zero, over frames. "
+        + _spread(max(one.frames.values())),
+    )
+
+
+def _values(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
+    for kind, layers in _alike(one.details):
+        total = _sum([layer.values for layer in layers])
+        yield Figure(
+            *("values", f"together{kind}", one.name, one.lossy),
+            histogram_chart("How often values occur, all layers", total, _axis("word", total)),
+            f"How often each value occurs among the words of all {len(layers)} layers{_of(kind)}. "
+            f"{_most(total)} The scale is logarithmic.",
+        )
+        small = [Small(layer.name, layer.values, _said(layer, "words")) for layer in layers]
+        yield Figure(
+            *("values", f"by layer{kind}", one.name, one.lossy),
+            small_histograms("How often values occur, layer by layer", small),
+            "The same, layer by layer, each on a logarithmic scale of its own; the dashed line is 0.",
+        )
+
+
+def _differences(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
+    for kind, layers in _alike(one.details):
+        total = _sum([layer.differences for layer in layers])
+        if not total.counts.any():
+            continue
+        yield Figure(
+            *("differences", f"together{kind}", one.name, one.lossy),
+            histogram_chart(
+                *("How often differences occur, all layers", total),
+                _axis("difference", total),
+            ),
+            "Differences between each non-zero word and the non-zero word before it in its layer: what "
+            f"bit planes are made of{_of(kind)}. {_most(total)} The scale is logarithmic.",
+        )
+        small = [
+            Small(layer.name, layer.differences, _said(layer, "differences")) for layer in layers
+        ]
+        yield Figure(
+            *("differences", f"by layer{kind}", one.name, one.lossy),
+            small_histograms("How often differences occur, layer by layer", small),
+            "The same, layer by layer, each on a logarithmic scale of its own; the dashed line is 0.",
+        )
+
+
+def _alike(details: Sequence[LayerDetails]) -> list[tuple[str, list[LayerDetails]]]:
+    """Put layers whose words mean the same together; what they are is said where it differs."""
+    kind = lambda layer: (layer.word_bits, layer.signed)
+    groups = [list(group) for _, group in groupby(sorted(details, key=kind), kind)]
+    if len(groups) == 1:
+        return [("", groups[0])]
+    return [
+        (f", {group[0].word_bits}-bit {'signed' if group[0].signed else 'unsigned'}", group)
+        for group in groups
+    ]
+
+
+def _of(kind: str) -> str:
+    return f" of {kind.removeprefix(', ')} words" if kind else ""
+
+
+def _sum(histograms: Sequence[Histogram]) -> Histogram:
+    total = histograms[0]
+    for histogram in histograms[1:]:
+        total += histogram
+    return total
+
+
+def _axis(what: str, histogram: Histogram) -> str:
+    width = histogram.bin_width
+    return what if width == 1 else f"{what} ÷ {width:,}, rounded down"
+
+
+def _most(histogram: Histogram) -> str:
+    counts = histogram.counts
+    where = int(counts.argmax())
+    share = 100 * counts[where] / max(int(counts.sum()), 1)
+    first = histogram.first + where * histogram.bin_width
+    last = first + histogram.bin_width - 1
+    span = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+    return f"Most frequent is {span}, with {share:.1f} %."
+
+
+def _said(layer: LayerDetails, what: str) -> str:
+    histogram = layer.values if what == "words" else layer.differences
+    count = int(histogram.counts.sum())
+    return f"{layer.name}\n{count:,} {what}\n{_most(histogram) if count else ''}".rstrip()
+
+
+def _symbols(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
+    layers = one.details
+    if not any(layer.symbol_bits.any() for layer in layers):
+        return
+    stacks = []
+    for layer in layers:
+        per_word = layer.symbol_bits / max(layer.nonzero_words, 1)
+        lines = [
+            f"{name}: {bits:.2f} bit ({100 * share:.1f} %)"
+            for name, bits, share in zip(
+                SYMBOLS, per_word, layer.symbol_bits / max(layer.symbol_bits.sum(), 1), strict=True
+            )
+        ]
+        head = f"{layer.name}\n{per_word.sum():.2f} bits per non-zero word"
+        stacks.append(Stack(per_word.tolist(), "\n".join([head, *lines])))
+    bits = np.sum([layer.symbol_bits for layer in layers], axis=0)
+    widths = {layer.word_bits for layer in layers}
+    width = float(widths.pop()) if len(widths) == 1 else None
+    largest = int(bits.argmax())
+    yield Figure(
+        *("bpc_symbols", "", one.name, one.lossy),
+        stacked_bars(
+            "Bits of the BPC stream by symbol",
+            [layer.name for layer in layers],
+            SYMBOLS,
+            stacks,
+            "bits per non-zero word",
+            width,
+        ),
+        "What EBPC's BPC stream spends its bits on, per non-zero word, by symbol (docs/EBPC.md, section "
+        "4.4): every chunk coded, padding left out. "
+        f"{'' if width is None else f'The dashed line is a word of {width:g} bits as it is. '}"
+        "Over all layers "
+        f"{SYMBOLS[largest]} takes most, {100 * bits[largest] / bits.sum():.1f} %.",
+    )
+
+
+def _heat(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
+    if len(one.heat) < 2:
+        return
+    rows, columns = (sorted({key[at] for key in one.heat}) for at in (0, 1))
+    best = max(one.heat, key=lambda key: one.heat[key])
+    yield Figure(
+        *("sweep", "", one.name, one.lossy),
+        heat_map(
+            "EBPC's ratio by block size and longest burst",
+            rows,
+            columns,
+            one.heat,
+            ("block size", "longest burst"),
+        ),
+        "EBPC's ratio over all layers and frames, by words of a block and longest zero run. Best, and "
+        f"framed: block size {best[0]}, burst {best[1]}, with {one.heat[best]:.3f}. {FRAME_NOTE}",
+    )
+
+
+def _traffic(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
+    found = one.traffic
+    pairs, texts = [], []
+    for layer in found.layers:
+        mean = layer.mean
+        pairs.append((mean.raw_memory_bytes / 1e3, mean.total_bytes / 1e3))
+        texts.append(
+            f"{layer.name}\nraw {mean.raw_memory_bytes:,} bytes a frame\n"
+            f"compressed {mean.total_bytes:,.0f} bytes, ratio {mean.ratio:.3f}\n"
+            f"nominal ratio {mean.nominal_ratio:.3f}"
+        )
+    yield Figure(
+        *("traffic", "", one.name, one.lossy),
+        nested_bars(
+            "Bytes a frame per layer, raw and compressed",
+            [layer.name for layer in found.layers],
+            ("raw", "compressed"),
+            pairs,
+            texts,
+            "kB a frame",
+        ),
+        "What one frame of each layer moves when it is written, or read, once: raw (wide, grey) and as "
+        f"{found.codec} (narrow, blue), in whole bursts of {found.burst_bytes} bytes"
+        f"{', with the index' if found.index else ''}; 1 kB is 1,000 bytes.",
+    )

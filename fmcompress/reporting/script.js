@@ -1,0 +1,114 @@
+"use strict";
+
+(() => {
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+  /* A row of buttons of which one is pressed. */
+  const choice = (label, options, choose) => {
+    const row = document.createElement("div");
+    row.className = "switch";
+    row.setAttribute("role", "group");
+    row.setAttribute("aria-label", label);
+    const name = document.createElement("span");
+    name.textContent = label;
+    row.append(name);
+    const buttons = options.map(([text, value]) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = text;
+      button.addEventListener("click", () => press(button, value));
+      row.append(button);
+      return button;
+    });
+    const press = (pressed, value) => {
+      buttons.forEach((b) => b.setAttribute("aria-pressed", String(b === pressed)));
+      choose(value);
+    };
+    press(buttons[0], options[0][1]);
+    return row;
+  };
+
+  const bar = document.getElementById("bar");
+  const formats = [...new Set(all("[data-format]").map((one) => one.dataset.format))];
+  if (formats.length > 1) {
+    const show = (format) =>
+      all("[data-format]").forEach((one) => { one.hidden = one.dataset.format !== format; });
+    bar.append(choice("Number format", formats.map((f) => [f, f]), show));
+    bar.hidden = false;
+  }
+  const root = document.documentElement;
+  const themes = [["as the system", ""], ["light", "light"], ["dark", "dark"]];
+  document.querySelector("header").append(choice("Colours", themes, (theme) => {
+    if (theme) root.dataset.theme = theme;
+    else delete root.dataset.theme;
+  }));
+
+  all(".views").forEach((views) => {
+    const each = all(":scope > figure", views);
+    if (each.length < 2) return;
+    const show = (view) => each.forEach((one) => { one.hidden = one !== view; });
+    views.prepend(choice("Show", each.map((one) => [one.dataset.view, one]), show));
+  });
+
+  all("figure[data-series]").forEach((figure) => {
+    const names = JSON.parse(figure.dataset.series);
+    const options = [["all", ""], ...names.map((name, number) => [name, `only-s${number}`])];
+    const scroll = figure.querySelector(".scroll");
+    figure.prepend(choice("Codec", options, (only) => { scroll.className = `scroll ${only}`; }));
+  });
+
+  all("table.sortable").forEach((table) => {
+    const body = table.tBodies[0];
+    const heads = all("thead th", table);
+    const number = (text) => parseFloat(text.replaceAll(",", ""));
+    heads.forEach((head, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const descends = head.getAttribute("aria-sort") === "ascending";
+        const numeric = !head.classList.contains("left");
+        const cell = (row) => row.cells[column].textContent;
+        const compare = (a, b) => numeric
+          ? number(cell(a)) - number(cell(b))
+          : cell(a).localeCompare(cell(b), "en", { numeric: true });
+        const missing = (row) => numeric && Number.isNaN(number(cell(row)));
+        const rows = [...body.rows].sort((a, b) =>
+          missing(a) - missing(b) || (missing(a) ? 0 : compare(a, b) * (descends ? -1 : 1)));
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", descends ? "descending" : "ascending");
+        body.append(...rows);
+      });
+    });
+  });
+
+  /* Tips at once, and also where there is no mouse. Without a script, <title> does it. */
+  const tip = document.createElement("div");
+  tip.id = "tip";
+  tip.setAttribute("role", "tooltip");
+  tip.hidden = true;
+  document.body.append(tip);
+  const texts = new WeakMap();
+  all("svg title").forEach((title) => {
+    texts.set(title.parentNode, title.textContent);
+    title.remove();
+  });
+  const owner = (node) => {
+    while (node && node.nodeType === 1 && !texts.has(node)) node = node.parentNode;
+    return node && texts.has(node) ? node : null;
+  };
+  const point = (event) => {
+    const found = owner(event.target);
+    tip.hidden = !found;
+    if (!found) return;
+    tip.textContent = texts.get(found);
+    const { offsetWidth: width, offsetHeight: height } = tip;
+    const right = event.clientX + 14 + width < innerWidth;
+    tip.style.left = `${Math.max(4, right ? event.clientX + 14 : event.clientX - 14 - width)}px`;
+    tip.style.top = `${Math.max(4, Math.min(event.clientY + 14, innerHeight - height - 4))}px`;
+  };
+  document.addEventListener("pointermove", point);
+  document.addEventListener("pointerdown", point);
+  document.addEventListener("scroll", () => { tip.hidden = true; }, true);
+})();

@@ -1,0 +1,572 @@
+"""`report`: its pictures, by hand and as XML; its page, its policy, its numbers."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from base64 import b64encode
+from collections import Counter
+from hashlib import sha256
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from test_docs import run
+
+import fmcompress
+from fmcompress.coding import Coding
+from fmcompress.errors import FmcError, ParameterError
+from fmcompress.layer_words import open_words
+from fmcompress.reference import encode_bits
+from fmcompress.reporting.charts import Box, Series, Stack, box_plot, heat_map, stacked_bars
+from fmcompress.reporting.collecting import Asked, Numbers, collect
+from fmcompress.reporting.colours import DARK, LIGHT
+from fmcompress.reporting.figures import figures
+from fmcompress.reporting.histograms import histogram_chart
+from fmcompress.reporting.making import Report
+from fmcompress.reporting.page import picture_style
+from fmcompress.reporting.vector_graphics import (
+    Picture,
+    Scale,
+    count_number,
+    logarithmic_ticks,
+    nice_ticks,
+    place,
+    plain_number,
+    safe,
+    shortened,
+)
+from fmcompress.reporting.word_details import SYMBOLS, DetailsSurvey, Histogram
+
+HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\x01"
+SVG = "{http://www.w3.org/2000/svg}"
+MOST_BYTES = 1_000_000
+
+
+def collected(path: Path, coding: Coding | None = None, **more: Any) -> Numbers:
+    """The numbers of a report."""
+    given: dict[str, Any] = dict.fromkeys(("formats", "codecs", "frame_axis", "layers", "raw"))
+    asked = Asked(**{**given, "threads": 1, "traffic": {}, "coding": coding or {}, **more})
+    return collect([path], path.name, asked, lambda _: None)
+
+
+# --- Pictures -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0, 2.9, [0, 0.5, 1, 1.5, 2, 2.5, 3]),
+        (0, 1204, [0, 500, 1000, 1500]),
+        (-128, 127, [-150, -100, -50, 0, 50, 100, 150]),
+        (0, 0, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (3, 3, [3, 3.5, 4, 4.5, 5, 5.5, 6]),
+        (0, 0.0007, [0, 0.0002, 0.0004, 0.0006, 0.0008]),
+    ],
+)
+def test_ticks_are_round_and_hold_all(low: float, high: float, ticks: list[float]) -> None:
+    assert nice_ticks(low, high) == ticks
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (1, 40, [1, 2, 5, 10, 20, 50]),
+        (1.2, 9, [1, 2, 5, 10]),
+        (1, 5000, [1, 10, 100, 1000, 10000]),
+        (0.3, 2, [0.2, 0.5, 1, 2]),
+    ],
+)
+def test_logarithmic_ticks(low: float, high: float, ticks: list[float]) -> None:
+    assert logarithmic_ticks(low, high) == pytest.approx(ticks)
+
+
+def test_scales_go_from_their_first_tick_to_their_last() -> None:
+    scale = Scale([0, 1, 2], 100, 20)
+    assert [scale(0), scale(0.5), scale(2)] == [100, 80, 20]
+    scale = Scale([1, 10, 100], 0, 20, True)
+    assert [scale(1), scale(10), scale(100), scale(0)] == pytest.approx([0, 10, 20, 0])
+
+
+def test_numbers_of_ticks() -> None:
+    shown = [plain_number(value) for value in (0, 0.2, 1.5, 40, 1500, -200, 2e9, 2.5e9, 1e6)]
+    assert shown == ["0", "0.2", "1.5", "40", "1,500", "-200", "2·10⁹", "2.5·10⁹", "10⁶"]
+    assert [count_number(value) for value in (1, 500, 1e4, 2e5)] == ["1", "500", "10⁴", "2·10⁵"]
+    assert [place(value) for value in (1, 1.25, -0.01, 10.96)] == ["1", "1.2", "0", "11"]
+
+
+def test_long_names_lose_their_middle() -> None:
+    assert shortened("01_conv.relu", 12) == "01_conv.relu"
+    assert shortened("01_features.conv.relu", 12) == "01_fe…v.relu"
+    assert len(shortened("x" * 99, 22)) == 22
+
+
+def test_text_is_escaped_and_controls_are_replaced() -> None:
+    assert safe(HOSTILE) == (
+        "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;\ufffd"
+    )
+    picture = Picture(10, 10, HOSTILE)
+    picture.text(1, 2, HOSTILE)
+    root = ET.fromstring(picture.svg())
+    assert root.attrib["aria-label"] == root[0].text == HOSTILE.replace("\x01", "\ufffd")
+
+
+def paths(picture: Picture, kind: str) -> list[str]:
+    """What paths of a class draw."""
+    root = ET.fromstring(picture.svg())
+    return [one.attrib["d"] for one in root.iter(f"{SVG}path") if one.attrib["class"] == kind]
+
+
+def test_boxes_are_where_their_numbers_are() -> None:
+    box = Box.of(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
+    assert box == (1.04, 2.0, 3.0, 4.0, 4.96)
+    series = [Series("one", {"a": box}, {"a": "a text"})]
+    picture = box_plot("boxes", ["a", "b"], series, "ratio", reference=1.0)
+    root = ET.fromstring(picture.svg())
+    # Ticks run from 0 to 5, over 280 pixels from 294 up; a slot has 110 pixels, from 64 on.
+    assert paths(picture, "whisker") == [f"M119 {294 - 56 * 1.04:.1f}V{294 - 56 * 4.96:.1f}"]
+    assert paths(picture, "box") == [f"M110 {294 - 4 * 56}h18v112h-18z"]
+    assert paths(picture, "median") == [f"M110 {294 - 3 * 56}h18"]
+    assert paths(picture, "reference") == ["M64 238L284 238"]
+    assert [title.text for title in root.iter(f"{SVG}title")] == ["a\na text", "b"]
+
+
+def test_boxes_of_one_value_are_lines() -> None:
+    series = [Series(name, {"a": Box.of(np.array([2.0]))}, {"a": ""}) for name in ("x", "y")]
+    picture = box_plot("boxes", ["a"], series, "ratio", numbers=True)
+    assert len(paths(picture, "median")) == 2
+    assert paths(picture, "whisker") == []
+    assert ">2.00</text>" in picture.svg()
+
+
+def test_an_axis_is_logarithmic_where_ratios_are_far_apart() -> None:
+    texts = {"a": "", "b": ""}
+    boxes = {name: Box.of(np.array([value])) for name, value in (("a", 1.0), ("b", 30.0))}
+    svg = box_plot("boxes", ["a", "b"], [Series("x", boxes, texts)], "ratio").svg()
+    assert [f">{tick}</text>" in svg for tick in (1, 2, 5, 10, 20, 50)] == [True] * 6
+
+
+def test_many_layers_have_room_each() -> None:
+    names = [f"{i:03}_a_layer_with_a_long_name" for i in range(200)]
+    boxes = {name: Box.of(np.array([1.5])) for name in names}
+    picture = box_plot("many", names, [Series("x", boxes, boxes.fromkeys(names, ""))], "ratio")
+    assert picture.width >= 200 * 15
+    assert "rotate(-60" in picture.svg()
+
+
+def test_bars_are_as_high_as_their_parts() -> None:
+    picture = stacked_bars("bars", ["a"], ["x", "y"], [Stack((2.0, 3.0), "")], "bits", 4.0)
+    (first,), (second,) = (paths(picture, f"s{i} fill mute") for i in range(2))
+    # With a legend the plot ends at 320; a bit is 56 pixels.
+    assert first == f"M99 {320 - 2 * 56}h40v{2 * 56}h-40z"
+    assert second == f"M99 {320 - 5 * 56}h40v{3 * 56}h-40z"
+    assert paths(picture, "reference") == [f"M64 {320 - 4 * 56}L174 {320 - 4 * 56}"]
+
+
+def test_the_best_cell_is_framed() -> None:
+    cells = {(4, 2): 1.5, (4, 4): 2.5, (8, 2): 2.0, (8, 4): 1.0}
+    svg = heat_map("heat", [4, 8], [2, 4], cells, ("n", "R")).svg()
+    (best,) = re.findall(r"<title>([^<]*)</title><path class=\"heat best\"[^>]*\"0.56\"", svg)
+    assert best == "n 4, R 4: 2.5000"
+
+
+def test_histograms_show_what_occurs_once() -> None:
+    picture = histogram_chart("h", Histogram(0, 1, np.array([0, 1, 0, 100])), "word")
+    (outline,) = paths(picture, "s0 fill")
+    heights = [float(y) for y in re.findall(r"V([\d.]+)", outline)]
+    assert heights == [290, 294, 14, 294]
+
+
+def test_bins_are_joined_to_fewer() -> None:
+    joined = Histogram(-4, 1, np.arange(7)).joined(4)
+    assert (joined.first, joined.bin_width, joined.counts.tolist()) == (-4, 2, [1, 5, 9, 6])
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(f * c for f, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK])
+def test_colours_have_contrast(colours: dict[str, str]) -> None:
+    """As WCAG asks: 4.5 for text, 3 for what is drawn."""
+
+    def contrast(name: str, paper: str) -> float:
+        pair = sorted((luminance(colours[name]), luminance(colours[paper])), reverse=True)
+        return (pair[0] + 0.05) / (pair[1] + 0.05)
+
+    for paper in ("paper", "card", "stripe"):
+        assert min(contrast(name, paper) for name in ("ink", "quiet", "link")) >= 4.5
+        assert min(contrast(f"s{i}", paper) for i in range(8)) >= 3
+    assert LIGHT.keys() == DARK.keys()
+
+
+# --- Numbers ------------------------------------------------------------------------------
+
+
+def maps(path: Path, **layers: np.ndarray) -> Path:
+    with h5py.File(path, "w") as file:
+        for name, values in layers.items():
+            file[name.replace("/", "∕")] = values
+    return path
+
+
+def some(shape: tuple[int, ...], dtype: str, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    values = np.abs(random.normal(0, 20, shape))
+    return np.where(random.random(shape) < 0.4, 0, values).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "float32"])
+def test_histograms_and_symbols_are_those_of_the_words(tmp_path: Path, dtype: str) -> None:
+    """Also across the pieces in which a layer is read."""
+    values = some((3, 5, 40), dtype)
+    if dtype.startswith("int"):
+        values[::2] *= -1
+    path = maps(tmp_path / "maps.h5", a=values)
+    coding: Coding = {"zero_point": 0} if dtype != "float32" else {}
+    with open_words(path, None, None, coding) as opened:
+        (layer,) = opened.layers()
+        survey = DetailsSurvey(layer, 40)
+        pieces = [piece() for piece in layer.pieces(120)]
+        for piece in pieces:
+            survey.add(survey.measure(piece))
+        found = survey.result()
+        words = np.concatenate(pieces).astype(np.int64)
+        bits, difference = layer.word_bits, layer.difference
+    streams = [
+        encode_bits(words[at : at + 40].tolist(), bits, 8, 16, difference)[1]
+        for at in range(0, words.size, 40)
+    ]
+    assert int(found.symbol_bits.sum()) == sum(map(len, streams))
+    if found.signed:
+        words = np.where(words >> (bits - 1), words - (1 << bits), words)
+    width = 1 << max(0, bits - 8)
+    nonzero = words[words != 0]
+    assert found.nonzero_words == nonzero.size
+    for histogram, expected in ((found.values, words), (found.differences, np.diff(nonzero))):
+        assert histogram.bin_width == width
+        bins = Counter((expected // width).tolist())
+        first = histogram.first // width
+        shown = {first + i: n for i, n in enumerate(histogram.counts.tolist()) if n}
+        assert shown == dict(bins)
+
+
+def test_numbers_are_those_of_the_commands(samples: Path) -> None:
+    path = samples / "digits_int8.h5"
+    found = collected(path)
+    (one,) = found.formats
+    assert (one.name, one.lossy, found.codecs) == ("native", False, ("ebpc", "bpc", "zrle", "zvc"))
+    compared = fmcompress.compare(path)
+    assert one.comparison.total == compared.total
+    assert one.comparison.advice == compared.advice
+    assert one.traffic.total == fmcompress.traffic(path).total
+    spread = fmcompress.distribution(path, by="frame")
+    for layer in spread.layers:
+        box, sparsity = one.ratios["ebpc"][layer.name], one.sparsities[layer.name]
+        assert (box.median, box.percentile_1, box.percentile_99) == pytest.approx(
+            layer.pieces.ratio[:3]
+        )
+        assert sparsity.median == pytest.approx(layer.pieces.sparsity.median)
+    assert spread.total is not None
+    assert one.network_ratios["ebpc"].median == pytest.approx(spread.total.ratio.median)
+    best = next(row for row in fmcompress.sweep(path).best if row.codec == "ebpc")
+    assert max(one.heat.values()) == pytest.approx(best.ratio)
+    assert one.heat[best.block_size, best.max_burst] == max(one.heat.values())  # type: ignore[index]
+
+
+def test_symbols_fill_the_streams(samples: Path) -> None:
+    """Of one chunk a layer, all but the padding."""
+    found = collected(samples / "digits_uint8.npz", {"chunk_words": 1 << 24, "block_size": 16})
+    stats = fmcompress.compare(
+        samples / "digits_uint8.npz", codecs=["ebpc"], chunk_words=1 << 24, block_size=16
+    )
+    for layer, compared in zip(found.formats[0].details, stats.layers, strict=True):
+        assert len(layer.symbol_bits) == len(SYMBOLS)
+        sizes = compared.sums.methods["ebpc"]
+        assert sizes is not None
+        nonzero = compared.sums.words - compared.sums.zero_words
+        assert layer.nonzero_words == nonzero
+        znz = sizes.own_bits - int(layer.symbol_bits.sum())
+        assert nonzero <= znz <= nonzero + 5 * compared.sums.zero_words + 16
+
+
+def test_floats_are_quantised_too_and_marked(samples: Path) -> None:
+    found = collected(samples / "digits_f32.h5")
+    assert [(one.name, one.lossy) for one in found.formats] == [
+        ("native", False),
+        ("fixed8", True),
+        ("fixed16", True),
+        ("float16", True),
+    ]
+    drawn = list(figures(found))
+    assert {(one.format, one.lossy) for one in drawn if one.format} == {
+        (one.name, one.lossy) for one in found.formats
+    }
+    assert len({one.file for one in drawn}) == len(drawn)
+    assert {"ratio_per_layer_fixed8.svg", "values_by_layer_native.svg"} <= {o.file for o in drawn}
+
+
+def test_layers_of_several_kinds(tmp_path: Path) -> None:
+    """Integers are in no lossy format; histograms are of words that mean the same."""
+    path = maps(
+        tmp_path / "maps.h5",
+        a=some((3, 50), "float32"),
+        b=some((2, 60), "uint8", 1),
+        c=some((3, 40), "int8", 2),
+        d=np.array([b"text"]),
+    )
+    found = collected(path, formats=("native", "fixed8"))
+    native, fixed8 = found.formats
+    assert list(native.frames.items()) == [("a", 3), ("b", 2), ("c", 3)]
+    assert list(fixed8.frames) == [layer.name for layer in fixed8.details] == ["a"]
+    assert native.network_ratios == {}
+    assert set(fixed8.network_ratios) == {"ebpc", "bpc", "zrle", "zvc"}
+    assert found.left_out["b (fixed8)"] == "is not quantised"
+    views = [one.view for one in figures(found) if one.section == "values" and one.format]
+    assert "together, 8-bit signed" in views
+    assert "by layer, 32-bit unsigned" in views
+
+
+def test_only_what_is_asked_for(samples: Path) -> None:
+    found = collected(samples / "digits_f32.h5", {"headroom": 1.0}, formats=("fixed8",))
+    assert [one.name for one in found.formats] == ["fixed8"]
+    assert [one.word_bits for one in found.formats[0].details] == [8] * 7
+    assert {row.format for row in found.sweep.rows} == {"fixed8"}
+    assert found.options.headroom == 1.0
+    both = collected(samples / "digits_f32.h5", {"headroom": 1.0}, formats=("native", "fixed8"))
+    assert both.formats[1].comparison.total == found.formats[0].comparison.total
+
+
+def test_floats_of_64_bits_have_no_native_words(tmp_path: Path) -> None:
+    path = maps(tmp_path / "maps.h5", a=some((3, 50), "float64"))
+    assert [one.name for one in collected(path).formats] == ["fixed8", "fixed16", "float16"]
+
+
+# --- The page -----------------------------------------------------------------------------
+
+VOID = {"meta", "img", "br"}
+REQUESTS = {"src", "href", "action", "data", "poster", "srcset", "xlink:href", "background"}
+
+
+class Page(HTMLParser):
+    """A page, checked to be well-formed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.texts.setdefault(self.open[-1], []).append(data)
+
+    def attributes(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def made(source: Path, target: Path, **options: Any) -> tuple[Report, str]:
+    found = fmcompress.report(source, target, **options)
+    text = target.read_text(encoding="utf-8")
+    assert found.report_bytes == target.stat().st_size
+    return found, text
+
+
+def check_page(text: str) -> Page:
+    """What is true of every page."""
+    page = Page(text)
+    head, *_ = page.attributes("html")
+    assert head["lang"] == "en"
+    policies = [a["content"] for a in page.attributes("meta") if "http-equiv" in a]
+    (policy,) = policies
+    assert policy is not None
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    for tag, rule in (("style", "style-src"), ("script", "script-src")):
+        (inline,) = page.texts[tag]
+        digest = b64encode(sha256(inline.encode()).digest()).decode()
+        assert rules[rule] == f"'sha256-{digest}'"
+    for tag, attributes in page.tags:
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+        for name in REQUESTS & set(attributes):
+            assert (tag, name) == ("a", "href")
+            assert str(attributes[name]).startswith("#")
+        assert tag not in ("img", "link", "iframe", "object", "embed", "form", "image", "use")
+    ids = [str(attributes["id"]) for _, attributes in page.tags if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    assert {str(a["href"])[1:] for a in page.attributes("a")} <= set(ids)
+    for attributes in page.attributes("svg"):
+        assert attributes["role"] == "img"
+        assert attributes["aria-label"]
+    return page
+
+
+@pytest.mark.parametrize("sample", ["digits_int8.h5", "digits_uint8.npz", "digits_f32.h5"])
+def test_pages_stand_alone(samples: Path, tmp_path: Path, sample: str) -> None:
+    found, text = made(samples / sample, tmp_path / "report.html")
+    page = check_page(text)
+    assert found.report_bytes < MOST_BYTES
+    assert len(page.attributes("svg")) == found.figures
+    assert page.texts["title"][0] == f"Feature maps of {sample}"
+    total = fmcompress.compare(samples / sample).total
+    assert f"<b>{total.ratio('ebpc'):.3f}</b><span>ratio of EBPC</span>" in text
+
+
+def test_the_same_bytes_each_time(samples: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"energy": "lpddr2", "frames_per_second": 30, "tile": "8x4x4"}
+    first = made(samples / "digits_int8.h5", tmp_path / "a.html", **options)[1]
+    assert first == made(samples / "digits_int8.h5", tmp_path / "b.html", threads=2, **options)[1]
+    for shown in ("energy a frame, µJ", "power, mW", "MB/s at 30 frames/s", "Malladi et al."):
+        assert shown in first
+
+
+def test_names_cannot_do_harm(tmp_path: Path) -> None:
+    path = maps(
+        tmp_path / "<b>maps&amp;.h5", **{HOSTILE: some((4, 60), "uint8"), "β": some((4, 9), "int8")}
+    )
+    text = made(path, tmp_path / "report.html", svg=tmp_path / "svg")[1]
+    page = check_page(text)
+    assert page.texts["h1"] == ["Feature maps of <b>maps&amp;.h5"]
+    shown = HOSTILE.replace("/", "∕").replace("\x01", "\ufffd")
+    assert shown in page.texts["span"]
+    assert "<img" not in text
+    for file in (tmp_path / "svg").iterdir():
+        ET.parse(file)
+
+
+def test_all_that_is_asked_for_is_said(samples: Path, tmp_path: Path) -> None:
+    options: Any = {
+        "layers": ["stage*"],
+        "codecs": ["ebpc", "zvc:group=64"],
+        "block_size": 16,
+        "max_burst": 8,
+        "order": (0, 2, 3, 1),
+        "zero_point": 3,
+        "chunk_words": 4096,
+    }
+    text = made(samples / "digits_int8.h5", tmp_path / "report.html", **options)[1]
+    said = dict(re.findall(r"<dt>(\w+)</dt><dd><code>(.*?)</code></dd>", text))
+    assert said["version"] == f"fmcompress {fmcompress.__version__}"
+    assert re.fullmatch(r"[0-9a-f]{32} \(XXH3, 128 bits\)", said["digest"])
+    expected = {
+        "layers": "stage*",
+        "codecs": "ebpc, zvc:group=64",
+        "block_size": "16",
+        "max_burst": "8",
+        "order": "0, 2, 3, 1",
+        "zero_point": "3",
+        "chunk_words": "4096",
+    }
+    assert {name: unescape(said[name]) for name in expected} == expected
+    assert "Block size 16, longest burst 8." in text
+
+
+def test_a_compressed_file_is_as_its_dump(samples: Path, tmp_path: Path) -> None:
+    fmcompress.compress(samples / "digits_f32.h5", tmp_path / "maps.fmc")
+    found = collected(tmp_path / "maps.fmc")
+    assert [one.name for one in found.formats] == ["native"]
+    dump = collected(samples / "digits_f32.h5", formats=("native",))
+    assert found.formats[0].comparison.total == dump.formats[0].comparison.total
+    assert found.formats[0].ratios == dump.formats[0].ratios
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantize": "fixed8"}, "quantize is given"),
+        ({"codec": "zvc"}, "codec is given"),
+        ({"formats": ["fixed7"]}, "format is 'fixed7'"),
+        ({"codecs": ["nonsense"]}, "codec is 'nonsense'"),
+        ({"energy": "ddr9"}, "energy is 'ddr9'"),
+        ({"tile": "4xy"}, "tile"),
+        ({"formats": "fixed8"}, "nothing can be swept"),
+        ({"layers": "nowhere"}, "no layer matches"),
+    ],
+)
+def test_what_cannot_be(
+    samples: Path, tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    target = tmp_path / "report.html"
+    with pytest.raises(ParameterError, match=message):
+        fmcompress.report(samples / "digits_int8.h5", target, svg=tmp_path / "svg", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- Pictures in files, and the command ---------------------------------------------------
+
+
+def test_each_picture_is_a_file(samples: Path, tmp_path: Path) -> None:
+    found, text = made(samples / "digits_f32.h5", tmp_path / "report.html", svg=tmp_path / "svg")
+    files = sorted((tmp_path / "svg").iterdir())
+    assert len(files) == found.figures == text.count("<svg ")
+    style = picture_style()
+    assert "var(" not in style
+    for file in files:
+        svg = file.read_text(encoding="utf-8")
+        root = ET.fromstring(svg)
+        assert root.tag == f"{SVG}svg"
+        assert root[0].tag == f"{SVG}style"
+        known = set(re.findall(r"\.([a-z]\w*)", style)) | {"key", "axis"}
+        used = {name for one in root.iter() for name in one.attrib.get("class", "").split()}
+        assert used <= known
+
+
+def test_the_command(samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = str(samples / "digits_int8.h5")
+    code, out, err = run("report", source, "-o", "report.html", "--svg", "svg", "--codec", "zvc")
+    assert (code, out) == (0, "")
+    size = (tmp_path / "report.html").stat().st_size
+    count = len(list((tmp_path / "svg").iterdir()))
+    assert err.splitlines()[-1] == (
+        f"{source} -> report.html: 7 layers, {size:,} bytes; {count} figures -> svg"
+    )
+    code, _, err = run("report", source, "-o", "report.html")
+    assert (code, err) == (1, "fmc: report.html: exists already; use --force to overwrite it\n")
+    assert run("report", "-q", source, "-f", "-o", "report.html", "--format", "native")[0] == 0
+    both = ("--energy", "ddr3", "--pj-per-bit", "3")
+    assert run("report", source, *both)[0] == 2
+
+
+def test_where_a_report_cannot_go(samples: Path, tmp_path: Path) -> None:
+    """Neither page nor pictures are left where one of them fails."""
+    source = tmp_path / "maps.h5"
+    source.write_bytes((samples / "digits_int8.h5").read_bytes())
+    with pytest.raises(FmcError, match="both input and output"):
+        fmcompress.report(source, source)
+    with pytest.raises(FmcError, match="holds the input"):
+        fmcompress.report(source, tmp_path / "r.html", svg=tmp_path)
+    (tmp_path / "svg").mkdir()
+    (tmp_path / "svg" / "mine").touch()
+    with pytest.raises(FmcError, match="not empty"):
+        fmcompress.report(source, tmp_path / "r.html", svg=tmp_path / "svg", overwrite=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["maps.h5", "svg"]
+
+
+@pytest.mark.compiled
+def test_real_networks_stay_small(shared_dumps: Path, tmp_path: Path) -> None:
+    """The one with most layers and formats is below the limit."""
+    found, text = made(shared_dumps / "resnet56_f32.h5", tmp_path / "report.html", threads=2)
+    check_page(text)
+    assert found.report_bytes < MOST_BYTES
