@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn
@@ -72,6 +73,7 @@ class State:
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    interrupted: bool = False  # also where Python let nobody know: see `_interrupting`
 
 
 class _ReaderGone(Exception):
@@ -147,6 +149,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
         if stream is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for the process's life
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupting(state))
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
@@ -159,8 +164,31 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(_report(error))
     finally:
         logger.removeHandler(messages)
+        sys.unraisablehook = sys.__unraisablehook__
+        if before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, before)
         gc.set_threshold(*thresholds)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _interrupting(state: State) -> Callable[..., NoReturn]:
+    """Return what Ctrl-C does.
+
+    An exception that is raised while Python drops an object goes nowhere: it prints a traceback,
+    and goes on. So it is noted, too, and what shows progress raises it again.
+    """
+    show = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            show(unraisable)
+
+    def interrupt(*_: Any) -> NoReturn:
+        state.interrupted = True
+        raise KeyboardInterrupt
+
+    sys.unraisablehook = hook
+    return interrupt
 
 
 def _terminate(*_: Any) -> NoReturn:

@@ -20,13 +20,16 @@ class ProgressBar:
     """To be handed to the library as its ``progress``; a context manager."""
 
     def __init__(self, state: State) -> None:
+        self._state = state
         self._wanted = not state.quiet and sys.stderr.isatty()
         self._start = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
     def __call__(self, step: Step) -> None:
-        """Show a step."""
+        """Show a step; raise an interrupt that Python swallowed."""
+        if self._state.interrupted:
+            raise KeyboardInterrupt
         if not self._wanted or time.monotonic() - self._start < PATIENCE_SECONDS:
             return
         if self._bar is None:

@@ -36,6 +36,8 @@ class Remarkable(Protocol):
 
 # Below this, tables put several columns into one.
 NARROW = 100
+# Text is folded to no less.
+FOLDED = 10
 UNCHANGED = "stored unchanged"
 RATIO_NOTE = (
     "ratio = bits of the words / bits of both streams, stored chunks at their size\n"
@@ -341,16 +343,28 @@ def table(
             justify="left" if left else "right",
             overflow="fold",
             no_wrap=width is None or not left,
-            min_width=None if not left else min(10, max(map(len, title.split("\n")))),
+            min_width=None if not left else min(FOLDED, max(map(len, title.split("\n")))),
         )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console(
         file=io.StringIO(), width=width or 100_000, color_system=None, legacy_windows=False
     )
+    # Too narrow a terminal wraps lines; it must not lose digits or columns.
+    console.width = max(console.width, _least_width(columns, rows))
     console.print(table)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
+
+
+def _least_width(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> int:
+    """Return the columns of a terminal in which no number is cut, and text is folded to a few."""
+    widths = []
+    for number, (title, align) in enumerate(columns):
+        cells = [title, *(row[number] for row in rows)]
+        longest = max(len(line) for cell in cells for line in cell.split("\n"))
+        widths.append(min(longest, FOLDED) if align == "left" else longest)
+    return sum(widths) + 2 * len(widths)
 
 
 def printable(text: str) -> str:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 BEST = "*"
 NOTE = (
-    "ratio = bits of the words / bits of the streams; * the best codec of a row; a table of a layer\n"
-    "counts; over H0: how much longer than the order-0 entropy, the bound of any code of single words"
+    "ratio = bits of the words / bits of the streams; huffman's table of a layer counts, too\n"
+    "* the best codec of a row; auto, a choice among codecs, is none\n"
+    "over H0: how much longer than the order-0 entropy, the bound of any code of single words"
 )
 
 
@@ -108,7 +109,7 @@ def _summary(found: Comparison) -> str:
     compared = f"{layers_count(len(found.layers))} compared, {total.words:,} words"
     lines = [f"{printable(found.file)}: {compared}, chunks of {found.chunk_words:,}"]
     gain, existing = total.ebpc_gain(found.methods), total.best_existing(found.methods)
-    if gain is not None and existing is not None:
+    if gain is not None and existing is not None and total.ratio(existing) is not None:
         lines.append(
             f"ebpc has a ratio of {number(total.ratio('ebpc'), 3)}, {_percent(gain)} % against the best "
             f"existing method, {existing}, with {number(total.ratio(existing), 3)}"

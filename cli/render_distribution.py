@@ -49,7 +49,7 @@ def _cells(pieces: Pieces | None) -> tuple[str, ...]:
     if pieces is None:
         return ("-",) * 7
     ratio, sparsity = pieces.ratio, pieces.sparsity
-    shown = [ratio.median, ratio.percentile_1, ratio.percentile_99]
+    shown = [ratio.median, ratio.percentile_1, ratio.percentile_99] if ratio else [None] * 3
     shares = [sparsity.median, sparsity.percentile_1, sparsity.percentile_99]
     return (
         f"{pieces.bits.size:,}",

@@ -25,9 +25,12 @@ def sweep_text(found: Sweep, width: int | None) -> str:
     best = found.best
     least = {
         (one.format, one.order): min(
-            other.bits for other in best if (other.format, other.order) == (one.format, one.order)
+            other.bits
+            for other in best
+            if (other.format, other.order) == (one.format, one.order) and other.codec != "auto"
         )
         for one in best
+        if one.codec != "auto"
     }
     rows = [
         (
@@ -36,7 +39,8 @@ def sweep_text(found: Sweep, width: int | None) -> str:
             printable(one.codec),
             "-" if one.block_size is None else str(one.block_size),
             "-" if one.max_burst is None else str(one.max_burst),
-            number(one.ratio, 3) + (BEST if one.bits == least[one.format, one.order] else " "),
+            number(one.ratio, 3)
+            + (BEST if one.bits == least.get((one.format, one.order)) else " "),
             number(one.bits_per_word, 3),
         )
         for one in best

@@ -66,6 +66,8 @@ def command(
     axes: dict[str, Any] = {"frame_axis": frame_axis, "channel_axis": channel_axis}
     if by not in ("frame", "channel") and any(axis is not None for axis in axes.values()):
         raise click.UsageError("--frame-axis and --channel-axis are for --by frame or channel.")
+    if by == "epoch" and "-" in in_:
+        raise click.UsageError("--by epoch reads its dumps twice: name files, not -.")
     found: Any
     with ProgressBar(state) as progress:
         arguments["progress"] = progress

@@ -104,15 +104,21 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
         keep_apart(sources, output)
     checkpoint = None if output is None else Path(output + PART)
     with replacing(output, overwrite=force) if output else nullcontext() as place:
-        with ProgressBar(state) as progress:
-            found = fmcompress.sweep(
-                sources,
-                space=Space(**swept),
-                checkpoint=checkpoint,
-                progress=progress,
-                **arguments,
-                **options.coding_arguments(given),
-            )
+        try:
+            with ProgressBar(state) as progress:
+                found = fmcompress.sweep(
+                    sources,
+                    space=Space(**swept),
+                    checkpoint=checkpoint,
+                    overwrite=force,
+                    progress=progress,
+                    **arguments,
+                    **options.coding_arguments(given),
+                )
+        except KeyboardInterrupt:
+            if checkpoint is not None and checkpoint.exists() and not state.quiet:
+                click.echo(f"fmc: the rows so far are kept in {checkpoint}", err=True)
+            raise
         if place is not None:
             found.write(place, as_json=output.endswith(".json"))
     if not state.quiet and not as_json:

@@ -128,7 +128,7 @@ class Sums:
             return None
         sizes = self.methods[existing]
         assert sizes is not None
-        return sizes.bits / ebpc.bits - 1
+        return sizes.bits / ebpc.bits - 1 if sizes.bits else None
 
     def to_json(self, methods: Sequence[Method]) -> dict[str, Any]:
         """Return the numbers, with what follows from them."""

@@ -38,9 +38,11 @@ class Spread(NamedTuple):
     greatest: float
 
     @classmethod
-    def of(cls, values: NDArray[np.float64]) -> Spread:
-        """Return those of some values."""
-        return cls(*np.percentile(values, [50, 1, 99, 0, 100]).tolist())
+    def of(cls, values: NDArray[np.float64]) -> Spread | None:
+        """Return those of some values; None of none."""
+        return (
+            None if not values.size else cls(*np.percentile(values, [50, 1, 99, 0, 100]).tolist())
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,10 @@ class Pieces:
 
     @property
     def ratios(self) -> NDArray[np.float64]:
-        """Bits of the words ÷ bits of the streams, piece by piece."""
-        return self.word_bits / self.bits
+        """Bits of the words ÷ bits of the streams, of each piece that has streams."""
+        coded = self.bits > 0
+        ratios: NDArray[np.float64] = self.word_bits[coded] / self.bits[coded]
+        return ratios
 
     @property
     def sparsities(self) -> NDArray[np.float64]:
@@ -71,20 +75,22 @@ class Pieces:
         return self.zero_words / self.words
 
     @property
-    def ratio(self) -> Spread:
-        """Where the ratios lie."""
+    def ratio(self) -> Spread | None:
+        """Where the ratios lie; None where no piece has streams."""
         return Spread.of(self.ratios)
 
     @property
     def sparsity(self) -> Spread:
         """Where the sparsities lie."""
-        return Spread.of(self.sparsities)
+        found = Spread.of(self.sparsities)
+        assert found is not None
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return all values, and where they lie."""
         return {
             "pieces": self.bits.size,
-            "ratio": self.ratio._asdict(),
+            "ratio": self.ratio._asdict() if self.ratio else None,
             "sparsity": self.sparsity._asdict(),
             "words": self.words.tolist(),
             "zero_words": self.zero_words.tolist(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from fmcompress.errors import ParameterError
-from fmcompress.numbers import real
+from fmcompress.numbers import MOST, real
 
 _SECOND_HAND = "value as later work cites it, not checked against the paper's text"
 _MALLADI = (
@@ -95,7 +95,7 @@ def energy_of(preset: str | None, pj_per_bit: float | None) -> Energy | None:
     if preset is not None and pj_per_bit is not None:
         raise ParameterError("energy and pj_per_bit are both given", hint="give one of them")
     if pj_per_bit is not None:
-        value = real("pj_per_bit", pj_per_bit)
+        value = real("pj_per_bit", pj_per_bit, most=MOST)
         return Energy(GIVEN, "as given", value)
     if preset is None:
         return None

@@ -9,6 +9,9 @@ from typing import Any
 
 from fmcompress.errors import ParameterError
 
+# More than this nobody means, and products of such numbers stay finite.
+MOST = 1e12
+
 
 def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
     """Return a whole number as Python's.
@@ -39,7 +42,7 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
     return number
 
 
-def real(name: str, value: Any, *, zero: bool = False) -> float:
+def real(name: str, value: Any, *, zero: bool = False, most: float = math.inf) -> float:
     """Return a finite number above 0 as a Python float.
 
     Parameters
@@ -49,6 +52,8 @@ def real(name: str, value: Any, *, zero: bool = False) -> float:
     value : float, int or NumPy's
     zero : bool
         Whether 0 is allowed, too.
+    most : float
+        The greatest that is allowed.
 
     Raises
     ------
@@ -60,10 +65,10 @@ def real(name: str, value: Any, *, zero: bool = False) -> float:
         number = float(value) if is_real else math.nan
     except OverflowError:
         number = math.inf
-    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        raise ParameterError(
-            f"{name} is {value!r}", hint=f"give a number {'from 0 on' if zero else 'above 0'}"
-        )
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero) or number > most:
+        bounds = "from 0 on" if zero else "above 0"
+        bounds += "" if most == math.inf else f", up to {most:g}"
+        raise ParameterError(f"{name} is {value!r}", hint=f"give a number {bounds}")
     return number
 
 

@@ -21,7 +21,7 @@ from fmcompress.errors import ParameterError
 from fmcompress.files import Sources
 from fmcompress.in_order import Workers
 from fmcompress.layer_words import RECODING, LayerWords, open_words
-from fmcompress.numbers import real, switch, whole
+from fmcompress.numbers import MOST, real, switch, whole
 from fmcompress.progress import Progress, silent
 from fmcompress.surveying import LayerSurvey, survey
 from fmcompress.tile_traffic import LayerTraffic, TileBytes, Traffic
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 BURST_BYTES, PASSES = 64, 2
+MOST_BURST_BYTES, MOST_PASSES = 1 << 20, 1 << 20
 
 
 def traffic(
@@ -86,11 +87,13 @@ def traffic(
     found = Traffic(
         "",
         options.codec,
-        whole("burst_bytes", burst_bytes, 1),
+        whole("burst_bytes", burst_bytes, 1, MOST_BURST_BYTES),
         tile_lengths(tile),
         switch("index", index),
-        whole("passes", passes, 1),
-        None if frames_per_second is None else real("frames_per_second", frames_per_second),
+        whole("passes", passes, 1, MOST_PASSES),
+        None
+        if frames_per_second is None
+        else real("frames_per_second", frames_per_second, most=MOST),
         energy_of(energy, pj_per_bit),
     )
     with (
@@ -171,15 +174,18 @@ class _Layer(LayerSurvey[list[_Tiles]]):
 
     def _tiles(self, tiles: NDArray[Any]) -> _Tiles:
         count, bits = tiles.shape[2], self.layer.word_bits
-        measured = self._codec.measure_chunks(tiles.reshape(-1), bits, count)
-        sizes = np.array(measured, np.int64).reshape(*tiles.shape[:2], 2)
         raw = stored_bytes(count, bits)
-        memory, raw_memory = self._in_bursts(sizes).sum(axis=2), self._in_bursts(raw)
-        return _Tiles(
-            np.minimum(sizes.sum(axis=2), raw),
-            np.minimum(memory, raw_memory),
-            memory > raw_memory,
-        )
+        raw_memory = self._in_bursts(raw)
+        # Of several codecs the one with the fewest bursts, not the fewest bytes.
+        streams = memory = np.full(tiles.shape[:2], np.iinfo(np.int64).max)
+        for part in self._codec.parts:
+            measured = part.measure_chunks(tiles.reshape(-1), bits, count)
+            sizes = np.array(measured, np.int64).reshape(*tiles.shape[:2], 2)
+            bursts = self._in_bursts(sizes).sum(axis=2)
+            streams = np.where(bursts < memory, sizes.sum(axis=2), streams)
+            memory = np.minimum(memory, bursts)
+        stored = memory > raw_memory
+        return _Tiles(np.where(stored, raw, streams), np.where(stored, raw_memory, memory), stored)
 
     def _in_bursts(self, size: Any) -> Any:
         """Round bytes up to whole bursts: a number, or an array of them."""

@@ -128,7 +128,13 @@ def epochs(
                 source, layers=layers, raw=raw, threads=threads, progress=progress, **coding
             )
     ordered = [Epoch(epoch, found[epoch]) for epoch in sorted(found)]
-    warnings = [f"{one.stats.file}: {line}" for one in ordered for line in one.stats.warnings]
+    names = [{layer.name for layer in one.stats.layers if not layer.carried} for one in ordered]
+    warnings = [
+        f"{one.stats.file} has other layers than {ordered[0].stats.file}: totals are of different things"
+        for one, own in zip(ordered, names, strict=True)
+        if own != names[0]
+    ]
+    warnings += [f"{one.stats.file}: {line}" for one in ordered for line in one.stats.warnings]
     notes = [f"{one.stats.file}: {line}" for one in ordered for line in one.stats.notes]
     return Epochs(ordered, warnings, notes)
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, TypeAlias
 
+from fmcompress.errors import FmcError
 from fmcompress.sweep_rows import Row
 
+SCHEMA = "fmcompress.sweep-part/1"
 Group: TypeAlias = tuple[str, str, str]  # format, order, layer
 
 
@@ -21,30 +23,51 @@ class Checkpoint:
     path : Path, optional
         None keeps nothing.
     key : mapping
-        What the numbers depend on. Rows of another sweep are dropped.
+        What the numbers depend on.
+    overwrite : bool
+        Drop rows of another sweep.
 
     Attributes
     ----------
     groups : dict
         The rows that are there already, by format, order and layer.
+
+    Raises
+    ------
+    FmcError
+        If there are rows of another sweep, or the file is no part of one.
     """
 
-    def __init__(self, path: Path | None, key: dict[str, Any]) -> None:
-        self._path, self._key = path, key
+    def __init__(self, path: Path | None, key: dict[str, Any], overwrite: bool = False) -> None:
+        self._path, self._key = path, {"schema": SCHEMA, **key}
+        self._overwrite = overwrite
         self._file: IO[str] | None = None
         self.groups: dict[Group, list[Row]] = {}
 
     def __enter__(self) -> Self:
         if self._path is None:
             return self
-        lines = self._lines(self._path)
+        lines = _lines(self._path)
+        if lines and not (isinstance(lines[0], dict) and lines[0].get("schema") == SCHEMA):
+            raise FmcError(
+                "exists, and is no part of a sweep", file=str(self._path), hint="move it away"
+            )
+        if lines and lines[0] != self._key and not self._overwrite:
+            raise FmcError(
+                "has rows of another sweep",
+                file=str(self._path),
+                hint="-f drops them, or name another output",
+            )
         if lines and lines[0] == self._key:
-            for line in lines[1:]:
-                self.groups[tuple(line["group"])] = [Row(*row) for row in line["rows"]]
-        self._file = self._path.open("w", encoding="utf-8")
-        self._write(self._key)
-        for group, rows in self.groups.items():
-            self.add(group, rows)
+            self.groups = _groups(lines[1:])
+        # The rows that are there are never gone: what replaces them is complete first.
+        new = self._path.with_name(self._path.name + ".new")
+        with new.open("w", encoding="utf-8") as self._file:
+            self._write(self._key)
+            for group, rows in self.groups.items():
+                self.add(group, rows)
+        new.replace(self._path)
+        self._file = self._path.open("a", encoding="utf-8")
         return self
 
     def __exit__(
@@ -65,20 +88,32 @@ class Checkpoint:
             self._file.write(json.dumps(value) + "\n")
             self._file.flush()
 
-    @staticmethod
-    def _lines(path: Path) -> list[Any]:
-        """Return the lines that are whole: the last one need not be."""
-        found = []
-        try:
-            for line in path.read_text(encoding="utf-8").splitlines():
-                found.append(json.loads(line))
-        except FileNotFoundError:
-            return []
-        except ValueError:
-            pass
-        return found
-
     def remove(self) -> None:
         """Remove the file: the sweep is complete."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+
+
+def _lines(path: Path) -> list[Any]:
+    """Return the lines that are whole: the last one need not be. None is as of an empty file."""
+    found: list[Any] = []
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            found.append(json.loads(line))
+    except FileNotFoundError:
+        return []
+    except ValueError:
+        return found or [None]
+    return found
+
+
+def _groups(lines: list[Any]) -> dict[Group, list[Row]]:
+    """Return the rows of layers, up to a line that is none of ours."""
+    found: dict[Group, list[Row]] = {}
+    for line in lines:
+        try:
+            format_, order, layer = map(str, line["group"])
+            found[format_, order, layer] = [Row(*row) for row in line["rows"]]
+        except (TypeError, KeyError, ValueError):
+            break
+    return found

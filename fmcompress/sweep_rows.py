@@ -37,8 +37,8 @@ class Row(NamedTuple):
     bits : int
         Of both, or of the words, if that is less: what a file takes. What a codec knows of the
         whole layer counts with frame 0.
-    ratio : float
-        `raw_bits` ÷ `bits`.
+    ratio : float or None
+        `raw_bits` ÷ `bits`; None where there are none.
     """
 
     layer: str
@@ -57,7 +57,7 @@ class Row(NamedTuple):
     first_stream_bits: int
     second_stream_bits: int
     bits: int
-    ratio: float
+    ratio: float | None
 
 
 class Best(NamedTuple):
@@ -69,7 +69,7 @@ class Best(NamedTuple):
     block_size, max_burst : int or None
     raw_bits, bits : int
         Of the words, and of the streams.
-    ratio : float
+    ratio : float or None
     bits_per_word : float
     """
 
@@ -80,7 +80,7 @@ class Best(NamedTuple):
     max_burst: int | None
     raw_bits: int
     bits: int
-    ratio: float
+    ratio: float | None
     bits_per_word: float
 
 
@@ -125,7 +125,7 @@ class Sweep:
             found[1] += row.bits
             found[2] += row.words
         return [
-            Best(*key, raw, bits, raw / max(bits, 1), bits / max(words, 1))  # type: ignore[call-arg]
+            Best(*key, raw, bits, raw / bits if bits else None, bits / max(words, 1))  # type: ignore[call-arg]
             for key, (raw, bits, words) in sums.items()
         ]
 

@@ -24,6 +24,7 @@ from fmcompress.errors import ParameterError, error_context
 from fmcompress.files import Sources, name_of, source_paths
 from fmcompress.in_order import Workers
 from fmcompress.layer_words import LayerWords, open_words
+from fmcompress.numbers import switch
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.surveying import LayerSurvey, survey
 from fmcompress.sweep_checkpoint import Checkpoint
@@ -41,6 +42,7 @@ def sweep(
     layers: Sequence[str] | str | None = None,
     raw: Mapping[str, Any] | None = None,
     checkpoint: str | Path | None = None,
+    overwrite: bool = False,
     threads: int = 1,
     progress: Progress = silent,
     **coding: Unpack[Coding],
@@ -60,6 +62,8 @@ def sweep(
     checkpoint : path, optional
         Where rows are kept while the sweep runs. Those of an interrupted sweep of the same bytes
         with the same parameters are taken from there. Removed when it is complete.
+    overwrite : bool
+        Drop rows of another sweep that are there.
     **coding
         How the words are made, but for what is swept.
 
@@ -69,6 +73,8 @@ def sweep(
 
     Raises
     ------
+    FmcError
+        If the checkpoint is another sweep's, or no checkpoint.
     ParameterError, DamagedError, UnsupportedError, OSError
         As `compress`; ParameterError also where no layer has any of the formats.
     """
@@ -85,7 +91,8 @@ def sweep(
             "space": found.space,
             "coding": repr((sorted(coding.items()), cut, raw)),
         }
-        with Checkpoint(None if checkpoint is None else Path(checkpoint), key) as kept:
+        path = None if checkpoint is None else Path(checkpoint)
+        with Checkpoint(path, key, switch("overwrite", overwrite)) as kept:
             for format_, order in ((f, o) for f in space.formats for o in space.orders):
                 pass_ = _Pass(space, cut, format_, order)
                 with error_context(file=found.file):
@@ -150,6 +157,10 @@ def _sweep(
             groups[name] = layer.rows()
             kept.add((pass_.format, pass_.order, name), groups[name])
         found.rows += [row for rows in groups.values() for row in rows]
+        unlike = sum(name.endswith(f" ({pass_.format})") for name in found.left_out)
+        if unlike and groups:
+            note = f"{pass_.format} has no rows of {unlike} layers, which are not quantised"
+            found.notes += [note] * (note not in found.notes)
         left_out = {f"{name} ({pass_.format})": why for name, why in words.left_out.items()}
         found.left_out |= left_out
         found.warnings += [line for line in words.warnings if line not in found.warnings]
@@ -224,7 +235,7 @@ class _Layer(LayerSurvey[_Measured]):
                         first_stream_bits=first,
                         second_stream_bits=second,
                         bits=coded,
-                        ratio=self._frame_words * bits / max(coded, 1),
+                        ratio=self._frame_words * bits / coded if coded else None,
                     )
                 )
         return rows

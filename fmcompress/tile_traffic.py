@@ -65,14 +65,14 @@ class FrameBytes:
         return self.memory_bytes + self.index_bytes + self.table_bytes
 
     @property
-    def nominal_ratio(self) -> float:
-        """Bytes of the words ÷ bytes of the streams, nothing rounded up to bursts."""
-        return self.raw_bytes / self.stream_bytes
+    def nominal_ratio(self) -> float | None:
+        """Bytes of the words ÷ bytes of the streams, nothing rounded up to bursts; None of none."""
+        return self.raw_bytes / self.stream_bytes if self.stream_bytes else None
 
     @property
-    def ratio(self) -> float:
-        """Bytes that move raw ÷ bytes that move compressed."""
-        return self.raw_memory_bytes / self.total_bytes
+    def ratio(self) -> float | None:
+        """Bytes that move raw ÷ bytes that move compressed; None where nothing does."""
+        return self.raw_memory_bytes / self.total_bytes if self.total_bytes else None
 
     def to_json(self) -> dict[str, Any]:
         """Return all of these."""

@@ -17,7 +17,7 @@ from fmcompress import sweeping
 from fmcompress.chunks import LayerDecoder
 from fmcompress.codecs import CODECS
 from fmcompress.configurations import Configuration, Space
-from fmcompress.errors import ParameterError
+from fmcompress.errors import FmcError, ParameterError
 from fmcompress.sweep_rows import Row, Sweep
 
 SMALL = Space(block_sizes=(4, 16), max_bursts=(2, 64))
@@ -180,18 +180,70 @@ def test_not_taken_up_if_anything_differs(
         space = Space(block_sizes=(4, 16), max_bursts=(2, 32))
     else:
         options = {"zero_point": 1}
+    rows = kept.read_bytes()
+    with pytest.raises(FmcError, match="has rows of another sweep"):
+        fmcompress.sweep(dump, space=space, checkpoint=kept, **options)  # type: ignore[arg-type]
+    assert kept.read_bytes() == rows
+    options["overwrite"] = True
     found = fmcompress.sweep(dump, space=space, checkpoint=kept, **options)  # type: ignore[arg-type]
     assert found.resumed_rows == 0
     assert found.rows == fmcompress.sweep(dump, space=space, **options).rows  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["", "no JSON\n", "[]\n", '{"version": 1}\n{"group": []}\n'])
-def test_a_checkpoint_of_something_else(dump: Path, tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["no JSON\n", "[]\n", '{"version": 1}\n{"group": []}\n', "5"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_is_no_checkpoint(
+    dump: Path, tmp_path: Path, text: str, overwrite: bool
+) -> None:
+    """Nobody's notes are lost."""
     kept = tmp_path / "part"
     kept.write_text(text)
+    with pytest.raises(FmcError, match="no part of a sweep"):
+        fmcompress.sweep(dump, space=SMALL, checkpoint=kept, overwrite=overwrite)
+    assert kept.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "line", ["5", "{}", '{"group": 3}', '{"group": ["a", "b", "c"], "rows": [[1, 2]]}', '{"gro']
+)
+def test_a_checkpoint_with_a_line_that_is_none(
+    dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """It ends what is taken from there."""
+    kept = tmp_path / "part"
+    with monkeypatch.context() as patch:
+        interrupted_after(2, patch)
+        with pytest.raises(Interrupted):
+            fmcompress.sweep(dump, space=SMALL, checkpoint=kept)
+    lines = kept.read_text().splitlines()
+    kept.write_text("\n".join([*lines[:2], line, *lines[2:]]))
     found = fmcompress.sweep(dump, space=SMALL, checkpoint=kept)
-    assert found.resumed_rows == 0
+    expected = fmcompress.sweep(dump, space=SMALL).rows
+    assert found.resumed_rows == len([row for row in expected if row.layer == "a"])
+    assert found.rows == expected
+
+
+def test_an_empty_checkpoint(dump: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "part"
+    kept.touch()
+    assert fmcompress.sweep(dump, space=SMALL, checkpoint=kept).resumed_rows == 0
     assert not kept.exists()
+
+
+def test_frames_without_streams(tmp_path: Path) -> None:
+    """CSC writes nothing of zeros: there is no ratio then, anywhere."""
+    np.save(tmp_path / "zeros.npy", np.zeros((2, 90), np.uint8))
+    found = fmcompress.sweep(tmp_path / "zeros.npy", space=Space(codecs=("csc", "ebpc")))
+    assert [row.ratio for row in found.rows[:2]] == [None, None]
+    assert found.best[0].ratio is None
+    spread = fmcompress.distribution(tmp_path / "zeros.npy", codec="csc")
+    assert (spread.layers[0].pieces.ratio, spread.to_json()["total"]["ratio"]) == (None, None)
+    moved = fmcompress.traffic(tmp_path / "zeros.npy", codec="csc", index=False)
+    assert (moved.total.nominal_ratio, moved.to_json()["total"]["ratio"]) == (None, None)
+    compared = fmcompress.compare(tmp_path / "zeros.npy", codecs=["ebpc", "csc"])
+    assert compared.total.ratio("csc") is None
+    assert compared.total.ebpc_gain(compared.methods) is None
+    json.dumps([found.to_json(), spread.to_json(), moved.to_json()], allow_nan=False)
 
 
 # --- What cannot be swept -----------------------------------------------------------------

@@ -87,8 +87,8 @@ def codec_named(
 
 def _value(text: str) -> Any:
     """Read a parameter: a whole number, yes or no, or a name."""
-    if text in ("yes", "no"):
-        return text == "yes"
+    if text.lower() in ("yes", "no", "true", "false"):
+        return text.lower() in ("yes", "true")
     return int(text) if text.isascii() and text.isdigit() else text
 
 

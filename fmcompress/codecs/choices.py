@@ -21,5 +21,5 @@ def check_choice(codec: object, parameter: str, allowed: Sequence[Any]) -> None:
     """
     value = getattr(codec, parameter)
     if type(value) is not type(allowed[0]) or value not in allowed:
-        choices = ", ".join(map(str, allowed))
+        choices = "yes, no" if isinstance(allowed[0], bool) else ", ".join(map(str, allowed))
         raise ParameterError(f"{parameter} is {value!r}, not one of {choices}")

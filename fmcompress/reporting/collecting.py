@@ -252,7 +252,8 @@ def _add_frames(found: FormatNumbers, rows: list[Row], block_size: int, max_burs
     found.heat = {key: raw / max(bits, 1) for key, (raw, bits) in heat.items()}
     for codec, layers in by_codec.items():
         found.ratios[codec] = {
-            name: Box.of(np.array([row.ratio for row in frames])) for name, frames in layers.items()
+            name: Box.of(np.array([row.raw_bits / max(row.bits, 1) for row in frames]))
+            for name, frames in layers.items()
         }
         if len({len(frames) for frames in layers.values()}) == 1:
             raw = np.sum([[row.raw_bits for row in frames] for frames in layers.values()], axis=0)

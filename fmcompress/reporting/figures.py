@@ -342,6 +342,10 @@ def _heat(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     )
 
 
+def _shown(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{ratio:.3f}"
+
+
 def _traffic(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     found = one.traffic
     pairs, texts = [], []
@@ -350,8 +354,8 @@ def _traffic(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
         pairs.append((mean.raw_memory_bytes / 1e3, mean.total_bytes / 1e3))
         texts.append(
             f"{layer.name}\nraw {mean.raw_memory_bytes:,} bytes a frame\n"
-            f"compressed {mean.total_bytes:,.0f} bytes, ratio {mean.ratio:.3f}\n"
-            f"nominal ratio {mean.nominal_ratio:.3f}"
+            f"compressed {mean.total_bytes:,.0f} bytes, ratio {_shown(mean.ratio)}\n"
+            f"nominal ratio {_shown(mean.nominal_ratio)}"
         )
     yield Figure(
         *("traffic", "", one.name, one.lossy),
