@@ -364,7 +364,7 @@ def _least_width(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str
         cells = [title, *(row[number] for row in rows)]
         longest = max(len(line) for cell in cells for line in cell.split("\n"))
         widths.append(min(longest, FOLDED) if align == "left" else longest)
-    return sum(widths) + 2 * len(widths)
+    return sum(widths) + 2 * len(widths) + 2
 
 
 def printable(text: str) -> str:

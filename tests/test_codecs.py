@@ -298,7 +298,7 @@ def test_description(codec: Codec) -> None:
         ("zvc:group=8,group=8", "group is given twice"),
         ("zvc:burst=8", "no parameter 'burst'; it has group"),
         ("huffman:lengths=11", "no parameter 'lengths'; it has signed"),
-        ("huffman:signed=1", "signed is 1, not one of True, False"),
+        ("huffman:signed=1", "signed is 1, not one of yes, no"),
         ("stored:group=8", "no parameter 'group'; it has none"),
         ("ebpc:name=3", "no parameter 'name'"),
     ],

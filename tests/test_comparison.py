@@ -238,7 +238,9 @@ def test_advice_on_a_dense_layer(tmp_path: Path) -> None:
 def test_advice_on_half_of_the_range(tmp_path: Path) -> None:
     ramp = (np.arange(5000) % 60).astype(np.uint8)
     assert "--word-bits 6 would do" in advice(tmp_path, ramp)
-    assert "no word is negative" in advice(tmp_path, ramp.astype(np.int8))
+    assert "--word-bits" not in advice(tmp_path, ramp + 100, zero_point=100)
+    assert advice(tmp_path, ramp[:200]) == ""  # of so few words chance says too much
+    assert "--dtype uint8 would use all of it" in advice(tmp_path, ramp.astype(np.int8))
     said = advice(tmp_path, (ramp / 10).astype(np.float32), quantize="fixed8")
     assert "--quantize ufixed8" in said
     assert "range" not in advice(tmp_path, ramp * 4)
@@ -251,7 +253,7 @@ def test_advice_is_one_line_for_many_layers(tmp_path: Path) -> None:
     found = compared(tmp_path, a=ramp, b=ramp * 4, c=ramp)
     lines = [line for line in found.advice if "half of their range" in line]
     assert len(lines) == 1
-    assert lines[0].startswith("layer 'a' and 1 more: ")
+    assert lines[0].startswith("layer 'a' (and 1 more like it): ")
 
 
 def test_channels_last_is_warned_of(tmp_path: Path) -> None:
