@@ -19,11 +19,20 @@ from test_docs import run
 
 import fmcompress
 from fmcompress.coding import Coding
+from fmcompress.configurations import Space
 from fmcompress.errors import FmcError, ParameterError
 from fmcompress.layer_words import open_words
 from fmcompress.reference import encode_bits
-from fmcompress.reporting.charts import Box, Series, Stack, box_plot, heat_map, stacked_bars
-from fmcompress.reporting.collecting import Asked, Numbers, collect
+from fmcompress.reporting.charts import (
+    Box,
+    Series,
+    Stack,
+    box_plot,
+    heat_map,
+    legend_end,
+    stacked_bars,
+)
+from fmcompress.reporting.collecting import Asked, Numbers, _frame_bits, collect
 from fmcompress.reporting.colours import DARK, LIGHT
 from fmcompress.reporting.figures import figures
 from fmcompress.reporting.histograms import histogram_chart
@@ -559,7 +568,7 @@ def test_where_a_report_cannot_go(samples: Path, tmp_path: Path) -> None:
         fmcompress.report(source, tmp_path / "r.html", svg=tmp_path)
     (tmp_path / "svg").mkdir()
     (tmp_path / "svg" / "mine").touch()
-    with pytest.raises(FmcError, match="not empty"):
+    with pytest.raises(FmcError, match="holds other files than figures"):
         fmcompress.report(source, tmp_path / "r.html", svg=tmp_path / "svg", overwrite=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["maps.h5", "svg"]
 
@@ -570,3 +579,49 @@ def test_real_networks_stay_small(shared_dumps: Path, tmp_path: Path) -> None:
     found, text = made(shared_dumps / "resnet56_f32.h5", tmp_path / "report.html", threads=2)
     check_page(text)
     assert found.report_bytes < MOST_BYTES
+
+
+# --- What a reader stumbled over -----------------------------------------------------------
+
+
+def test_a_legend_has_its_room() -> None:
+    """Of many names with few categories, too."""
+    names = [f"a codec number {n}" for n in range(9)]
+    series = [Series(name, {"layer": Box(1, 2, 3, 4, 5)}, {"layer": name}) for name in names]
+    picture = box_plot("title", ["layer"], series, "ratio")
+    legend = [(name, "s0") for name in names]
+    assert legend_end(legend) < picture.width + 1
+
+
+def test_a_table_of_a_layer_is_in_no_frame(samples: Path) -> None:
+    """Else one frame alone would look worse than all others."""
+    space = Space(codecs=("huffman",))
+    rows = fmcompress.sweep(samples / "digits_int8.h5", space=space).rows
+    with_table = [row for row in rows if row.bits > _frame_bits(row)]
+    assert {row.frame for row in with_table} == {0}
+    assert all(_frame_bits(row) <= -(-row.raw_bits // 8) * 8 for row in rows)
+
+
+def test_captions_of_one_layer_and_of_unlike_ones(tmp_path: Path) -> None:
+    np.savez(tmp_path / "one.npz", a=np.arange(600, dtype=np.uint8).reshape(4, 150) % 7)
+    _, text = made(tmp_path / "one.npz", tmp_path / "one.html")
+    assert "among the words of one layer" in text
+    assert text.count("the dashed line is 0") == 1  # of differences; words begin there
+    assert "1 layers" not in text
+    random = np.random.default_rng(0)
+    unlike = {
+        "a": random.integers(-9, 9, (3, 400)).astype(np.int8),
+        "b": random.random((4, 400)).astype(np.float32),
+    }
+    np.savez(tmp_path / "unlike.npz", **unlike)
+    _, text = made(tmp_path / "unlike.npz", tmp_path / "unlike.html")
+    assert "native is missing: layers have different numbers of frames" in text
+    assert "1 of 2 layers" in text
+    assert "within a block, 8-bit signed words" in text
+
+
+def test_several_dumps_are_in_the_title(samples: Path, tmp_path: Path) -> None:
+    sources = [samples / "digits_int8.h5", samples / "digits_uint8.npz"]
+    fmcompress.report(sources, tmp_path / "r.html")
+    title = (tmp_path / "r.html").read_text().partition("<title>")[2].partition("<")[0]
+    assert title == "Feature maps of digits_int8.h5, digits_uint8.npz"

@@ -242,3 +242,14 @@ def test_keys_lead_to_what_can_be_pressed(browser: Any, report: Path) -> None:
         assert outline == "solid"
     assert {"BUTTON", "A", "DIV"} <= seen
     check_quiet(found, report)
+
+
+def test_no_column_is_off_the_paper(browser: Any, long_report: Path) -> None:
+    """The large table has a page that lies; its headings are as small as its numbers."""
+    found = visit(browser, long_report, 1032)  # A4 lying, less its margins
+    found.page.emulate_media(media="print")
+    width = found.page.evaluate(
+        "Math.max(...[...document.querySelectorAll('#layers table')]"
+        ".map(table => table.getBoundingClientRect().right))"
+    )
+    assert width <= 1032

@@ -122,7 +122,7 @@ class Categories:
         flat = longest < self.slot - 6
         below = 26 if flat else 0.87 * longest + 22
         top = TOP + (26 if legend else 0)
-        width = max(LEFT + self.slot * len(names) + RIGHT, 420)
+        width = max(LEFT + self.slot * len(names) + RIGHT, 420, legend_end(legend))
         self.bottom = top + PLOT_HEIGHT
         self.right = LEFT + self.slot * len(names)
         self.picture = Picture(width, self.bottom + below, title)
@@ -178,11 +178,15 @@ def series_legend(names: Sequence[str]) -> list[tuple[str, str]]:
 
 def draw_legend(picture: Picture, names: Sequence[tuple[str, str]], left: float = LEFT) -> None:
     """Draw names behind their colours, at the top."""
-    x = left
-    for name, kind in names:
+    for number, (name, kind) in enumerate(names):
+        x = legend_end(names[:number], left)
         picture.add(filled(slab(x, 6, 11, 11), f"key {kind} fill"))
         picture.text(x + 17, 15.5, name)
-        x += text_width(name, FONT) + 36
+
+
+def legend_end(names: Sequence[tuple[str, str]], left: float = LEFT) -> float:
+    """Return where a legend ends."""
+    return left + sum(text_width(name, FONT) + 36 for name, _ in names)
 
 
 def box_plot(

@@ -238,6 +238,11 @@ def _named(progress: Progress, format_: str) -> Progress:
     return lambda step: progress(Step(f"{format_} {step.layer}", step.done, step.total))
 
 
+def _frame_bits(row: Row) -> int:
+    """Return the bits of a frame's streams, or words; a table of the whole layer is in no frame."""
+    return min(row.first_stream_bits + row.second_stream_bits, -(-row.raw_bits // 8) * 8)
+
+
 def _add_frames(found: FormatNumbers, rows: list[Row], block_size: int, max_burst: int) -> None:
     """Add what rows of a sweep tell of frames."""
     by_codec: dict[str, dict[str, list[Row]]] = {}
@@ -252,12 +257,14 @@ def _add_frames(found: FormatNumbers, rows: list[Row], block_size: int, max_burs
     found.heat = {key: raw / max(bits, 1) for key, (raw, bits) in heat.items()}
     for codec, layers in by_codec.items():
         found.ratios[codec] = {
-            name: Box.of(np.array([row.raw_bits / max(row.bits, 1) for row in frames]))
+            name: Box.of(np.array([row.raw_bits / max(_frame_bits(row), 1) for row in frames]))
             for name, frames in layers.items()
         }
         if len({len(frames) for frames in layers.values()}) == 1:
             raw = np.sum([[row.raw_bits for row in frames] for frames in layers.values()], axis=0)
-            bits = np.sum([[row.bits for row in frames] for frames in layers.values()], axis=0)
+            bits = np.sum(
+                [[_frame_bits(row) for row in frames] for frames in layers.values()], axis=0
+            )
             found.network_ratios[codec] = Box.of(raw / np.maximum(bits, 1))
         found.frames = {name: len(frames) for name, frames in layers.items()}
         found.sparsities = {

@@ -30,6 +30,8 @@ FRAME_NOTE = (
     "A frame of a layer is one transmission, stored where coding would make it larger; ratio = bits of "
     "the words / bits of the streams."
 )
+# Of fewer, percentiles say what lies between frames rather than what frames are like.
+_MANY_FRAMES = 20
 BOX_NOTE = "Boxes are the quartiles, whiskers the 1st and 99th percentile, the line is the median."
 ONE_NOTE = "Of one frame there is no spread: lines are its values."
 
@@ -103,16 +105,26 @@ def _network(numbers: Numbers) -> Iterator[Figure]:
         reference=1.0,
         numbers=True,
     )
+    missing = [_format_name(one) for one in numbers.formats if not one.network_ratios]
+    absent = (
+        f" {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: layers have different "
+        "numbers of frames."
+        if missing
+        else ""
+    )
     yield Figure(
         *("ratio_of_network", "", "", any(one.lossy for one in formats)),
         picture,
         f"Ratio of all layers together, frame by frame, over {_frames(frames)}; the number is the "
-        f"median. {_spread(frames)} {FRAME_NOTE} {_sizes(numbers)}",
+        f"median. {_spread(frames)} {FRAME_NOTE} {_sizes(numbers)}{absent}",
     )
 
 
 def _spread(most_frames: int) -> str:
-    return BOX_NOTE if most_frames > 1 else ONE_NOTE
+    if most_frames == 1:
+        return ONE_NOTE
+    few = "; of so few frames they are interpolated" if most_frames < _MANY_FRAMES else ""
+    return BOX_NOTE.removesuffix(".") + few + "."
 
 
 def _frames(count: int) -> str:
@@ -125,7 +137,9 @@ def _format_name(one: FormatNumbers) -> str:
 
 def _sizes(numbers: Numbers) -> str:
     sizes = numbers.options.hardware
-    return f"Block size {sizes.block_size}, longest burst {sizes.max_burst}."
+    tables = any(name.startswith("huffman") for name in numbers.codecs)
+    more = " Huffman's table of a layer counts in no frame." if tables else ""
+    return f"Block size {sizes.block_size}, longest burst {sizes.max_burst}.{more}"
 
 
 def _methods(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
@@ -152,9 +166,10 @@ def _methods(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     yield Figure(
         *("methods", "", one.name, one.lossy),
         lying_bars("Ratio of all layers by method", bars, "ratio", _KINDS, bound),
-        "All layers together, by every method: EBPC, existing codecs, and what no accelerator has "
-        "(size models, general compressors). A chunk of "
-        f"{found.chunk_words:,} words is one transmission, stored where coding would make it larger."
+        "All layers together, by every method: EBPC, existing codecs, and others: words as they are, "
+        "auto, a choice among codecs, APack, of which there is a size model alone, and general "
+        f"compressors. A chunk of {found.chunk_words:,} words is one transmission, stored where coding "
+        "would make it larger; what a method knows of a whole layer (a table) counts, too."
         + (" The dashed line is the bound of any code of single words." if bound else ""),
     )
 
@@ -207,14 +222,14 @@ def _values(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
         yield Figure(
             *("values", f"together{kind}", one.name, one.lossy),
             histogram_chart("How often values occur, all layers", total, _axis("word", total)),
-            f"How often each value occurs among the words of all {len(layers)} layers{_of(kind)}. "
+            f"How often each value occurs among the words of {_layers(len(layers))}{_of(kind)}. "
             f"{_most(total)} The scale is logarithmic.",
         )
         small = [Small(layer.name, layer.values, _said(layer, "words")) for layer in layers]
         yield Figure(
             *("values", f"by layer{kind}", one.name, one.lossy),
             small_histograms("How often values occur, layer by layer", small),
-            "The same, layer by layer, each on a logarithmic scale of its own; the dashed line is 0.",
+            f"{_SMALL}{_ZERO if layers[0].values.first else ''}.",
         )
 
 
@@ -229,8 +244,8 @@ def _differences(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
                 *("How often differences occur, all layers", total),
                 _axis("difference", total),
             ),
-            "Differences between each non-zero word and the non-zero word before it in its layer: what "
-            f"bit planes are made of{_of(kind)}. {_most(total)} The scale is logarithmic.",
+            "Differences between each non-zero word and the one before it in its layer; bit planes are "
+            f"made of those within a block{_of(kind)}. {_most(total)} The scale is logarithmic.",
         )
         small = [
             Small(layer.name, layer.differences, _said(layer, "differences")) for layer in layers
@@ -238,8 +253,16 @@ def _differences(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
         yield Figure(
             *("differences", f"by layer{kind}", one.name, one.lossy),
             small_histograms("How often differences occur, layer by layer", small),
-            "The same, layer by layer, each on a logarithmic scale of its own; the dashed line is 0.",
+            f"{_SMALL}{_ZERO if layers[0].differences.first else ''}.",
         )
+
+
+_SMALL = "The same, layer by layer, each on a logarithmic scale of its own"
+_ZERO = "; the dashed line is 0"
+
+
+def _layers(count: int) -> str:
+    return "one layer" if count == 1 else f"all {count:,} layers"
 
 
 def _alike(details: Sequence[LayerDetails]) -> list[tuple[str, list[LayerDetails]]]:
@@ -255,7 +278,7 @@ def _alike(details: Sequence[LayerDetails]) -> list[tuple[str, list[LayerDetails
 
 
 def _of(kind: str) -> str:
-    return f" of {kind.removeprefix(', ')} words" if kind else ""
+    return f"{kind} words" if kind else ""
 
 
 def _sum(histograms: Sequence[Histogram]) -> Histogram:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from fmcompress.coding import Coding
-from fmcompress.errors import error_context
+from fmcompress.errors import FmcError, error_context
 from fmcompress.files import Sources, Target, keep_apart, name_of, source_paths
 from fmcompress.off_chip import BURST_BYTES
 from fmcompress.progress import Progress, silent
@@ -121,6 +121,7 @@ def report(
     keep_apart(source, target)
     if svg is not None:
         keep_apart(source, svg, folder=True)
+        _keep_others(Path(svg))
     with ExitStack() as stack:
         place = stack.enter_context(replacing(target, overwrite=overwrite))
         folder = None
@@ -146,6 +147,14 @@ def report(
         numbers.warnings,
         numbers.notes,
     )
+
+
+def _keep_others(folder: Path) -> None:
+    """Refuse to replace a folder that holds something else than figures."""
+    if folder.is_dir() and any(path.suffix != ".svg" for path in folder.iterdir()):
+        raise FmcError(
+            "holds other files than figures", file=str(folder), hint="name a folder of its own"
+        )
 
 
 def _listed(names: Sequence[str] | str | None) -> tuple[str, ...] | None:

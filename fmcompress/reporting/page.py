@@ -111,7 +111,8 @@ def page(numbers: Numbers, figures: Sequence[Figure], asked: dict[str, Any]) -> 
     names = [(s.name, s.title) for s, part in zip(SECTIONS, parts, strict=True) if part]
     names.append(("computed", "How it was computed"))
     links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in names)
-    title = f"Feature maps of {PurePath(numbers.file).name or numbers.file}"
+    files = [PurePath(part).name for part in numbers.file.split(", ")]  # of several, all
+    title = f"Feature maps of {', '.join(filter(None, files)) or numbers.file}"
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -159,7 +160,9 @@ def _counted(count: int, what: str) -> str:
 
 def _of_format(numbers: Numbers, one: FormatNumbers, inner: str, level: str = "h3") -> str:
     """Put what is of one format into a frame that says so, where there are several."""
-    head = f"<{level}>{safe(one.name)} {LOSSY if one.lossy else ''}</{level}>\n"
+    layers, most = len(one.sparsities), max(len(other.sparsities) for other in numbers.formats)
+    part = f'<span class="quiet">{layers} of {most} layers</span>' if layers < most else ""
+    head = f"<{level}>{safe(one.name)} {LOSSY if one.lossy else ''} {part}</{level}>\n"
     several = len(numbers.formats) > 1
     return f'<div data-format="{safe(one.name)}">\n{head if several or one.lossy else ""}{inner}\n</div>'
 
@@ -170,11 +173,13 @@ def _headline(numbers: Numbers, one: FormatNumbers) -> str:
     cards = [(number(total.ratio(EBPC)), "ratio of EBPC")]
     said = ""
     if existing is not None and gain is not None:
-        than = "better" if gain >= 0 else "worse"
         share = f"{100 * abs(gain):.1f} %"
+        than = f"{share} {'better' if gain >= 0 else 'worse'} than"
+        if share == "0.0 %":
+            than = "as good as"
         cards.append((f"{number(total.ratio(existing))}", f"{existing}, the best existing method"))
         said = (
-            f"EBPC has a ratio of {number(total.ratio(EBPC))}, {share} {than} than the best existing "
+            f"EBPC has a ratio of {number(total.ratio(EBPC))}, {than} the best existing "
             f"method, {existing}, with {number(total.ratio(existing))}."
         )
     if total.entropy_bits:
