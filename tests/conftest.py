@@ -19,6 +19,7 @@ SHARED = ROOT.parent / "shared"
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 BOUNDS = os.environ.get("NUMBA_BOUNDSCHECK", "0") != "0"
 USUAL = JIT and not BOUNDS  # as users run them
+AGAIN = "FMC_TESTED_BEFORE" in os.environ  # with another Python
 # How kernels are compiled makes no difference to these: they run the command in processes of
 # their own, or read and write file formats, or call no kernel at all.
 ONCE = {

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pytest
-from conftest import JIT, USUAL
+from conftest import AGAIN, JIT, USUAL
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -38,11 +38,11 @@ INTEGER_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32")
 def examples(count: int) -> settings:
     """Run a property on `count` examples: the same ones each time, however long they take.
 
-    Half of them will do where kernels are run another way, in plain Python or with bounds checked.
+    Half of them will do where kernels are run another way, in plain Python or with bounds checked;
+    and a third where all of them were run already, under another Python.
     """
-    return settings(
-        max_examples=count if USUAL else -(-count // 2), deadline=None, derandomize=True
-    )
+    share = 3 if AGAIN else 1 if USUAL else 2
+    return settings(max_examples=-(-count // share), deadline=None, derandomize=True)
 
 
 # --- Cases --------------------------------------------------------------------------------

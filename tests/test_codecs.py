@@ -110,7 +110,7 @@ def cases(draw: st.DrawFn) -> tuple[list[int], int]:
 def test_any_words(codec: Codec) -> None:
     """There and back, for the product and for the reader from the documentation."""
 
-    @examples(150)
+    @examples(90)
     @given(cases())
     def run(case: tuple[list[int], int]) -> None:
         check(codec, *case)
@@ -170,7 +170,7 @@ def test_any_layout_of_words(codec: Codec) -> None:
 def test_any_change_of_a_stream(codec: Codec) -> None:
     """A bit flipped, bytes cut, added or replaced: the same words, or refused by both readers."""
 
-    @examples(250)
+    @examples(120)
     @given(cases(), st.data())
     def run(case: tuple[list[int], int], data: st.DataObject) -> None:
         numbers, w = case
@@ -199,7 +199,7 @@ def test_any_change_of_a_stream(codec: Codec) -> None:
 def test_any_bytes(codec: Codec) -> None:
     """Streams of anything, for any number of words."""
 
-    @examples(250)
+    @examples(120)
     @given(
         st.sampled_from(WIDTHS),
         st.sampled_from([b"", b"", b"\0", b"\x80"]) | st.binary(max_size=6),
