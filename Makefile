@@ -28,9 +28,9 @@ $(VENV)/ready: pyproject.toml
 test: $(VENV)/ready  ## The tests, with compiled kernels.
 	$(PYTEST)
 
-test-coverage: $(VENV)/ready  ## The same with fewer examples, and how much of all but the kernels they cover.
+test-coverage: $(VENV)/ready  ## The same, and how much of all but the kernels they cover.
 	rm -f .coverage .coverage.*
-	FMC_TESTED_BEFORE=1 COVERAGE_CORE=$(MONITORED) $(PYTEST) --cov=fmcompress --cov=cli --cov-report=
+	COVERAGE_CORE=$(MONITORED) $(PYTEST) --cov=fmcompress --cov=cli --cov-report=
 	$(BIN)/coverage report --omit='kernels/*' --fail-under=97
 
 test-plain: $(VENV)/ready  ## The tests, kernels as plain Python: they cover every line of these.
