@@ -68,13 +68,10 @@ def auto_bits(words: NDArray[Any], word_bits: int, auto: Auto, chunk_words: int)
     """
     import numpy as np
 
-    count = words.size
-    starts = range(0, count, chunk_words)
-    raw = np.array([stored_bytes(min(chunk_words, count - at), word_bits) for at in starts])
+    raw = Stored().chunk_bytes(words, word_bits, chunk_words)
     sizes = {Stored.name: raw}
     for part in auto.parts:
-        own = np.array(part.measure_chunks(words, word_bits, chunk_words)).sum(axis=1)
-        sizes[part.name] = np.minimum(own, raw)
+        sizes[part.name] = np.minimum(part.chunk_bytes(words, word_bits, chunk_words), raw)
     sizes[auto.name] = np.min([*sizes.values()], axis=0)
     return {name: 8 * int(each.sum()) for name, each in sizes.items()}
 

@@ -18,13 +18,12 @@ from fmcompress.batches import chunks_in_batch
 from fmcompress.bounds import Bounds
 from fmcompress.coding import Coding, Options
 from fmcompress.compared import Comparison, LayerComparison, MethodSizes, Sums
-from fmcompress.errors import ParameterError
 from fmcompress.files import Sources
 from fmcompress.in_order import Workers
 from fmcompress.layer_words import LayerWords, open_words
 from fmcompress.methods import APACK, Methods
 from fmcompress.progress import Progress, silent
-from fmcompress.surveying import LayerSurvey, survey
+from fmcompress.surveying import LayerSurvey, nothing_left, survey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,10 +91,7 @@ def compare(
             found.layers.append(result)
             advisor.look_at(result, layer.layer.format, layer.bounds.times)
     if not found.layers:
-        why = "; ".join(sorted(set(found.left_out.values()))) or "no layer"
-        raise ParameterError(
-            f"nothing can be compared: {why}", file=found.file, hint="pick layers of numbers"
-        )
+        raise nothing_left("compared", found.left_out, found.file)
     found.advice = advisor.advice()
     return found
 
@@ -116,8 +112,7 @@ class _Layer(LayerSurvey[_Batch]):
         self, layer: LayerWords, methods: Methods, chunk_words: int, never_store: bool
     ) -> None:
         super().__init__(layer, chunks_in_batch(chunk_words, layer.word_bits) * chunk_words)
-        words = lambda: (piece() for piece in layer.pieces(self.batch_words))
-        self._codecs = methods.codecs(words, layer.word_bits, layer.difference)
+        self._codecs = methods.codecs(self.words, layer.word_bits, layer.difference)
         self._methods, self._chunk_words, self._never_store = methods, chunk_words, never_store
         self.bounds = Bounds(layer.word_bits)
         self._words = self._zero_words = self._chunks = 0

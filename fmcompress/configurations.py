@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmcompress.codecs import CODECS, codec_named
+from fmcompress.codecs import codec_named, free_parameters
 from fmcompress.codecs.ebpc import BLOCK_SIZES, MAX_BURSTS, Ebpc
 from fmcompress.coding import Coding, parse_order
 from fmcompress.errors import ParameterError
@@ -99,11 +99,7 @@ class Space:
         """Codecs with their parameters, in the order of tables."""
         found = []
         for codec in self.codecs:
-            base, _, rest = codec.partition(":")
-            if base not in CODECS:
-                codec_named(codec)  # says which there are
-            told = {part.partition("=")[0] for part in rest.split(",")}
-            free = set(CODECS[base].parameters()) - told
+            free = free_parameters(codec)
             sizes: Sequence[int | None] = self.block_sizes if "block_size" in free else (None,)
             bursts: Sequence[int | None] = self.max_bursts if "max_burst" in free else (None,)
             found += [Configuration(codec, *both) for both in product(sizes, bursts)]

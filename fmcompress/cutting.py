@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from fmcompress.axes import channel_axis, frame_axis
+from fmcompress.codecs.by_transmission import MOST_WORDS
 from fmcompress.errors import ParameterError
 from fmcompress.layer_words import LayerWords
 from fmcompress.numbers import whole
 
 FRAME, CHANNEL, LAYER = KINDS = ("frame", "channel", "layer")
-MOST_WORDS = 1 << 24  # of a transmission
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 import numpy as np
 
 from fmcompress.batches import chunks_in_batch
-from fmcompress.codecs.stored import stored_bytes
+from fmcompress.codecs.stored import Stored
 from fmcompress.coding import Coding, Options
 from fmcompress.cutting import CHANNEL, FRAME, LAYER, Cut
-from fmcompress.errors import ParameterError
 from fmcompress.files import Sources
 from fmcompress.in_order import Workers
 from fmcompress.layer_words import RECODING, LayerWords, open_words
 from fmcompress.progress import Progress, silent
-from fmcompress.surveying import LayerSurvey, survey
+from fmcompress.surveying import LayerSurvey, nothing_left, survey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -244,10 +243,7 @@ def distribution(
         for layer in survey(words, begin, workers, progress):
             found.layers.append(layer.result())
     if not found.layers:
-        why = "; ".join(sorted(set(found.left_out.values()))) or "no layer"
-        raise ParameterError(
-            f"nothing can be measured: {why}", file=found.file, hint="pick layers of numbers"
-        )
+        raise nothing_left("measured", found.left_out, found.file)
     return found
 
 
@@ -262,16 +258,15 @@ class _Layer(LayerSurvey["NDArray[np.int64]"]):
             self._piece_words = min(options.chunk_words, layer.info.word_count)
         batch = chunks_in_batch(self._piece_words, layer.word_bits)
         super().__init__(layer, batch * self._piece_words)
-        words = lambda: (piece() for piece in layer.pieces(self.batch_words))
-        self._codec = options.codec_for(layer.format).fitted(words, layer.word_bits)
+        self._codec = options.codec_for(layer.format).fitted(self.words, layer.word_bits)
         self._measured: list[NDArray[np.int64]] = []
 
     def measure(self, words: NDArray[Any]) -> NDArray[np.int64]:
         """Return bits and zero words of some pieces."""
         size, bits = self._piece_words, self.layer.word_bits
-        sizes = np.array(self._codec.measure_chunks(words, bits, size)).sum(axis=1)
+        sizes = self._codec.chunk_bytes(words, bits, size)
+        stored = Stored().chunk_bytes(words, bits, size)
         pieces = [words[at : at + size] for at in range(0, words.size, size)]
-        stored = [stored_bytes(piece.size, bits) for piece in pieces]
         zeros = [piece.size - np.count_nonzero(piece) for piece in pieces]
         return np.array([8 * np.minimum(sizes, stored), zeros], np.int64)
 

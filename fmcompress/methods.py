@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmcompress.codecs import CODECS, Codec, codec_named
-from fmcompress.codecs.stored import stored_bytes
+from fmcompress.codecs import CODECS, Codec, codec_named, free_parameters
+from fmcompress.codecs.stored import Stored
 from fmcompress.compared import CODEC, COMPRESSOR, MODEL, Method, MethodSizes
 from fmcompress.errors import ParameterError
 from fmcompress.general_compressors import HOW_TO_GET, GeneralCompressor, general_compressors
@@ -62,12 +62,7 @@ class Methods:
                 self.notes.append(f"not installed: {', '.join(missing)}; {HOW_TO_GET}")
 
     def _fitting(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
-        base, _, rest = name.partition(":")
-        if base not in CODECS:
-            codec_named(name)  # says which there are
-        own = {part.partition("=")[0] for part in rest.split(",")}
-        known = CODECS[base].parameters()
-        return {key: given[key] for key in given if key in known and key not in own}
+        return {key: given[key] for key in given if key in free_parameters(name)}
 
     def _codec(self, name: str, difference: str = "signed") -> Codec:
         return codec_named(name, self._options[name], difference)
@@ -101,15 +96,15 @@ class Methods:
         never_store: bool,
     ) -> dict[str, MethodSizes]:
         """Return the sizes that each codec and each general compressor makes of some chunks."""
-        chunks = [words[at : at + chunk_words] for at in range(0, words.size, chunk_words)]
-        raw = np.array([stored_bytes(chunk.size, word_bits) for chunk in chunks], np.int64)
+        raw = Stored().chunk_bytes(words, word_bits, chunk_words)
         sizes = {
-            name: np.array(codec.measure_chunks(words, word_bits, chunk_words)).sum(axis=1)
+            name: codec.chunk_bytes(words, word_bits, chunk_words)
             for name, codec in zip(self._codecs, codecs, strict=True)
         }
+        plain = np.ascontiguousarray(words)
+        chunks = [plain[at : at + chunk_words] for at in range(0, words.size, chunk_words)]
         for compressor in self._compressors:
-            plain = [np.ascontiguousarray(chunk) for chunk in chunks]
-            sizes[compressor.name] = np.array([compressor.size(chunk) for chunk in plain])
+            sizes[compressor.name] = np.array([compressor.size(chunk) for chunk in chunks])
         return {
             name: MethodSizes(
                 8 * int((own if never_store else np.minimum(own, raw)).sum()),

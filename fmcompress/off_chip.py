@@ -23,7 +23,7 @@ from fmcompress.in_order import Workers
 from fmcompress.layer_words import RECODING, LayerWords, open_words
 from fmcompress.numbers import MOST, real, switch, whole
 from fmcompress.progress import Progress, silent
-from fmcompress.surveying import LayerSurvey, survey
+from fmcompress.surveying import LayerSurvey, nothing_left, survey
 from fmcompress.tile_traffic import LayerTraffic, TileBytes, Traffic
 from fmcompress.tiling import tile_lengths, tile_shape, tile_sizes, tiles_by_shape
 
@@ -105,10 +105,7 @@ def traffic(
         begin = partial(_Layer, cut=cut, options=options, found=found)
         found.layers += [one.result() for one in survey(words, begin, workers, progress)]
     if not found.layers:
-        why = "; ".join(sorted(set(found.left_out.values()))) or "no layer"
-        raise ParameterError(
-            f"nothing can be measured: {why}", file=found.file, hint="pick layers of numbers"
-        )
+        raise nothing_left("measured", found.left_out, found.file)
     found.notes += _notes(found)
     return found
 
@@ -163,8 +160,7 @@ class _Layer(LayerSurvey[list[_Tiles]]):
             )
         batch = chunks_in_batch(self._frame_words, bits)
         super().__init__(layer, batch * self._frame_words)
-        words = lambda: (piece() for piece in layer.pieces(self.batch_words))
-        self._codec = options.codec_for(layer.format).fitted(words, bits)
+        self._codec = options.codec_for(layer.format).fitted(self.words, bits)
         self._measured: list[list[_Tiles]] = []
 
     def measure(self, words: NDArray[Any]) -> list[_Tiles]:

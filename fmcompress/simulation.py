@@ -20,6 +20,7 @@ from fmcompress.layer_simulation import (
 )
 from fmcompress.layer_words import check_hardware, difference_note, open_words
 from fmcompress.progress import Progress, silent
+from fmcompress.surveying import nothing_left
 from fmcompress.targets import replacing, writing
 
 if TYPE_CHECKING:
@@ -244,12 +245,8 @@ def simulate(
         reasons = {name: error.cause for name, error in left_out.items()} | words.left_out
         if not found.layers:
             first = next(iter(left_out.values()), None)
-            why = "; ".join(sorted(set(reasons.values()))) or "no layer"
-            raise ParameterError(
-                f"nothing can be simulated: {why}",
-                file=words.file,
-                hint=first.hint if first else "pick layers of integers, or --quantize",
-            )
+            hint = first.hint if first else "pick layers of integers, or --quantize"
+            raise nothing_left("simulated", reasons, words.file, hint)
         for name, why in reasons.items():
             found.notes.append(f"layer {name!r} is left out: {why}")
         idle = sum(layer.units < settings.units for layer in found.layers)

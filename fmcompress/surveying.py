@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from fmcompress.errors import error_context
+from fmcompress.errors import ParameterError, error_context
 from fmcompress.in_order import Task, Workers
 from fmcompress.layer_words import LayerWords, Words
 from fmcompress.progress import Progress, Step
@@ -33,6 +33,10 @@ class LayerSurvey(ABC, Generic[T]):
         self.layer = layer
         self.batch_words = batch_words
 
+    def words(self) -> Iterator[NDArray[Any]]:
+        """Yield all words of the layer, as `Codec.fitted` wants them."""
+        return (piece() for piece in self.layer.pieces(self.batch_words))
+
     @abstractmethod
     def measure(self, words: NDArray[Any]) -> T:
         """Measure a batch of words; called in any thread, and touches nothing that is shared."""
@@ -40,6 +44,14 @@ class LayerSurvey(ABC, Generic[T]):
     @abstractmethod
     def add(self, measured: T) -> None:
         """Add what `measure` returned; called in the order of the words, in one thread."""
+
+
+def nothing_left(
+    done: str, left_out: Mapping[str, str], file: str, hint: str | None = "pick layers of numbers"
+) -> ParameterError:
+    """Return what is wrong where no layer has words: that nothing can be `done`, and why."""
+    why = "; ".join(sorted(set(left_out.values()))) or "no layer"
+    return ParameterError(f"nothing can be {done}: {why}", file=file, hint=hint)
 
 
 S = TypeVar("S", bound=LayerSurvey[Any])

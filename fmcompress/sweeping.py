@@ -26,7 +26,7 @@ from fmcompress.in_order import Workers
 from fmcompress.layer_words import LayerWords, open_words
 from fmcompress.numbers import switch
 from fmcompress.progress import Progress, Step, silent
-from fmcompress.surveying import LayerSurvey, survey
+from fmcompress.surveying import LayerSurvey, nothing_left, survey
 from fmcompress.sweep_checkpoint import Checkpoint
 from fmcompress.sweep_rows import Row, Sweep
 
@@ -98,8 +98,7 @@ def sweep(
                 with error_context(file=found.file):
                     _sweep(pass_, paths, layers, raw, coding, kept, workers, progress, found)
     if not found.rows:
-        why = "; ".join(sorted(set(found.left_out.values()))) or "no layer"
-        raise ParameterError(f"nothing can be swept: {why}", file=found.file)
+        raise nothing_left("swept", found.left_out, found.file, hint=None)
     kept.remove()
     return found
 
@@ -182,10 +181,9 @@ class _Layer(LayerSurvey[_Measured]):
         self._frame_words = pass_.cut.piece_words(layer)
         batch = chunks_in_batch(self._frame_words, layer.word_bits)
         super().__init__(layer, batch * self._frame_words)
-        words = lambda: (piece() for piece in layer.pieces(self.batch_words))
         self._configurations = pass_.space.configurations
         self._codecs = [
-            configuration.build(layer.difference).fitted(words, layer.word_bits)
+            configuration.build(layer.difference).fitted(self.words, layer.word_bits)
             for configuration in self._configurations
         ]
         self._measured: list[_Measured] = []

@@ -25,7 +25,14 @@ from fmcompress.codecs.zrle import Zrle
 from fmcompress.codecs.zvc import Zvc
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
 
-__all__ = ["CODECS", "CODEC_NAMES", "Codec", "codec_from_description", "codec_named"]
+__all__ = [
+    "CODECS",
+    "CODEC_NAMES",
+    "Codec",
+    "codec_from_description",
+    "codec_named",
+    "free_parameters",
+]
 
 # Name in the container's layer descriptions -> class, in the order of tables.
 _CODECS: tuple[type[Codec], ...] = (
@@ -67,12 +74,9 @@ def codec_named(
     ParameterError
         If there is no such codec, it has no such parameter, or a value is outside its range.
     """
-    name, colon, rest = text.partition(":") if isinstance(text, str) else (text, "", "")
-    if name not in CODECS:
-        raise ParameterError(f"codec is {name!r}", hint=f"choose from {', '.join(CODECS)}")
+    name, told = _split(text)
     given = dict(parameters or {})
-    for part in rest.split(",") if colon else ():
-        key, _, value = part.partition("=")
+    for key, value in told:
         if key in given:
             raise ParameterError(f"{key} is given twice", hint=f"codec is {text!r}")
         given[key] = _value(value)
@@ -83,6 +87,28 @@ def codec_named(
             raise ParameterError(f"codec {name} has no parameter {key!r}", hint=f"it has {has}")
     suiting = {"difference": difference, "signed": difference == "signed"}
     return CODECS[name](**{key: suiting[key] for key in suiting if key in known} | given)
+
+
+def free_parameters(text: str) -> list[str]:
+    """Return the parameters that a codec has, and whose values its name does not tell.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such codec.
+    """
+    name, told = _split(text)
+    keys = {key for key, _ in told}
+    return [parameter for parameter in CODECS[name].parameters() if parameter not in keys]
+
+
+def _split(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return a codec's name, and the parameters said with it, as they are written."""
+    name, colon, rest = text.partition(":") if isinstance(text, str) else (text, "", "")
+    if name not in CODECS:
+        raise ParameterError(f"codec is {name!r}", hint=f"choose from {', '.join(CODECS)}")
+    parts = rest.split(",") if colon else []
+    return name, [(key, value) for key, _, value in (part.partition("=") for part in parts)]
 
 
 def _value(text: str) -> Any:

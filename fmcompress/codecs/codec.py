@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from fmcompress.errors import DamagedError, ParameterError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -97,6 +98,16 @@ class Codec(ABC):
         self, words: NDArray[Any], word_bits: int, chunk_words: int
     ) -> list[tuple[int, int]]:
         """Return the bytes of the streams that `encode_chunks` would return, without these."""
+
+    def chunk_bytes(
+        self, words: NDArray[Any], word_bits: int, chunk_words: int
+    ) -> NDArray[np.int64]:
+        """Return what `measure_chunks` does, both streams together: shape (transmissions,)."""
+        import numpy as np
+
+        sizes = self.measure_chunks(words, word_bits, chunk_words)
+        total: NDArray[np.int64] = np.array(sizes, np.int64).reshape(-1, 2).sum(axis=1)
+        return total
 
     @abstractmethod
     def most_bytes(self, count: int, word_bits: int) -> tuple[int, int]:

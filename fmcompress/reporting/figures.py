@@ -23,6 +23,7 @@ from fmcompress.reporting.charts import (
 )
 from fmcompress.reporting.collecting import FormatNumbers, Numbers
 from fmcompress.reporting.histograms import Small, histogram_chart, small_histograms
+from fmcompress.reporting.tables import number
 from fmcompress.reporting.vector_graphics import Picture
 from fmcompress.reporting.word_details import SYMBOLS, Histogram, LayerDetails
 
@@ -365,10 +366,6 @@ def _heat(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     )
 
 
-def _shown(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{ratio:.3f}"
-
-
 def _traffic(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     found = one.traffic
     pairs, texts = [], []
@@ -377,8 +374,8 @@ def _traffic(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
         pairs.append((mean.raw_memory_bytes / 1e3, mean.total_bytes / 1e3))
         texts.append(
             f"{layer.name}\nraw {mean.raw_memory_bytes:,} bytes a frame\n"
-            f"compressed {mean.total_bytes:,.0f} bytes, ratio {_shown(mean.ratio)}\n"
-            f"nominal ratio {_shown(mean.nominal_ratio)}"
+            f"compressed {mean.total_bytes:,.0f} bytes, ratio {number(mean.ratio)}\n"
+            f"nominal ratio {number(mean.nominal_ratio)}"
         )
     yield Figure(
         *("traffic", "", one.name, one.lossy),
