@@ -7,8 +7,6 @@ import numpy as np
 from numba import njit
 
 from fmcompress.kernels.bits import (
-    OK,
-    SECOND,
     SYMBOL,
     TRUNCATED,
     at_end,
@@ -84,7 +82,7 @@ def without_code(words, word_bits, signed, codes):
 
 
 @njit(cache=True, nogil=True)
-def encode(words, word_bits, signed, codes, entries, first, second):
+def encode(words, word_bits, signed, codes, entries, stream):
     """Encode one transmission.
 
     Parameters
@@ -99,32 +97,30 @@ def encode(words, word_bits, signed, codes, entries, first, second):
         Of each symbol its code, and its length in the four lowest bits.
     entries : ndarray of uint16
         Not needed.
-    first : ndarray of uint8
-        Stays empty.
-    second : ndarray of uint8
+    stream : ndarray of uint8
         Receives the stream; or empty.
 
     Returns
     -------
-    first_bits, second_bits : int
-        Of each stream before padding.
+    bits : int
+        Of the stream before padding.
     """
     at = 0
     for i in range(words.size):
         symbol, rest_bits, rest = _symbol(words[i], word_bits, signed)
         code = codes[symbol]
-        at = put(second, at, code >> 4 << rest_bits | rest, (code & 15) + rest_bits)
-    return 0, at
+        at = put(stream, at, code >> 4 << rest_bits | rest, (code & 15) + rest_bits)
+    return at
 
 
 @njit(cache=True, nogil=True)
-def decode(first, second, word_bits, signed, codes, entries, words):
+def decode(stream, word_bits, signed, codes, entries, words):
     """Decode one transmission, strictly.
 
     Parameters
     ----------
-    first, second : ndarray of uint8
-        The streams, and 8 bytes behind.
+    stream : ndarray of uint8
+        And 8 bytes behind.
     word_bits, signed
         As of `encode`.
     codes : ndarray of int64, shape (symbols,)
@@ -141,32 +137,29 @@ def decode(first, second, word_bits, signed, codes, entries, words):
     status, word, bit : int
         What is wrong, and where, as kernels/bits.py has it.
     """
-    status, at = at_end(first, 0)
-    if status != OK:
-        return status, 0, at
-    end = end_of(second)
-    at = 0
+    end = end_of(stream)
+    at = np.int64(0)
     for i in range(words.size):
-        window = take(second, at, LONGEST)
+        window = take(stream, at, LONGEST)
         entry = np.int64(entries[window >> LONGEST - FIRST])
         if entry & 15 == 0:
             entry = np.int64(entries[(1 << FIRST) + entry + (window & REST)])
             if entry & 15 == 0:
-                return SECOND + SYMBOL, i, at
+                return SYMBOL, i, at
         rest_at = at + (entry & 15)
         word = entry >> 4
         rest_bits = 0 if word_bits <= MOST_SYMBOL_BITS else word
         if rest_at + rest_bits > end:
-            return SECOND + TRUNCATED, i, at
+            return TRUNCATED, i, at
         if word_bits > MOST_SYMBOL_BITS:
-            rest = take(second, rest_at, rest_bits)
+            rest = take(stream, rest_at, rest_bits)
             word = rest
             if rest_bits > 0 and rest >> (rest_bits - 1) == 0:
                 word -= (1 << rest_bits) - 1
             word &= (1 << word_bits) - 1
             if _category(word, word_bits, signed) != (rest_bits, rest):
-                return SECOND + SYMBOL, i, rest_at
+                return SYMBOL, i, rest_at
         words[i] = word
         at = rest_at + rest_bits
-    status, at = at_end(second, at)
-    return (SECOND + status if status != OK else OK), words.size, at
+    status, at = at_end(stream, at)
+    return status, words.size, at

@@ -102,7 +102,7 @@ def take_parameter(stream, at, end, word_bits, field_bits):
 
 
 @njit(cache=True, nogil=True)
-def encode(words, word_bits, field_bits, block, signed, first, second):
+def encode(words, word_bits, field_bits, block, signed, stream):
     """Encode one transmission.
 
     Parameters
@@ -112,15 +112,13 @@ def encode(words, word_bits, field_bits, block, signed, first, second):
         w; bits of the field for k; words of a block.
     signed : bool
         Whether words are two's complement numbers.
-    first : ndarray of uint8
-        Stays empty.
-    second : ndarray of uint8
+    stream : ndarray of uint8
         Receives the stream; or empty.
 
     Returns
     -------
-    first_bits, second_bits : int
-        Of each stream before padding.
+    bits : int
+        Of the stream before padding.
     """
     numbers = np.empty(block, np.int64)
     at = 0
@@ -128,18 +126,18 @@ def encode(words, word_bits, field_bits, block, signed, first, second):
         held = min(block, words.size - start)
         for i in range(held):
             numbers[i] = number_of(np.int64(words[start + i]), word_bits, signed)
-        at = put_block(second, at, numbers, held, word_bits, field_bits)
-    return 0, at
+        at = put_block(stream, at, numbers, held, word_bits, field_bits)
+    return at
 
 
 @njit(cache=True, nogil=True)
-def decode(first, second, word_bits, field_bits, block, signed, words):
+def decode(stream, word_bits, field_bits, block, signed, words):
     """Decode one transmission, strictly.
 
     Parameters
     ----------
-    first, second : ndarray of uint8
-        The streams, and 8 bytes behind.
+    stream : ndarray of uint8
+        And 8 bytes behind.
     word_bits, field_bits, block, signed
         As of `encode`.
     words : ndarray of uint32, shape (count,)
@@ -150,24 +148,21 @@ def decode(first, second, word_bits, field_bits, block, signed, words):
     status, word, bit : int
         What is wrong, and where, as kernels/bits.py has it.
     """
-    status, at = at_end(first, 0)
-    if status != OK:
-        return status, 0, at
-    end = end_of(second)
+    end = end_of(stream)
     most = (1 << word_bits) - 1
     at = 0
     k = 0
     for i in range(words.size):
         if i % block == 0:
-            status, k, at = take_parameter(second, at, end, word_bits, field_bits)
+            status, k, at = take_parameter(stream, at, end, word_bits, field_bits)
             if status != OK:
-                return SECOND + status, i, at
-        status, number, at = take_number(second, at, end, k, word_bits, most)
+                return status, i, at
+        status, number, at = take_number(stream, at, end, k, word_bits, most)
         if status != OK:
-            return SECOND + status, i, at
+            return status, i, at
         words[i] = word_of(number, word_bits, signed)
-    status, at = at_end(second, at)
-    return (SECOND + status if status != OK else OK), words.size, at
+    status, at = at_end(stream, at)
+    return status, words.size, at
 
 
 # --- Behind a mask ------------------------------------------------------------------------
@@ -177,7 +172,7 @@ def decode(first, second, word_bits, field_bits, block, signed, words):
 def encode_masked(words, word_bits, field_bits, block, signed, first, second):
     """Encode one transmission: in the first stream a mask, in the second u - 1 where it is 1.
 
-    Parameters and what is returned are those of `encode`; `first` receives a stream, too.
+    Parameters are those of `encode`, with two streams; the bits of both are returned.
     """
     numbers = np.empty(block, np.int64)
     held = 0
@@ -198,7 +193,7 @@ def encode_masked(words, word_bits, field_bits, block, signed, first, second):
 def decode_masked(first, second, word_bits, field_bits, block, signed, words):
     """Decode one transmission, strictly.
 
-    Parameters and what is returned are those of `decode`.
+    Parameters and what is returned are those of `decode`, with two streams.
     """
     status, at = at_end(first, words.size)
     if status != OK:

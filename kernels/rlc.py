@@ -10,10 +10,8 @@ from fmcompress.kernels.bits import (
     OK,
     PADDING,
     RUN_TOO_LONG,
-    SECOND,
     SYMBOL,
     TRUNCATED,
-    at_end,
     end_of,
     expect,
     put,
@@ -26,7 +24,7 @@ BUS_WORD_BITS = 64  # the lowest of them tells the last bus word
 
 
 @njit(cache=True, nogil=True)
-def encode(words, word_bits, run_bits, first, second):
+def encode(words, word_bits, run_bits, stream):
     """Encode one transmission.
 
     Parameters
@@ -34,15 +32,13 @@ def encode(words, word_bits, run_bits, first, second):
     words : ndarray of uint32, shape (count,)
     word_bits, run_bits : int
         w; r, bits of a run.
-    first : ndarray of uint8
-        Stays empty.
-    second : ndarray of uint8
+    stream : ndarray of uint8
         Receives the stream; or empty.
 
     Returns
     -------
-    first_bits, second_bits : int
-        Of each stream before padding.
+    bits : int
+        Of the stream before padding.
     """
     length = run_bits + word_bits
     longest = (1 << run_bits) - 1
@@ -55,22 +51,22 @@ def encode(words, word_bits, run_bits, first, second):
         if at + length >= end:
             at = end
             end += BUS_WORD_BITS
-        at = put(second, at, run, run_bits)
-        at = put(second, at, words[i], word_bits)
+        at = put(stream, at, run, run_bits)
+        at = put(stream, at, words[i], word_bits)
         run = 0
         if i + 1 == words.size:
-            put(second, end - 1, 1, 1)
-    return 0, end
+            put(stream, end - 1, 1, 1)
+    return end
 
 
 @njit(cache=True, nogil=True)
-def decode(first, second, word_bits, run_bits, words):
+def decode(stream, word_bits, run_bits, words):
     """Decode one transmission, strictly.
 
     Parameters
     ----------
-    first, second : ndarray of uint8
-        The streams, and 8 bytes behind.
+    stream : ndarray of uint8
+        And 8 bytes behind.
     word_bits, run_bits : int
         As of `encode`.
     words : ndarray of uint32, shape (count,)
@@ -81,26 +77,23 @@ def decode(first, second, word_bits, run_bits, words):
     status, word, bit : int
         What is wrong, and where, as kernels/bits.py has it.
     """
-    status, at = at_end(first, 0)
-    if status != OK:
-        return status, 0, at
-    end = end_of(second)
+    end = end_of(stream)
     at = 0
     word = 0
     while word < words.size:
         if at + BUS_WORD_BITS > end:
-            return SECOND + TRUNCATED, word, at
+            return TRUNCATED, word, at
         last = at + BUS_WORD_BITS - 1
-        status, word, at = _decode_pairs(second, at, last, word_bits, run_bits, words, word)
+        status, word, at = _decode_pairs(stream, at, last, word_bits, run_bits, words, word)
         if status != OK:
-            return SECOND + status, word, at
+            return status, word, at
         for bit in range(at, last):
-            if take(second, bit, 1) == 1:
-                return SECOND + PADDING, word, bit
-        if take(second, last, 1) != (word == words.size):
-            return SECOND + SYMBOL, word, last
+            if take(stream, bit, 1) == 1:
+                return PADDING, word, bit
+        if take(stream, last, 1) != (word == words.size):
+            return SYMBOL, word, last
         at = last + 1
-    return (SECOND + LEFT_OVER if at < end else OK), words.size, at
+    return (LEFT_OVER if at < end else OK), words.size, at
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,6 @@ from numba import njit
 
 from fmcompress.kernels.bits import (
     OK,
-    SECOND,
     SYMBOL,
     TRUNCATED,
     at_end,
@@ -33,7 +32,7 @@ def magnitude_of(number, word_bits, signed):
 
 
 @njit(cache=True, nogil=True)
-def encode(words, word_bits, field_bits, group, signed, first, second):
+def encode(words, word_bits, field_bits, group, signed, stream):
     """Encode one transmission.
 
     Parameters
@@ -43,15 +42,13 @@ def encode(words, word_bits, field_bits, group, signed, first, second):
         w; bits of the width field; words of a group.
     signed : bool
         Whether words are two's complement numbers.
-    first : ndarray of uint8
-        Stays empty.
-    second : ndarray of uint8
+    stream : ndarray of uint8
         Receives the stream; or empty.
 
     Returns
     -------
-    first_bits, second_bits : int
-        Of each stream before padding.
+    bits : int
+        Of the stream before padding.
     """
     at = 0
     for start in range(0, words.size, group):
@@ -60,18 +57,18 @@ def encode(words, word_bits, field_bits, group, signed, first, second):
         for i in range(start, end):
             magnitude, _ = magnitude_of(np.int64(words[i]), word_bits, signed)
             together |= magnitude
-            at = put(second, at, np.int64(magnitude != 0), 1)
+            at = put(stream, at, np.int64(magnitude != 0), 1)
         if together == 0:
             continue
         width = ceil_log2(together + 1)
-        at = put(second, at, np.int64(width - 1), field_bits)
+        at = put(stream, at, np.int64(width - 1), field_bits)
         for i in range(start, end):
             magnitude, negative = magnitude_of(np.int64(words[i]), word_bits, signed)
             if magnitude != 0:
                 if signed:
-                    at = put(second, at, np.int64(negative), 1)
-                at = put(second, at, magnitude, width)
-    return 0, at
+                    at = put(stream, at, np.int64(negative), 1)
+                at = put(stream, at, magnitude, width)
+    return at
 
 
 @njit(cache=True, nogil=True)
@@ -130,13 +127,13 @@ def decode_group(stream, start, stop, mask, word_bits, field_bits, signed, words
 
 
 @njit(cache=True, nogil=True)
-def decode(first, second, word_bits, field_bits, group, signed, words):
+def decode(stream, word_bits, field_bits, group, signed, words):
     """Decode one transmission, strictly.
 
     Parameters
     ----------
-    first, second : ndarray of uint8
-        The streams, and 8 bytes behind.
+    stream : ndarray of uint8
+        And 8 bytes behind.
     word_bits, field_bits, group, signed
         As of `encode`.
     words : ndarray of uint32, shape (count,)
@@ -147,16 +144,13 @@ def decode(first, second, word_bits, field_bits, group, signed, words):
     status, word, bit : int
         What is wrong, and where, as kernels/bits.py has it.
     """
-    status, at = at_end(first, 0)
-    if status != OK:
-        return status, 0, at
     at = 0
     for start in range(0, words.size, group):
         stop = min(start + group, words.size)
         status, word, at = decode_group(
-            second, start, stop, at, word_bits, field_bits, signed, words
+            stream, start, stop, at, word_bits, field_bits, signed, words
         )
         if status != OK:
-            return SECOND + status, word, at
-    status, at = at_end(second, at)
-    return (SECOND + status if status != OK else OK), words.size, at
+            return status, word, at
+    status, at = at_end(stream, at)
+    return status, words.size, at

@@ -27,10 +27,11 @@ _SECOND = 8
 class ByTransmission(Codec):
     """A codec with two kernels in the file `kernels`: by default, ``encode`` and ``decode``.
 
-    ``encode(words, *numbers, first, second)`` writes words (uint32) to streams (uint8, zeros, 8
-    bytes longer than the longest ones; or empty: then it only counts), and returns the bits of
-    both. ``decode(first, second, *numbers, words)`` is given streams with 8 zero bytes behind, and
-    returns a status, a word and a bit, as kernels/bits.py has them.
+    ``encode(words, *numbers, *streams)`` writes words (uint32) to streams (uint8, zeros, 8 bytes
+    longer than the longest ones; or empty: then it only counts), and returns the bits of each.
+    ``decode(*streams, *numbers, words)`` is given streams with 8 zero bytes behind, and returns a
+    status, a word and a bit, as kernels/bits.py has them. Kernels of one stream know no other: it
+    is the second of the transmission, whose first is empty.
 
     Attributes
     ----------
@@ -39,7 +40,7 @@ class ByTransmission(Codec):
     encoder, decoder : str
         The kernels' names.
     streams : tuple of str
-        What the streams hold, for messages; of one that stays empty, that of the other.
+        What each stream of the kernels holds, for messages: one, or two.
     """
 
     __slots__ = ()
@@ -47,7 +48,7 @@ class ByTransmission(Codec):
     kernels: ClassVar[str]
     encoder: ClassVar[str] = "encode"
     decoder: ClassVar[str] = "decode"
-    streams: ClassVar[tuple[str, str]]
+    streams: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def numbers(self, word_bits: int) -> tuple[Any, ...]:
@@ -69,14 +70,13 @@ class ByTransmission(Codec):
 
         coded = []
         for chunk in chunks_of(words, word_bits, chunk_words):
-            # A stream that nothing goes to is empty for the kernel, too, where it only counts.
             streams = [
-                np.zeros(-(-bits // 8) + BEHIND if bits else 0, np.uint8)
+                np.zeros(-(-bits // 8) + BEHIND, np.uint8)
                 for bits in self.most_bits(chunk.size, word_bits)
             ]
-            used = kernel(self.kernels, self.encoder)(chunk, *self.numbers(word_bits), *streams)
+            used = self._encode(chunk, word_bits, streams)
             for stream, bits in zip(streams, used, strict=True):
-                assert not bits or bits <= 8 * (stream.size - BEHIND), "longer than most_bits"
+                assert bits <= 8 * (stream.size - BEHIND), "longer than most_bits"
             first, second = (s[: -(-b // 8)].tobytes() for s, b in zip(streams, used, strict=True))
             coded.append((first, second))
         return coded
@@ -87,14 +87,23 @@ class ByTransmission(Codec):
         """Return the bytes of both streams of each transmission; nothing is written."""
         import numpy as np
 
-        nowhere = np.zeros(0, np.uint8)
+        nowhere = [np.zeros(0, np.uint8)] * 2
         sizes = []
         for chunk in chunks_of(words, word_bits, chunk_words):
-            first, second = kernel(self.kernels, self.encoder)(
-                chunk, *self.numbers(word_bits), nowhere, nowhere
-            )
-            sizes.append((-(-int(first) // 8), -(-int(second) // 8)))
+            first, second = self._encode(chunk, word_bits, nowhere)
+            sizes.append((-(-first // 8), -(-second // 8)))
         return sizes
+
+    def _encode(
+        self, words: NDArray[np.uint32], word_bits: int, streams: Sequence[NDArray[np.uint8]]
+    ) -> tuple[int, int]:
+        """Write one transmission to both streams, or count; return the bits of both."""
+        encode = kernel(self.kernels, self.encoder)
+        numbers = self.numbers(word_bits)
+        if len(self.streams) == 1:
+            return 0, int(encode(words, *numbers, streams[1]))
+        first, second = encode(words, *numbers, *streams)
+        return int(first), int(second)
 
     def most_bytes(self, count: int, word_bits: int) -> tuple[int, int]:
         """Return the most bits of each stream, in whole bytes."""
@@ -114,18 +123,23 @@ class ByTransmission(Codec):
     ) -> NDArray[Any] | DamagedError:
         import numpy as np
 
+        streams: tuple[bytes, ...] = (first, second)
+        if len(self.streams) == 1:
+            if first:
+                return StreamError(CodeFault.LEFT_OVER, 0, 0, self.streams[0])
+            streams = (second,)
         # Of a lying count no more is allocated than the streams can hold, and one word over, at
         # which decoding fails.
         most = min(self.most_words(8 * len(first), 8 * len(second), word_bits) + 1, MOST_WORDS)
         words = np.empty(min(count, most), np.uint32)
         status, word, bit = kernel(self.kernels, self.decoder)(
-            readable(first), readable(second), *self.numbers(word_bits), words
+            *map(readable, streams), *self.numbers(word_bits), words
         )
         if status:
             fault, stream = CodeFault(status % _SECOND), self.streams[status // _SECOND]
             return StreamError(fault, int(word), int(bit), stream)
         if words.size < count:
-            return StreamError(CodeFault.TRUNCATED, words.size, int(bit), self.streams[1])
+            return StreamError(CodeFault.TRUNCATED, words.size, int(bit), self.streams[-1])
         return words.astype(word_dtype(word_bits), copy=False)
 
 

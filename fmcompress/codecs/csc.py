@@ -30,7 +30,7 @@ class Csc(ByTransmission):
     number: ClassVar[int] = 5
     title: ClassVar[str] = "relative indices, as in the CSC of EIE (Han et al., 2016)"
     kernels: ClassVar[str] = "csc"
-    streams: ClassVar[tuple[str, str]] = ("index and word", "index and word")
+    streams: ClassVar[tuple[str, ...]] = ("index and word",)
 
     distance: int = 16
 

@@ -48,7 +48,7 @@ class Huffman(ByTransmission):
     number: ClassVar[int] = 10
     title: ClassVar[str] = "static Huffman code, canonical, one table a layer"
     kernels: ClassVar[str] = "huffman"
-    streams: ClassVar[tuple[str, str]] = ("code", "code")
+    streams: ClassVar[tuple[str, ...]] = ("code",)
 
     signed: bool = True
     lengths: str = field(default="", metadata={"fitted": True})

@@ -20,7 +20,7 @@ class MaskRice(Rice):
     title: ClassVar[str] = "a mask, and adaptive Golomb-Rice coding of words that are not zero"
     encoder: ClassVar[str] = "encode_masked"
     decoder: ClassVar[str] = "decode_masked"
-    streams: ClassVar[tuple[str, str]] = ("mask", "Rice")
+    streams: ClassVar[tuple[str, ...]] = ("mask", "Rice")
 
     def most_bits(self, count: int, word_bits: int) -> tuple[int, int]:
         """Return the bits of the mask, and those where no word is zero."""

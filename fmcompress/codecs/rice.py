@@ -33,7 +33,7 @@ class Rice(ByTransmission):
     number: ClassVar[int] = 8
     title: ClassVar[str] = "adaptive Golomb-Rice coding"
     kernels: ClassVar[str] = "rice"
-    streams: ClassVar[tuple[str, str]] = ("Rice", "Rice")
+    streams: ClassVar[tuple[str, ...]] = ("Rice",)
 
     block: int = 32
     signed: bool = True

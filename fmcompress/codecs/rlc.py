@@ -31,7 +31,7 @@ class Rlc(ByTransmission):
     number: ClassVar[int] = 6
     title: ClassVar[str] = "run-length coding of Eyeriss (Chen et al., 2016)"
     kernels: ClassVar[str] = "rlc"
-    streams: ClassVar[tuple[str, str]] = ("run and level", "run and level")
+    streams: ClassVar[tuple[str, ...]] = ("run and level",)
 
     run_bits: int = 5
 

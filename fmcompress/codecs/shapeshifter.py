@@ -33,7 +33,7 @@ class ShapeShifter(ByTransmission):
     number: ClassVar[int] = 7
     title: ClassVar[str] = "ShapeShifter, a width for each group (Lascorz et al., 2019)"
     kernels: ClassVar[str] = "shapeshifter"
-    streams: ClassVar[tuple[str, str]] = ("group", "group")
+    streams: ClassVar[tuple[str, ...]] = ("group",)
 
     group: int = 16
     signed: bool = True

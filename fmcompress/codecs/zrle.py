@@ -29,7 +29,7 @@ class Zrle(ByTransmission):
     number: ClassVar[int] = 4
     title: ClassVar[str] = "zero-run-length coding"
     kernels: ClassVar[str] = "zrle"
-    streams: ClassVar[tuple[str, str]] = ("run and word", "run and word")
+    streams: ClassVar[tuple[str, ...]] = ("run and word",)
 
     max_burst: int = 16
 

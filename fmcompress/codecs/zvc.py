@@ -30,7 +30,7 @@ class Zvc(ByTransmission):
     number: ClassVar[int] = 3
     title: ClassVar[str] = "zero-value coding (Rhu et al., 2018)"
     kernels: ClassVar[str] = "zvc"
-    streams: ClassVar[tuple[str, str]] = ("mask and word", "mask and word")
+    streams: ClassVar[tuple[str, ...]] = ("mask and word",)
 
     group: int = 32
 
