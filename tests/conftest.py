@@ -32,6 +32,15 @@ ONCE = {
     *("test_comparison", "test_distribution", "test_sweep", "test_traffic"),
     *("test_in_order", "test_paper", "test_threads"),
     *("test_report", "test_report_browser"),
+    *("test_container", "test_conversion", "test_damage", "test_format_doc"),
+    *("test_large", "test_planning", "test_reader", "test_slices"),
+}
+# What kernels compute, and what a browser shows, is the same under every Python.
+UNDER_ANY_PYTHON = {
+    *("test_bounds", "test_bpc_symbols", "test_codec", "test_codecs", "test_eight_words"),
+    *("test_fast_kernels", "test_hardware", "test_hardware_timing", "test_hardware_waits"),
+    *("test_huffman", "test_paper", "test_reference", "test_streams", "test_vector_runs"),
+    *("test_benchmarks", "test_report_browser", "test_structure"),
 }
 
 _key = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "0").encode())
@@ -41,8 +50,8 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache" / _key.hexdig
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what another way of compiling kernels adds nothing to; skip what needs it."""
-    left_out = ONCE if BOUNDS or not JIT else set()
+    """Leave out what another way of compiling kernels, or another Python, adds nothing to."""
+    left_out = UNDER_ANY_PYTHON if AGAIN else set() if USUAL else ONCE
     idle = [item for item in items if item.path.stem in left_out]
     if idle and len(idle) < len(items):  # unless nothing else was asked for
         config.hook.pytest_deselected(items=idle)

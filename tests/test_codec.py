@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import JIT
 from harness import (
     CODEC_PATHS,
     Fault,
@@ -77,7 +78,7 @@ def test_fault(
 
 @pytest.mark.parametrize("difference", DIFFERENCES)
 @pytest.mark.parametrize("n", BLOCK_SIZES)
-@pytest.mark.parametrize("w", [2, 3, 8, 10, 16, 31, 32])
+@pytest.mark.parametrize("w", [2, 3, 8, 10, 16, 31, 32] if JIT else [3, 8, 32])
 def test_edges(w: int, n: int, difference: str) -> None:
     """Each edge of these parameters, with one of the shorter bursts."""
     for words in edge_words(w, n, 4).values():

@@ -119,7 +119,7 @@ def test_any_words(codec: Codec) -> None:
 
 
 @each_codec
-@pytest.mark.parametrize("w", [1, 2, 7, 8, 9, 16, 24, 31, 32])
+@pytest.mark.parametrize("w", [1, 2, 7, 8, 9, 16, 24, 31, 32] if JIT else [1, 7, 9, 32])
 def test_edges(codec: Codec, w: int) -> None:
     """No words, one, all alike; the extremes; runs."""
     full, lowest = 2**w - 1, 2 ** (w - 1)

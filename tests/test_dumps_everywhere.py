@@ -30,8 +30,8 @@ def dumps_in(folder: Path) -> list[str]:
 
 OURS = dumps_in(ROOT / "samples")
 OTHERS = dumps_in(SHARED)
-# For plain Python: one tensor of short words, and a file of many of long ones.
-SMALL = ("digits_relu_int8.npy", "digits_grad_f32.h5")
+
+pytestmark = pytest.mark.compiled
 
 
 @pytest.fixture
@@ -53,7 +53,6 @@ def copied(path: Path, folder: Path) -> Path:
 
 def test_the_samples_are_there() -> None:
     assert {Path(name).suffix for name in OURS} == set(SUFFIXES)
-    assert set(SMALL) < set(OURS)
 
 
 # --- There and back -----------------------------------------------------------------------
@@ -100,17 +99,12 @@ def overhead(path: Path) -> int:
     return stats.compressed_bytes - streams - stats.template_bytes
 
 
-@pytest.mark.parametrize(
-    "sample",
-    [name if name in SMALL else pytest.param(name, marks=pytest.mark.compiled) for name in OURS],
-    indirect=True,
-)
+@pytest.mark.parametrize("sample", OURS, indirect=True)
 def test_samples_come_back(sample: Path) -> None:
     # These are small: what any container takes, header, index and trailer, is too much for 0.5 %.
     assert_comes_back(sample, most_bytes=512)
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize("other", OTHERS, indirect=True)
 def test_other_dumps_come_back(other: Path) -> None:
     assert_comes_back(other)
@@ -136,13 +130,11 @@ def assert_same_bytes_whatever_the_source(path: Path) -> None:
     assert restored.getvalue() == renamed.read_bytes()
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize("sample", OURS, indirect=True)
 def test_samples_give_the_same_bytes(sample: Path) -> None:
     assert_same_bytes_whatever_the_source(sample)
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize("other", [name for name in OTHERS if "/" in name], indirect=True)
 def test_other_dumps_give_the_same_bytes(other: Path) -> None:
     assert_same_bytes_whatever_the_source(other)
@@ -209,7 +201,6 @@ def test_counts_of_a_sample(samples: Path, tmp_path: Path) -> None:
     assert of_container.compressed_bytes == stats.compressed_bytes
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize(
     "name", ["small/mlperftiny_resnet8_int8.h5", "small/mobilenetv2_ptq_int8.h5"]
 )
@@ -232,7 +223,6 @@ def test_counts_where_chunks_are_stored(tmp_path: Path) -> None:
 # --- What the zero point is worth ---------------------------------------------------------
 
 
-@pytest.mark.compiled
 def test_zero_point_pays(shared_dumps: Path) -> None:
     path = shared_dumps / "mobilenetv2_ptq_int8.h5"
     without, noted = fmcompress.stats(path, zero_point=0), fmcompress.stats(path)

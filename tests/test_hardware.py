@@ -424,6 +424,7 @@ def test_decoder_deadlock(port: str, who: str, monkeypatch: pytest.MonkeyPatch) 
         decoder.finish()
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     "text", ["periodic:1/1500:3000", "dram:2/9:1500/1510", "periodic:1/1:4000"]
 )
@@ -729,6 +730,7 @@ def test_rate_is_what_both_streams_take() -> None:
     check_units(run)
 
 
+@pytest.mark.compiled
 def test_small_rates_are_exact() -> None:
     """A word in 30,000 cycles, not in 32,768."""
     encoder = Encoder(Parameters(), rate=1 / 30_000)

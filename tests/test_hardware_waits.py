@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
+from conftest import JIT
 from harness import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,7 +79,7 @@ patterns = st.one_of(
 @pytest.mark.parametrize("p", SHAPES)
 def test_port_is_charged_with_what_it_holds_up(p: P) -> None:
     """Whoever waits for a coder that the port held up before waits for the port."""
-    words = [walk(4000, p, 0, 1)]
+    words = [walk(4000 if JIT else 800, p, 0, 1)]
     for run, coder in ((encode, "plane coder"), (decode, "symbol decoder")):
         free, stalled = run(words, p), run(words, p, bpc=Periodic(1, 8))
         assert free.waits["bpc port"] == 0

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from conftest import JIT
 from harness import (
     CODEC_PATHS,
     CodecPath,
@@ -240,10 +241,10 @@ def test_any_bytes_as_blocks(bpc: bytes, numbers: tuple[int, int, int]) -> None:
 
 @pytest.mark.parametrize("number", range(0, 71, 7))
 def test_golden_with_each_bit_flipped(number: int) -> None:
-    """The hardware's streams, the first 200 bits of each wrong in turn."""
+    """The hardware's streams, the first 200 bits of each wrong in turn; in plain Python, some."""
     case, *whole = golden()[number]
     for place, stream in enumerate(whole):
-        for bit in range(min(200, 8 * len(stream))):
+        for bit in range(0, min(200, 8 * len(stream)), 1 if JIT else 7):
             damaged = bytearray(stream)
             damaged[bit // 8] ^= 0x80 >> bit % 8
             both = [*whole[:place], bytes(damaged), *whole[place + 1 :]]

@@ -20,7 +20,7 @@ import h5py
 import hostile
 import numpy as np
 import pytest
-from conftest import JIT, running_threads, wait_for_threads
+from conftest import running_threads, wait_for_threads
 from hostile import Pipe
 from numpy.typing import NDArray
 
@@ -31,7 +31,7 @@ from fmcompress.errors import DamagedError, FmcError, ParameterError
 from fmcompress.in_order import Workers
 from fmcompress.records import HEAD_BYTES, Kind
 
-STRIDE = 7 if JIT else 151
+STRIDE = 7
 
 
 @pytest.fixture
