@@ -30,9 +30,24 @@
 
   const bar = document.getElementById("bar");
   const formats = [...new Set(all("[data-format]").map((one) => one.dataset.format))];
+  /* What is read: of the last section that begins above, the last part of it that does. */
+  const parts = (section) => all(":scope > h2, figure, details, .scroll > table", section)
+    .filter((one) => one.checkVisibility());
+  const reading = () => {
+    const above = (one) => one.getBoundingClientRect().top <= bar.getBoundingClientRect().bottom + 1;
+    const section = all("main > section").filter(above).at(-1);
+    const last = section && parts(section).findLastIndex(above);
+    return section && { section, last, top: parts(section)[last].getBoundingClientRect().top };
+  };
   if (formats.length > 1) {
-    const show = (format) =>
+    const show = (format) => {
+      const before = reading();
       all("[data-format]").forEach((one) => { one.hidden = one.dataset.format !== format; });
+      if (!before) return;
+      const now = parts(before.section);
+      const part = now[Math.min(before.last, now.length - 1)];
+      scrollBy(0, part.getBoundingClientRect().top - before.top);
+    };
     bar.append(choice("Number format", formats.map((f) => [f, f]), show));
     bar.hidden = false;
   }
@@ -51,10 +66,24 @@
   });
 
   all("figure[data-series]").forEach((figure) => {
-    const names = JSON.parse(figure.dataset.series);
-    const options = [["all", ""], ...names.map((name, number) => [name, `only-s${number}`])];
+    const colours = Object.entries(JSON.parse(figure.dataset.series));
+    const options = [["all", ""], ...colours.map(([name, kind]) => [name, `only-${kind}`])];
     const scroll = figure.querySelector(".scroll");
     figure.prepend(choice("Codec", options, (only) => { scroll.className = `scroll ${only}`; }));
+  });
+
+  /* What is chosen in one format holds in the others. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("section .switch button");
+    if (!button || !event.isTrusted) return;
+    const beginning = (one) => one.textContent.split(",")[0];
+    all(".switch", button.closest("section")).forEach((row) => {
+      if (row.contains(button)) return;
+      const buttons = all("button", row);
+      const alike = buttons.find((one) => one.textContent === button.textContent)
+        ?? buttons.find((one) => beginning(one) === beginning(button));
+      if (alike) alike.click();
+    });
   });
 
   all("table.sortable").forEach((table) => {
