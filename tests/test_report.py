@@ -801,3 +801,14 @@ def test_tiles_are_said(samples: Path, tmp_path: Path) -> None:
     sizes = [*layer.tile_memory_bytes, layer.most_tile_bytes]
     assert "".join(f"<td>{size:,}</td>" for size in sizes) in text
     assert "a tile, which is one transmission, is a frame" in made(path, tmp_path / "f.html")[1]
+
+
+def test_a_compressed_file_has_one_format(samples: Path, tmp_path: Path) -> None:
+    """As `compare`: what is quantised already is not quantised again, and a warning says so."""
+    fmcompress.compress(samples / "digits_f32.h5", tmp_path / "maps.fmc", quantize="fixed8")
+    found = collected(tmp_path / "maps.fmc", formats=("fixed16", "native"))
+    assert [one.name for one in found.formats] == ["native"]
+    assert {row.format for row in found.sweep.rows} == {"native"}
+    assert found.warnings == [
+        "it is compressed already, so these formats do not count: fixed16",
+    ]
