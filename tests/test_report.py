@@ -233,6 +233,15 @@ def test_histograms_show_what_occurs_once() -> None:
     assert heights[1:] == [290, 294, 14, 294]
 
 
+def test_labels_have_room_for_what_is_made_visible() -> None:
+    names = ["\u202e" * 9, "b"]
+    boxes = {name: Box.of(np.array([1.5])) for name in names}
+    picture = box_plot("h", names, [Series("x", boxes, boxes.fromkeys(names, ""))], "ratio")
+    (label,) = (text for text in texts(picture) if text.startswith("⟨"))
+    assert len(label) == 26
+    assert picture.has_cut
+
+
 def texts(picture: Picture) -> list[str]:
     return [str(one.text) for one in ET.fromstring(picture.svg()).iter(f"{SVG}text")]
 

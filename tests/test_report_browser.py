@@ -301,3 +301,15 @@ def test_labels_stay_when_one_codec_is_chosen(browser: Any, long_report: Path) -
     assert labels.first.is_visible()
     assert found.shown("#ratio_per_layer svg > g.s3") == 1
     check_quiet(found, long_report)
+
+
+def test_a_phone_shows_where_most_is(browser: Any, report: Path) -> None:
+    """Of a picture that it has no room for; also of one that was hidden at first."""
+    found = visit(browser, report, PHONE)
+    found.button("fixed16").click()
+    found.button("together", "#differences").click()
+    frame = found.page.locator("#differences .scroll >> visible=true")
+    assert frame.evaluate("one => one.scrollWidth > 3 * one.clientWidth")
+    middle = frame.evaluate("one => (one.scrollLeft + one.clientWidth / 2) / one.scrollWidth")
+    assert 0.3 < middle < 0.7
+    check_quiet(found, report)

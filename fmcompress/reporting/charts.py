@@ -19,6 +19,7 @@ from fmcompress.reporting.vector_graphics import (
     slab,
     text_width,
     told,
+    visible,
 )
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class Categories:
     ) -> None:
         room = (WIDTH - LEFT - RIGHT) / max(len(names), 1)
         self.slot = min(max(room, LEAST_SLOT), most_slot)
-        labels = short_names(names, MOST_LABEL)
+        whole = [visible(name) for name in names]
+        labels = short_names(whole, MOST_LABEL)
         longest = max((text_width(label, FONT) for label in labels), default=0)
         flat = longest < self.slot - 6
         below = 26 if flat else 0.91 * longest + 34
@@ -115,7 +117,7 @@ class Categories:
         self.bottom = top + PLOT_HEIGHT
         self.right = LEFT + self.slot * len(names)
         self.picture = Picture(width, self.bottom + below, title)
-        self.picture.has_cut = labels != list(names)
+        self.picture.has_cut = labels != whole
         self.scale = Scale(ticks, self.bottom, top, logarithmic)
         self._stripes(top)
         self._axis(f"{axis}, logarithmic" if logarithmic else axis, top)

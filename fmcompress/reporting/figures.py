@@ -219,8 +219,12 @@ def _heat(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
         return
     rows, columns = (sorted({key[at] for key in one.heat}) for at in (0, 1))
     greatest = max(one.heat.values())
-    best = [f"{size} and {burst}" for (size, burst), ratio in one.heat.items() if ratio == greatest]
-    said = f"Best, and framed: {', '.join(best)}, with {greatest:.3f}."
+    best = [
+        f"block size {size} with burst {burst}"
+        for (size, burst), ratio in one.heat.items()
+        if ratio == greatest
+    ]
+    said = f"Best, and framed: {', '.join(best)}: {greatest:.3f}."
     if len(best) == len(one.heat):
         said = f"All have the same, {greatest:.3f}: none is best."
     yield Figure(

@@ -30,7 +30,7 @@ def values(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
                 "word" if floats is None else floats.title,
                 floats,
             ),
-            f"How often each value occurs among the words of {_layers(len(layers))}{_of(kind)}. "
+            f"How often each value occurs among the words of {_layers(len(layers), kind)}. "
             f"{_most(total, floats)} {_patterns(floats)}{_CUT}",
         )
         small = [
@@ -92,8 +92,10 @@ def _patterns(floats: FloatAxis | None) -> str:
     )
 
 
-def _layers(count: int) -> str:
-    return "one layer" if count == 1 else f"all {count:,} layers"
+def _layers(count: int, kind: str) -> str:
+    """Return how many layers there are, of a kind if there are others."""
+    layers = "one layer" if count == 1 else f"{count:,} layers"
+    return f"{layers}{_of(kind)}" if kind or count == 1 else f"all {layers}"
 
 
 def _alike(details: Sequence[LayerDetails]) -> list[tuple[str, list[LayerDetails]]]:

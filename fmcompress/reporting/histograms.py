@@ -23,6 +23,7 @@ from fmcompress.reporting.vector_graphics import (
     slab,
     text_width,
     told,
+    visible,
 )
 
 # A bar of zeros that is apart, and what it keeps free, in pixels.
@@ -86,9 +87,11 @@ def histogram_chart(
     for value, text in marks:
         x = LEFT + 4 + _ZEROS / 2 if value is None else along(value + 0.5)
         picture.line(x, bottom, x, bottom + 4, "grid")
-        picture.text(x, bottom + 17, text, "number", "middle")
+        anchor = "end" if x > WIDTH - RIGHT - text_width(text, FONT) / 2 else "middle"
+        picture.text(x, bottom + 17, text, "number", anchor)
     picture.text((left + WIDTH - RIGHT) / 2, bottom + 38, axis, "axis", "middle")
     step = along(low + shown.bin_width) - left
+    picture.centre = along(shown.first) + step * counts.index(max(counts))
     moved = f"translate({place(along(shown.first))} 0)scale({step:.5g} 1)"
     outline = _steps(counts, bottom, scale)
     picture.add(f'<path class="s0 fill" transform="{moved}" d="{outline}"/>')
@@ -132,7 +135,7 @@ def small_histograms(title: str, many: Sequence[Small]) -> Picture:
     across, down = _CELL_WIDTH + 8, _HEAD + _CELL_HEIGHT + _FOOT
     picture = Picture(across * columns, down * rows, title)
     characters = int(_CELL_WIDTH / text_width("n", FONT)) - 2
-    names = [one.name for one in many]
+    names = [visible(one.name) for one in many]
     labels = short_names(names, characters)
     picture.has_cut = labels != names
     for i, (one, label) in enumerate(zip(many, labels, strict=True)):

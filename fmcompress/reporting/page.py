@@ -235,8 +235,10 @@ def _figure(figure: Figure, beside: Sequence[Figure], numbers: Numbers) -> str:
     series = ""
     if figure.section == "ratio_per_layer" and len(numbers.codecs) > 1:
         series = f' data-series="{safe(json.dumps(codec_colours(numbers.codecs)))}"'
+    centre = figure.picture.centre
+    look = "" if centre is None else f' data-look="{centre:.0f}"'
     return (
-        f'<figure{view}{series}>\n<div class="scroll" tabindex="0" role="region" '
+        f'<figure{view}{series}>\n<div class="scroll"{look} tabindex="0" role="region" '
         f'aria-label="{safe(figure.picture.title)}">\n{figure.picture.svg()}</div>\n'
         f"<figcaption>{safe(figure.caption)}</figcaption>\n</figure>\n"
     )

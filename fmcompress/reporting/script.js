@@ -3,6 +3,13 @@
 (() => {
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 
+  /* Where there is no room for a picture, it shows its middle first. */
+  const look = () => all("[data-look]").forEach((one) => {
+    if (one.scrollWidth <= one.clientWidth) return;
+    one.scrollLeft = one.dataset.look - one.clientWidth / 2;
+    delete one.dataset.look;
+  });
+
   /* A row of buttons of which one is pressed. */
   const choice = (label, options, choose) => {
     const row = document.createElement("div");
@@ -23,6 +30,7 @@
     const press = (pressed, value) => {
       buttons.forEach((b) => b.setAttribute("aria-pressed", String(b === pressed)));
       choose(value);
+      look();
     };
     press(buttons[0], options[0][1]);
     return row;
@@ -140,4 +148,5 @@
   document.addEventListener("pointermove", point);
   document.addEventListener("pointerdown", point);
   document.addEventListener("scroll", () => { tip.hidden = true; }, true);
+  look();
 })();

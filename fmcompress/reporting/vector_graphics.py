@@ -17,9 +17,14 @@ _UNSEEN = re.compile(
 )
 
 
+def visible(text: str) -> str:
+    """Name what cannot be seen in a text."""
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
 def safe(text: str) -> str:
     """Escape text for HTML and XML, attributes too; what cannot be seen is named."""
-    return escape(_UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text))
+    return escape(visible(text))
 
 
 def text_width(text: str, size: float) -> float:
@@ -104,11 +109,14 @@ class Picture:
     ----------
     has_cut : bool
         Whether names were too long for their labels; false until a chart says so.
+    centre : float or None
+        Where to look first, in pixels from the left, if there is no room for all.
     """
 
     def __init__(self, width: float, height: float, title: str) -> None:
         self.width, self.height, self.title = round(width), round(height), title
         self.has_cut = False
+        self.centre: float | None = None
         self._lines: list[str] = []
 
     def add(self, line: str) -> None:
