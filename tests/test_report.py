@@ -116,7 +116,7 @@ def test_short_names_keep_what_differs() -> None:
     assert short_names(names, 50) == names
     short = short_names([*names, "99_head"], 14)
     assert len(set(short)) == len(names) + 1
-    assert short[:3] + short[-1:] == ["00_…_0.a_…", "00_…_0.b_…", "01_…_1.a_…", "99_head"]
+    assert short[:3] + short[-1:] == ["00_model…0.a…", "00_model…0.b…", "01_model…1.a…", "99_head"]
     assert short_names(["x" * 99, "y"], 5) == ["xx…xx", "y"]
 
 
@@ -367,6 +367,19 @@ def test_histograms_and_symbols_are_those_of_the_words(tmp_path: Path, dtype: st
         first = histogram.first // width
         shown = {first + i: n for i, n in enumerate(histogram.counts.tolist()) if n}
         assert shown == dict(bins)
+
+
+@pytest.mark.parametrize("mapping", ["bits", "rotate"])
+def test_zeros_with_a_sign_are_apart_too(tmp_path: Path, mapping: str) -> None:
+    values = np.array([0.0, -0.0, -0.0, 1.5, 0.0, -0.0, 2.0], np.float32)
+    found = collected(
+        maps(tmp_path / "maps.h5", a=values), {"mapping": mapping}, formats=("native",)
+    )
+    (layer,) = found.formats[0].details
+    assert (layer.values.apart, layer.nonzero_words, layer.values.total) == (5, 5, 7)
+    (floats,) = {layer.floats}
+    assert floats is not None
+    assert FloatAxis(floats).value(layer.values.first) == 1.5
 
 
 def test_numbers_are_those_of_the_commands(samples: Path) -> None:

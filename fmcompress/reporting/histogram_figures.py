@@ -12,6 +12,7 @@ from fmcompress.reporting.counting import Histogram
 from fmcompress.reporting.figure import Figure
 from fmcompress.reporting.float_axis import FloatAxis
 from fmcompress.reporting.histograms import Small, histogram_chart, small_histograms
+from fmcompress.reporting.vector_graphics import plain_number
 from fmcompress.reporting.word_details import LayerDetails
 
 _SMALL = "The same, layer by layer, each on a logarithmic scale and an axis of its own, from the least to the greatest value that occurs"
@@ -88,7 +89,7 @@ def _patterns(floats: FloatAxis | None) -> str:
     sign = ", with the sign moved to the lowest place" if floats.rotated else ""
     return (
         f"Words are the bit patterns of {floats.words.format}{sign}: the axis is even in these, and so "
-        "nearly logarithmic in values. Zeros have the bar at the left. "
+        "nearly logarithmic in values. Zeros, with -0.0, have the bar at the left. "
     )
 
 
@@ -136,7 +137,7 @@ def _most(histogram: Histogram, floats: FloatAxis | None = None) -> str:
         zeros = f"{100 * (histogram.apart or 0) / whole:.1f} % are zero"
         if not count:
             return f"{zeros}."
-        near = f"{floats.value(first):.3g}"
+        near = plain_number(float(f"{floats.value(first):.3g}"))
         return f"{zeros}; of others most lie near {near}, with {share} in one bar."
     span = f"{first:,}" if first == last else f"{first:,} to {last:,}"
     return f"Most frequent is {span}, with {share}."

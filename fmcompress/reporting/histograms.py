@@ -77,15 +77,15 @@ def histogram_chart(
         picture.text(LEFT - 8, scale(tick) + 4, count_number(tick), "number", "end")
     picture.text(14, (TOP + bottom) / 2, "how many", "axis", "middle", -90)
     left = LEFT + (0 if shown.apart is None else _GAP)
-    low, high, marks = _axis(shown, floats)
+    low, high, ticks_along = _axis(shown, floats)
     along = Scale((low, high), left, WIDTH - RIGHT)
+    marks = [(along(value + 0.5), text) for value, text in ticks_along]
     if shown.apart is not None:
-        marks = [(None, "0"), *marks]
-        if shown.apart:
-            y = scale(shown.apart)
-            picture.add(filled(slab(LEFT + 4, y, _ZEROS, bottom - y), "s0 fill"))
-    for value, text in marks:
-        x = LEFT + 4 + _ZEROS / 2 if value is None else along(value + 0.5)
+        y = scale(shown.apart) if shown.apart else bottom
+        picture.add(filled(slab(LEFT + 4, y, _ZEROS, bottom - y), "s0 fill"))
+        near = LEFT + _GAP + _ZEROS
+        marks = [(LEFT + 4 + _ZEROS / 2, "0"), *(mark for mark in marks if mark[0] > near)]
+    for x, text in marks:
         picture.line(x, bottom, x, bottom + 4, "grid")
         anchor = "end" if x > WIDTH - RIGHT - text_width(text, FONT) / 2 else "middle"
         picture.text(x, bottom + 17, text, "number", anchor)
@@ -98,18 +98,16 @@ def histogram_chart(
     return picture
 
 
-def _axis(
-    shown: Histogram, floats: FloatAxis | None
-) -> tuple[int, int, list[tuple[int | None, str]]]:
+def _axis(shown: Histogram, floats: FloatAxis | None) -> tuple[int, int, list[tuple[int, str]]]:
     """Return the ends of an axis, and its marks."""
     last = max(shown.end - 1, shown.first + 10 * shown.bin_width)
     if floats is not None:
         margin = max((last - shown.first) // 50, 1)
         low, high = max(shown.first - margin, 0), last + margin
-        return low, high, list(floats.ticks(low, high))
+        return low, high, floats.ticks(low, high)
     ends = nice_ticks(shown.first, last, 30)
     low, high = round(ends[0]), round(ends[-1]) + 1
-    marks: list[tuple[int | None, str]] = [
+    marks = [
         (round(tick), plain_number(tick))
         for tick in nice_ticks(low, high - 1, 10)
         if low <= tick < high and tick == round(tick)
@@ -168,7 +166,7 @@ def _ends(shown: Histogram, floats: FloatAxis | None) -> str:
     if not shown.total:
         return "none"
     if floats is None:
-        text = f"{shown.first:,} to {shown.end - 1:,}"
+        text = f"{plain_number(shown.first)} to {plain_number(shown.end - 1)}"
     elif not shown.counts.any():
         text = ""
     else:

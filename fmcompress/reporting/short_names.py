@@ -46,4 +46,4 @@ def _without_common(parts: Sequence[str], common: Counter[str], most: int) -> st
 
 def _joined(parts: Sequence[str]) -> str:
     """Put parts together, with one mark for all that is left out at a place."""
-    return re.sub(rf"{_CUT}(?:[\W_]*{_CUT})+", _CUT, "".join(parts))
+    return re.sub(rf"[\W_]*{_CUT}[\W_]*", _CUT, "".join(parts))

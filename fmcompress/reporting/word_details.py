@@ -53,7 +53,7 @@ class LayerDetails:
         Whose bit patterns words are; None of numbers.
     nonzero_words : int
     values : Histogram
-        Of all words; of bit patterns, zeros are apart.
+        Of all words; of bit patterns, zeros are apart, those with a sign, too.
     differences : Histogram
         Of non-zero words, each less the non-zero word before it.
     symbol_counts, symbol_bits : ndarray of int64, shape (len(SYMBOLS),)
@@ -80,12 +80,15 @@ class Counted(NamedTuple):
     ----------
     ends : tuple of int
         The first and the last word that is not zero; empty without such.
+    negative_zeros : int
+        Of floats, which are words other than 0.
     """
 
     values: NDArray[np.int64]
     differences: NDArray[np.int64]
     ends: Sequence[int]
     nonzero_words: int
+    negative_zeros: int
     symbol_counts: NDArray[np.int64]
     symbol_bits: NDArray[np.int64]
 
@@ -109,7 +112,12 @@ class DetailsSurvey(LayerSurvey[Counted]):
         self._values = np.zeros(self._bins, np.int64)
         self._differences = np.zeros(2 * self._bins, np.int64)
         self._symbols = np.zeros((2, len(SYMBOLS)), np.int64)
-        self._nonzero_words = 0
+        self._nonzero_words = self._negative_zeros = 0
+        self._floats = layer.format if isinstance(layer.format, FloatWords) else None
+        self._negative_zero = None
+        if self._floats is not None:
+            rotated = self._floats.mapping == "rotate"
+            self._negative_zero = 1 if rotated else 1 << (layer.word_bits - 1)
         self._ends: list[int] = []
 
     def measure(self, words: NDArray[Any]) -> Counted:
@@ -134,6 +142,7 @@ class DetailsSurvey(LayerSurvey[Counted]):
             self._binned(np.diff(nonzero)),
             nonzero[[0, -1]].tolist() if nonzero.size else (),
             nonzero.size,
+            0 if self._negative_zero is None else int(np.sum(words == self._negative_zero)),
             counts,
             sizes,
         )
@@ -147,6 +156,7 @@ class DetailsSurvey(LayerSurvey[Counted]):
         self._differences += measured.differences
         self._symbols += [measured.symbol_counts, measured.symbol_bits]
         self._nonzero_words += measured.nonzero_words
+        self._negative_zeros += measured.negative_zeros
         self._ends += measured.ends
 
     def result(self) -> LayerDetails:
@@ -156,20 +166,21 @@ class DetailsSurvey(LayerSurvey[Counted]):
         seams = np.array(ends[2::2], np.int64) - np.array(ends[1:-1:2], np.int64)
         differences = self._differences + self._binned(seams)
         values, first, apart = self._values, 0, None
-        floats = self.layer.format if isinstance(self.layer.format, FloatWords) else None
         if self._signed:
             values, first = np.roll(values, self._bins // 2), -(1 << (bits - 1))
-        elif floats is not None:
-            apart = int(values.sum()) - self._nonzero_words
+        elif self._negative_zero is not None:
+            zeros = int(values.sum()) - self._nonzero_words
+            apart = zeros + self._negative_zeros
             values = values.copy()
-            values[0] -= apart
+            values[0] -= zeros
+            values[self._negative_zero >> self._shift] -= self._negative_zeros
         return LayerDetails(
             self.layer.info.name,
             bits,
             str(self.layer.format.describe()["format"]),
             self._signed,
             self.layer.difference,
-            floats,
+            self._floats,
             self._nonzero_words,
             Histogram(first, width, values, apart).joined(MOST_BINS),
             Histogram(-self._bins * width, width, differences).joined(MOST_BINS),
