@@ -756,7 +756,10 @@ def test_boxes_can_be_read_as_numbers(samples: Path, tmp_path: Path) -> None:
         assert f"<td>{shown}</td>" in text
     sparsity = one.sparsities["stem/relu"].times(100)
     assert f"<td>{sparsity.median:.1f} (" in text
-    assert text.count("<details>") == text.count("</summary>") == 3
+    box = one.network_ratios["bpc"]
+    shown = f"{box.median:.3f} ({box.percentile_1:.3f} to {box.percentile_99:.3f})"
+    assert f'<th scope="row">bpc</th><td>{shown}</td>' in text
+    assert text.count("<details>") == text.count("</summary>") == 4
 
 
 def test_of_zeros_alone_nothing_is_best(tmp_path: Path) -> None:

@@ -45,15 +45,18 @@ class Section(NamedTuple):
     title : str
     table : callable or None
         Of a format's numbers, what stands below the figures.
+    common : callable or None
+        Of all numbers, what stands below the figure of all formats.
     """
 
     name: str
     title: str
     table: Callable[[Numbers, FormatNumbers], str] | None = None
+    common: Callable[[Numbers], str] | None = None
 
 
 SECTIONS = (
-    Section("ratio_of_network", "Ratio of the network"),
+    Section("ratio_of_network", "Ratio of the network", common=lambda numbers: _network(numbers)),
     Section("methods", "EBPC and other methods", lambda _, one: methods_table(one)),
     Section("ratio_per_layer", "Ratio per layer", lambda _, one: _ratios(one)),
     Section("sparsity_per_layer", "Sparsity per layer", lambda _, one: _sparsities(one)),
@@ -213,6 +216,8 @@ def _headline(numbers: Numbers, one: FormatNumbers) -> str:
 
 def _section(numbers: Numbers, section: Section, figures: Sequence[Figure]) -> str:
     parts = [_figure(figure, figures, numbers) for figure in figures if not figure.format]
+    if parts and section.common is not None:
+        parts.append(section.common(numbers))
     for one in numbers.formats:
         own = [figure for figure in figures if figure.format == one.name]
         inner = "".join(_figure(figure, own, numbers) for figure in own)
@@ -244,8 +249,14 @@ def _figure(figure: Figure, beside: Sequence[Figure], numbers: Numbers) -> str:
     )
 
 
+def _network(numbers: Numbers) -> str:
+    columns = {one.name: one.network_ratios for one in numbers.formats if one.network_ratios}
+    caption = "Ratio of all layers together over frames, by codec and number format"
+    return folded("Ratios as numbers", boxes_table(caption, columns, head="codec"))
+
+
 def _ratios(one: FormatNumbers) -> str:
-    numbers = boxes_table("Ratio over frames, by layer and codec", one.ratios, ".3f")
+    numbers = boxes_table("Ratio over frames, by layer and codec", one.ratios)
     return folded("Ratios as numbers", numbers)
 
 

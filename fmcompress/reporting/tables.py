@@ -95,13 +95,13 @@ def folded(title: str, inner: str) -> str:
     return f"<details>\n<summary>{safe(title)}</summary>\n{inner}\n</details>"
 
 
-def boxes_table(caption: str, columns: Mapping[str, Mapping[str, Box]], form: str) -> str:
-    """Return medians, and percentiles 1 and 99 where there is a spread, by layer and column."""
-    layers = dict.fromkeys(name for boxes in columns.values() for name in boxes)
-    rows = [
-        (layer, *(_box(boxes.get(layer), form) for boxes in columns.values())) for layer in layers
-    ]
-    heads = [Column("layer", "left"), *map(Column, columns)]
+def boxes_table(
+    caption: str, columns: Mapping[str, Mapping[str, Box]], form: str = ".3f", head: str = "layer"
+) -> str:
+    """Return medians, and percentiles 1 and 99 where there is a spread, by row and column."""
+    names = dict.fromkeys(name for boxes in columns.values() for name in boxes)
+    rows = [(name, *(_box(boxes.get(name), form) for boxes in columns.values())) for name in names]
+    heads = [Column(head, "left"), *map(Column, columns)]
     return table(f"{caption}; median (1st to 99th percentile)", heads, rows)
 
 
