@@ -109,13 +109,22 @@ class Sums:
 
     def best(self, methods: Sequence[Method]) -> str | None:
         """Return the name of the codec with the fewest bits; a choice among codecs is none."""
-        sizes = {
+        sizes = self._codec_bits(methods)
+        return min(sizes, key=lambda name: sizes[name]) if sizes else None
+
+    def outstanding(self, methods: Sequence[Method]) -> list[str]:
+        """Return the names of the codecs with the fewest bits; none where all have as many, or none."""
+        sizes = self._codec_bits(methods)
+        least, most = min(sizes.values(), default=0), max(sizes.values(), default=0)
+        return [name for name, bits in sizes.items() if 0 < bits == least < most]
+
+    def _codec_bits(self, methods: Sequence[Method]) -> dict[str, int]:
+        return {
             method.name: sizes.bits
             for method in methods
             if method.kind == CODEC and method.name.partition(":")[0] != AUTO
             if (sizes := self.methods[method.name]) is not None
         }
-        return min(sizes, key=lambda name: sizes[name]) if sizes else None
 
     def best_existing(self, methods: Sequence[Method]) -> str | None:
         """Return the name of the best codec beside EBPC."""

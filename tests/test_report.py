@@ -23,21 +23,17 @@ from fmcompress.configurations import Space
 from fmcompress.errors import FmcError, ParameterError
 from fmcompress.layer_words import open_words
 from fmcompress.reference import encode_bits
-from fmcompress.reporting.charts import (
-    Box,
-    Series,
-    Stack,
-    box_plot,
-    heat_map,
-    legend_end,
-    stacked_bars,
-)
+from fmcompress.reporting.bar_charts import Bar, Stack, lying_bars, stacked_bars
+from fmcompress.reporting.charts import Box, Series, box_plot, heat_map, legend_end
 from fmcompress.reporting.collecting import Asked, Numbers, _frame_bits, collect
-from fmcompress.reporting.colours import DARK, LIGHT
+from fmcompress.reporting.colours import DARK, LIGHT, codec_colours
+from fmcompress.reporting.counting import Histogram
 from fmcompress.reporting.figures import figures
-from fmcompress.reporting.histograms import histogram_chart
+from fmcompress.reporting.float_axis import FloatAxis
+from fmcompress.reporting.histograms import Small, histogram_chart, small_histograms
 from fmcompress.reporting.making import Report
 from fmcompress.reporting.page import picture_style
+from fmcompress.reporting.short_names import short_names, shortened
 from fmcompress.reporting.vector_graphics import (
     Picture,
     Scale,
@@ -47,9 +43,9 @@ from fmcompress.reporting.vector_graphics import (
     place,
     plain_number,
     safe,
-    shortened,
 )
-from fmcompress.reporting.word_details import SYMBOLS, DetailsSurvey, Histogram
+from fmcompress.reporting.word_details import SYMBOLS, DetailsSurvey
+from fmcompress.words.floats import FloatWords
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\x01"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -115,20 +111,37 @@ def test_long_names_lose_their_middle() -> None:
     assert len(shortened("x" * 99, 22)) == 22
 
 
-def test_text_is_escaped_and_controls_are_replaced() -> None:
+def test_short_names_keep_what_differs() -> None:
+    names = [f"{i:02}_model.expand_conv_{i}.{kind}_conv_relu6" for i in range(9) for kind in "ab"]
+    assert short_names(names, 50) == names
+    short = short_names([*names, "99_head"], 14)
+    assert len(set(short)) == len(names) + 1
+    assert short[:3] + short[-1:] == ["00_model…0.a…", "00_model…0.b…", "01_model…1.a…", "99_head"]
+    assert short_names(["x" * 99, "y"], 5) == ["xx…xx", "y"]
+
+
+def test_text_is_escaped_and_controls_are_named() -> None:
     assert safe(HOSTILE) == (
-        "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;\ufffd"
+        "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;⟨U+0001⟩"
     )
+    assert safe("שלום\u202e\ud800a\nb") == "שלום⟨U+202E⟩⟨U+D800⟩a\nb"
     picture = Picture(10, 10, HOSTILE)
     picture.text(1, 2, HOSTILE)
     root = ET.fromstring(picture.svg())
-    assert root.attrib["aria-label"] == root[0].text == HOSTILE.replace("\x01", "\ufffd")
+    assert root.attrib["aria-label"] == root[0].text == HOSTILE.replace("\x01", "⟨U+0001⟩")
 
 
 def paths(picture: Picture, kind: str) -> list[str]:
     """What paths of a class draw."""
     root = ET.fromstring(picture.svg())
     return [one.attrib["d"] for one in root.iter(f"{SVG}path") if one.attrib["class"] == kind]
+
+
+def wide(picture: Picture, kind: str) -> str:
+    """How wide the lines of a class are, of which there is one path."""
+    root = ET.fromstring(picture.svg())
+    (found,) = (one for one in root.iter(f"{SVG}path") if one.attrib["class"] == kind)
+    return found.attrib["stroke-width"]
 
 
 def test_boxes_are_where_their_numbers_are() -> None:
@@ -139,7 +152,8 @@ def test_boxes_are_where_their_numbers_are() -> None:
     root = ET.fromstring(picture.svg())
     # Ticks run from 0 to 5, over 280 pixels from 294 up; a slot has 110 pixels, from 64 on.
     assert paths(picture, "whisker") == [f"M119 {294 - 56 * 1.04:.1f}V{294 - 56 * 4.96:.1f}"]
-    assert paths(picture, "box") == [f"M110 {294 - 4 * 56}h18v112h-18z"]
+    assert paths(picture, "box") == [f"M119 {294 - 2 * 56}V{294 - 4 * 56}"]
+    assert wide(picture, "box") == "18"
     assert paths(picture, "median") == [f"M110 {294 - 3 * 56}h18"]
     assert paths(picture, "reference") == ["M64 238L284 238"]
     assert [title.text for title in root.iter(f"{SVG}title")] == ["a\na text", "b"]
@@ -165,35 +179,120 @@ def test_many_layers_have_room_each() -> None:
     boxes = {name: Box.of(np.array([1.5])) for name in names}
     picture = box_plot("many", names, [Series("x", boxes, boxes.fromkeys(names, ""))], "ratio")
     assert picture.width >= 200 * 15
-    assert "rotate(-60" in picture.svg()
+    assert "rotate(-65" in picture.svg()
 
 
 def test_bars_are_as_high_as_their_parts() -> None:
     picture = stacked_bars("bars", ["a"], ["x", "y"], [Stack((2.0, 3.0), "")], "bits", 4.0)
-    (first,), (second,) = (paths(picture, f"s{i} fill mute") for i in range(2))
+    (first,), (second,) = (paths(picture, f"s{i} mute") for i in range(2))
     # With a legend the plot ends at 320; a bit is 56 pixels.
-    assert first == f"M99 {320 - 2 * 56}h40v{2 * 56}h-40z"
-    assert second == f"M99 {320 - 5 * 56}h40v{3 * 56}h-40z"
+    assert first == f"M119 320V{320 - 2 * 56}"
+    assert second == f"M119 {320 - 2 * 56}V{320 - 5 * 56}"
+    assert wide(picture, "s0 mute") == wide(picture, "s1 mute") == "40"
     assert paths(picture, "reference") == [f"M64 {320 - 4 * 56}L174 {320 - 4 * 56}"]
 
 
-def test_the_best_cell_is_framed() -> None:
-    cells = {(4, 2): 1.5, (4, 4): 2.5, (8, 2): 2.0, (8, 4): 1.0}
+def test_a_line_runs_through_no_label() -> None:
+    bars = [Bar("a", 1.0, "s0", "1.000 (a long label)", ""), Bar("b", 0.2, "s0", "0.200", "")]
+    picture = lying_bars("bars", bars, "ratio", [], (1.1, "bound"))
+    # Ticks run from 0 to 1.2, over 520 pixels from 120 on; rows begin at 54 and are 22 high.
+    assert paths(picture, "reference") == ["M596.7 48V54M596.7 76V102"]
+    picture = lying_bars("bars", bars[1:], "ratio", [], (1.1, "bound"))
+    assert paths(picture, "reference") == ["M596.7 48V80"]
+
+
+@pytest.mark.parametrize(
+    ("ratios", "framed"),
+    [
+        ((1.5, 2.5, 2.0, 1.0), ["n 4, R 4: 2.5000"]),
+        ((2.5, 2.5, 2.0, 1.0), ["n 4, R 2: 2.5000", "n 4, R 4: 2.5000"]),
+        ((2.0, 2.0, 2.0, 2.0), []),
+    ],
+)
+def test_the_best_cells_are_framed(ratios: tuple[float, ...], framed: list[str]) -> None:
+    cells = dict(zip(((4, 2), (4, 4), (8, 2), (8, 4)), ratios, strict=True))
     svg = heat_map("heat", [4, 8], [2, 4], cells, ("n", "R")).svg()
-    (best,) = re.findall(r"<title>([^<]*)</title><path class=\"heat best\"[^>]*\"0.56\"", svg)
-    assert best == "n 4, R 4: 2.5000"
+    assert re.findall(r'class="heat best"[^>]*"0.56"[^>]*><title>([^<]*)</title>', svg) == framed
+
+
+def test_a_codec_keeps_its_colour() -> None:
+    usual = {"ebpc": "s0", "bpc": "s1", "zrle": "s2", "zvc": "s3"}
+    assert codec_colours(list(usual)) == usual
+    late = codec_colours(["huffman", "zvc:group=64", "zvc", "auto", "ebpc"])
+    assert {name: late[name] for name in ("ebpc", "zvc")} == {"ebpc": "s0", "zvc": "s3"}
+    assert list(late) == ["huffman", "zvc:group=64", "zvc", "auto", "ebpc"]
+    assert len(set(late.values())) == 5
+    assert codec_colours(["huffman"])["huffman"] == codec_colours(["zvc", "huffman"])["huffman"]
+    assert set(codec_colours([f"zvc:group={n}" for n in range(20)]).values()) <= set(LIGHT)
 
 
 def test_histograms_show_what_occurs_once() -> None:
-    picture = histogram_chart("h", Histogram(0, 1, np.array([0, 1, 0, 100])), "word")
+    picture = histogram_chart("h", Histogram(0, 1, np.array([5, 1, 0, 100])), "word")
     (outline,) = paths(picture, "s0 fill")
     heights = [float(y) for y in re.findall(r"V([\d.]+)", outline)]
-    assert heights == [290, 294, 14, 294]
+    assert heights[1:] == [290, 294, 14, 294]
 
 
-def test_bins_are_joined_to_fewer() -> None:
-    joined = Histogram(-4, 1, np.arange(7)).joined(4)
-    assert (joined.first, joined.bin_width, joined.counts.tolist()) == (-4, 2, [1, 5, 9, 6])
+def test_labels_have_room_for_what_is_made_visible() -> None:
+    names = ["\u202e" * 9, "b"]
+    boxes = {name: Box.of(np.array([1.5])) for name in names}
+    picture = box_plot("h", names, [Series("x", boxes, boxes.fromkeys(names, ""))], "ratio")
+    (label,) = (text for text in texts(picture) if text.startswith("⟨"))
+    assert len(label) == 26
+    assert picture.has_cut
+
+
+def texts(picture: Picture) -> list[str]:
+    return [str(one.text) for one in ET.fromstring(picture.svg()).iter(f"{SVG}text")]
+
+
+def test_an_axis_is_cut_to_what_occurs() -> None:
+    """Not the range of 16-bit words."""
+    counts = np.zeros(1 << 16, np.int64)
+    counts[(1 << 15) - 40 : (1 << 15) + 261] = 7
+    histogram = Histogram(-(1 << 15), 1, counts)
+    shown = texts(histogram_chart("h", histogram, "word"))
+    assert [tick for tick in shown if tick in ("-100", "0", "250", "300")] == ["0", "250"]
+    assert not [text for text in shown if text.startswith(("-1", "10,", "32,"))]
+    assert "-40 to 263" in texts(small_histograms("h", [Small("a", histogram, "")]))
+
+
+def test_floats_have_an_axis_of_values() -> None:
+    axis = FloatAxis(FloatWords("float32", "rotate"))
+    low, high = axis.word(0.5), axis.word(8.0)
+    assert (axis.value(low), axis.value(high)) == (0.5, 8.0)
+    assert [text for _, text in axis.ticks(low, high)] == ["0.5", "1", "2", "5"]
+    assert [text for _, text in axis.ticks(0, axis.word(3e38))][-1] == "10³⁰"
+    width = 1 << 17
+    bins = Histogram(low // width * width, width, np.full((high - low) // width, 3), apart=9)
+    picture = histogram_chart("h", bins, axis.title, axis)
+    assert {"0", "0.5", "1", "2", "5"} <= set(texts(picture))
+    zeros, _ = paths(picture, "s0 fill")
+    assert re.fullmatch(r"M68 \S+h9v\S+h-9z", zeros)  # at the left
+    assert "0; 0.5 to 8" in texts(small_histograms("h", [Small("a", bins, "", axis)]))
+
+
+@pytest.mark.parametrize(
+    ("format_", "mapping"),
+    [("float16", "bits"), ("bfloat16", "rotate"), ("float8_e4m3fn", "bits"), ("float32", "bits")],
+)
+def test_axes_know_the_words_of_values(format_: str, mapping: str) -> None:
+    axis = FloatAxis(FloatWords(format_, mapping))
+    for value in (0.25, 1.0, 24.0):
+        assert axis.value(axis.word(value)) == value
+        assert axis.value(axis.word(value) - 1) < value
+
+
+def test_histograms_are_added_and_joined() -> None:
+    fine, wide_ = Histogram(-3, 1, np.arange(1, 6)), Histogram(4, 4, np.array([1, 0, 2]), apart=3)
+    joined = fine.joined(3)
+    assert (joined.first, joined.bin_width, joined.counts.tolist()) == (-4, 2, [1, 5, 9])
+    both = fine + wide_
+    assert (both.first, both.bin_width, both.counts.tolist()) == (-4, 4, [6, 9, 1, 0, 2])
+    cut = Histogram(0, 2, np.array([0, 0, 3, 0, 1, 0])).joined(9)
+    assert (cut.first, cut.end, cut.counts.tolist()) == (4, 10, [3, 0, 1])
+    nothing = Histogram(8, 2, np.zeros(4, np.int64), apart=5).joined(9)
+    assert (nothing.counts.tolist(), nothing.total) == ([0], 5)
 
 
 def luminance(colour: str) -> float:
@@ -256,15 +355,31 @@ def test_histograms_and_symbols_are_those_of_the_words(tmp_path: Path, dtype: st
     assert int(found.symbol_bits.sum()) == sum(map(len, streams))
     if found.signed:
         words = np.where(words >> (bits - 1), words - (1 << bits), words)
-    width = 1 << max(0, bits - 8)
     nonzero = words[words != 0]
     assert found.nonzero_words == nonzero.size
-    for histogram, expected in ((found.values, words), (found.differences, np.diff(nonzero))):
-        assert histogram.bin_width == width
+    floats = dtype == "float32"
+    assert found.values.apart == (words.size - nonzero.size if floats else None)
+    assert found.values.bin_width == found.differences.bin_width == 1 or bits > 8
+    binned = nonzero if floats else words
+    for histogram, expected in ((found.values, binned), (found.differences, np.diff(nonzero))):
+        width = histogram.bin_width
         bins = Counter((expected // width).tolist())
         first = histogram.first // width
         shown = {first + i: n for i, n in enumerate(histogram.counts.tolist()) if n}
         assert shown == dict(bins)
+
+
+@pytest.mark.parametrize("mapping", ["bits", "rotate"])
+def test_zeros_with_a_sign_are_apart_too(tmp_path: Path, mapping: str) -> None:
+    values = np.array([0.0, -0.0, -0.0, 1.5, 0.0, -0.0, 2.0], np.float32)
+    found = collected(
+        maps(tmp_path / "maps.h5", a=values), {"mapping": mapping}, formats=("native",)
+    )
+    (layer,) = found.formats[0].details
+    assert (layer.values.apart, layer.nonzero_words, layer.values.total) == (5, 5, 7)
+    (floats,) = {layer.floats}
+    assert floats is not None
+    assert FloatAxis(floats).value(layer.values.first) == 1.5
 
 
 def test_numbers_are_those_of_the_commands(samples: Path) -> None:
@@ -319,7 +434,9 @@ def test_floats_are_quantised_too_and_marked(samples: Path) -> None:
         (one.name, one.lossy) for one in found.formats
     }
     assert len({one.file for one in drawn}) == len(drawn)
-    assert {"ratio_per_layer_fixed8.svg", "values_by_layer_native.svg"} <= {o.file for o in drawn}
+    assert {"ratio_per_layer_fixed8.svg", "values_by_layer_float32_native.svg"} <= {
+        o.file for o in drawn
+    }
 
 
 def test_layers_of_several_kinds(tmp_path: Path) -> None:
@@ -340,7 +457,7 @@ def test_layers_of_several_kinds(tmp_path: Path) -> None:
     assert found.left_out["b (fixed8)"] == "is not quantised"
     views = [one.view for one in figures(found) if one.section == "values" and one.format]
     assert "together, 8-bit signed" in views
-    assert "by layer, 32-bit unsigned" in views
+    assert "by layer, float32" in views
 
 
 def test_only_what_is_asked_for(samples: Path) -> None:
@@ -456,9 +573,10 @@ def test_names_cannot_do_harm(tmp_path: Path) -> None:
     )
     text = made(path, tmp_path / "report.html", svg=tmp_path / "svg")[1]
     page = check_page(text)
-    assert page.texts["h1"] == ["Feature maps of <b>maps&amp;.h5"]
-    shown = HOSTILE.replace("/", "∕").replace("\x01", "\ufffd")
-    assert shown in page.texts["span"]
+    assert page.texts["h1"] == ["Feature maps of "]
+    assert page.texts["bdi"] == ["<b>maps&amp;.h5"]
+    shown = HOSTILE.replace("/", "∕").replace("\x01", "⟨U+0001⟩")
+    assert shown in page.texts["th"]
     assert "<img" not in text
     for file in (tmp_path / "svg").iterdir():
         ET.parse(file)
@@ -625,3 +743,97 @@ def test_several_dumps_are_in_the_title(samples: Path, tmp_path: Path) -> None:
     fmcompress.report(sources, tmp_path / "r.html")
     title = (tmp_path / "r.html").read_text().partition("<title>")[2].partition("<")[0]
     assert title == "Feature maps of digits_int8.h5, digits_uint8.npz"
+
+
+def test_boxes_can_be_read_as_numbers(samples: Path, tmp_path: Path) -> None:
+    """Without a pointer, and without the script."""
+    path = samples / "digits_int8.h5"
+    _, text = made(path, tmp_path / "r.html")
+    (one,) = collected(path).formats
+    for codec in ("ebpc", "zvc"):
+        box = one.ratios[codec]["stem/relu"]
+        shown = f"{box.median:.3f} ({box.percentile_1:.3f} to {box.percentile_99:.3f})"
+        assert f"<td>{shown}</td>" in text
+    sparsity = one.sparsities["stem/relu"].times(100)
+    assert f"<td>{sparsity.median:.1f} (" in text
+    box = one.network_ratios["bpc"]
+    shown = f"{box.median:.3f} ({box.percentile_1:.3f} to {box.percentile_99:.3f})"
+    assert f'<th scope="row">bpc</th><td>{shown}</td>' in text
+    assert text.count("<details>") == text.count("</summary>") == 4
+
+
+def test_of_zeros_alone_nothing_is_best(tmp_path: Path) -> None:
+    path = maps(tmp_path / "maps.h5", a=np.zeros((3, 40), np.uint8), b=np.zeros((3, 4), np.uint8))
+    _, text = made(path, tmp_path / "r.html")
+    check_page(text)
+    assert "All words are zero: there is nothing that could tell methods apart." in text
+    assert "BPC streams are empty" in text
+    assert "there are no differences" in text
+    assert text.count('<td class="left">uint8, all zero</td>') == 2
+    assert "–</td>" in text  # of CSC, which writes nothing
+    assert not re.search(r'"best"[^>]*>–', text)
+    assert "Symbols of the BPC streams of all layers" not in text
+
+
+def test_where_codecs_are_alike_none_is_best(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    noise = random.integers(1, 256, (2, 3000)).astype(np.uint8)
+    path = maps(tmp_path / "maps.h5", a=noise)
+    found = fmcompress.compare(path, codecs=["ebpc", "zvc", "zrle"], zero_point=0)
+    assert found.total.outstanding(found.methods) == []
+    found = fmcompress.compare(path, codecs=["ebpc", "zvc"], never_store=True, zero_point=0)
+    assert found.total.outstanding(found.methods) == [found.total.best(found.methods)]
+    found = fmcompress.compare(
+        path, codecs=["zvc", "stored", "rlc"], never_store=True, zero_point=0
+    )
+    assert found.total.outstanding(found.methods) == ["stored"]
+
+
+def test_a_missing_picture_is_explained(samples: Path, tmp_path: Path) -> None:
+    _, text = made(samples / "digits_int8.h5", tmp_path / "r.html", codecs=["zvc"])
+    section = text.partition('<section id="sweep">')[2].partition("</section>")[0]
+    assert "among the codecs asked for, zvc, there is no ebpc" in section
+    assert "<svg" not in section
+    _, text = made(samples / "digits_int8.h5", tmp_path / "all.html")
+    assert "No picture" not in text
+
+
+def test_what_holds_where_nothing_was_given_is_said(samples: Path, tmp_path: Path) -> None:
+    text = made(samples / "digits_f32.h5", tmp_path / "r.html", formats=["native", "fixed8"])[1]
+    said = dict(re.findall(r"<dt>(\w+)</dt><dd><code>(.*?)</code></dd>", text))
+    expected = {
+        "block_size": "8",
+        "max_burst": "16",
+        "frame_axis": "0",
+        "tile": "a frame",
+        "burst_bytes": "64",
+        "word_bits": "8, 32",
+        "difference": "unsigned, signed, as the words",
+        "mapping": "rotate, bits",
+        "headroom": "0.75",
+        "packed": "no",
+        "energy": "none",
+    }
+    assert {name: said[name] for name in expected} == expected
+    assert "default" not in said.values()
+
+
+def test_tiles_are_said(samples: Path, tmp_path: Path) -> None:
+    path = samples / "digits_int8.h5"
+    text = made(path, tmp_path / "r.html", tile="16x4x4")[1]
+    assert "tiles, each one transmission, of 16x4x4 words" in text
+    layer = fmcompress.traffic(path, tile="16x4x4").layers[1]
+    sizes = [*layer.tile_memory_bytes, layer.most_tile_bytes]
+    assert "".join(f"<td>{size:,}</td>" for size in sizes) in text
+    assert "a tile, which is one transmission, is a frame" in made(path, tmp_path / "f.html")[1]
+
+
+def test_a_compressed_file_has_one_format(samples: Path, tmp_path: Path) -> None:
+    """As `compare`: what is quantised already is not quantised again, and a warning says so."""
+    fmcompress.compress(samples / "digits_f32.h5", tmp_path / "maps.fmc", quantize="fixed8")
+    found = collected(tmp_path / "maps.fmc", formats=("fixed16", "native"))
+    assert [one.name for one in found.formats] == ["native"]
+    assert {row.format for row in found.sweep.rows} == {"native"}
+    assert found.warnings == [
+        "it is compressed already, so these formats do not count: fixed16",
+    ]

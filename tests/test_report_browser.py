@@ -116,10 +116,14 @@ def test_views_and_codecs_are_switched(browser: Any, report: Path) -> None:
     found = visit(browser, report)
     assert found.shown("#values figure") == 1
     together = found.page.locator("#values figure >> visible=true").get_attribute("data-view")
-    found.button("by layer", "#values").click()
+    found.button("by layer, float32", "#values").click()
     assert found.shown("#values figure") == 1
     by_layer = found.page.locator("#values figure >> visible=true").get_attribute("data-view")
-    assert (together, by_layer) == ("together", "by layer")
+    assert (together, by_layer) == ("together, float32", "by layer, float32")
+    found.button("fixed8").click()  # shows the same, as its own is called
+    shown = found.page.locator("#values figure >> visible=true")
+    assert shown.get_attribute("data-view") == "by layer"
+    found.button("native").click()
     codecs = "#ratio_per_layer svg > g[class]"
     assert found.shown(codecs) == 4
     found.button("bpc", "#ratio_per_layer").click()
@@ -213,7 +217,7 @@ def test_64_layers_fit_on_a_desk(browser: Any, long_report: Path) -> None:
 
 def test_everything_is_there_without_a_script(browser: Any, report: Path) -> None:
     found = visit(browser, report, java_script_enabled=False)
-    for selector in ("figure", "table", "[data-format]", "svg"):
+    for selector in ("figure", ":not(details) > .scroll > table", "[data-format]", "svg"):
         assert found.shown(selector) == found.page.locator(selector).count() > 4
     assert found.shown("button") == 0
     assert found.page.locator("svg title").count() > 50
@@ -226,7 +230,7 @@ def test_everything_is_on_paper(browser: Any, report: Path) -> None:
     found.button("dark").click()
     found.page.emulate_media(media="print")
     assert found.colour() == "light"
-    for selector in ("figure", "svg", "[data-format]"):
+    for selector in ("figure", "svg", "table", "[data-format]"):
         assert found.shown(selector) == found.page.locator(selector).count()
     assert found.shown(".switch") == found.shown("#bar") == 0
     check_quiet(found, report)
@@ -253,3 +257,59 @@ def test_no_column_is_off_the_paper(browser: Any, long_report: Path) -> None:
         ".map(table => table.getBoundingClientRect().right))"
     )
     assert width <= 1032
+
+
+def test_switching_formats_keeps_the_place(browser: Any, report: Path) -> None:
+    """Also where what is above, or looked at, is of another height."""
+    found = visit(browser, report)
+    found.button("fixed8").click()
+    for section in ("#values", "#traffic", "#layers"):
+        found.page.locator(f"{section} h2").evaluate("one => scrollTo(0, one.offsetTop - 100)")
+        places = []
+        for name in ("native", "float16", "fixed8"):
+            found.button(name).click()
+            places.append(found.page.locator(f"{section} h2").bounding_box()["y"])
+        assert max(places) - min(places) < 2
+        assert found.page.evaluate("scrollY") > 500
+    check_quiet(found, report)
+
+
+def test_a_phone_shows_what_is_switched(browser: Any, report: Path) -> None:
+    found = visit(browser, report, PHONE)
+    assert found.page.locator("#bar").get_by_text("Number format", exact=True).is_visible()
+    check_quiet(found, report)
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_numbers_are_folded_away_but_for_paper(browser: Any, report: Path, script: bool) -> None:
+    found = visit(browser, report, java_script_enabled=script)
+    numbers = found.page.locator("#ratio_per_layer [data-format=native] details")
+    assert not numbers.locator("table").is_visible()
+    found.page.emulate_media(media="print")
+    assert numbers.locator("table").is_visible()
+    found.page.emulate_media(media="screen")
+    numbers.locator("summary").click()
+    assert numbers.locator("table").is_visible()
+    check_quiet(found, report)
+
+
+def test_labels_stay_when_one_codec_is_chosen(browser: Any, long_report: Path) -> None:
+    found = visit(browser, long_report)
+    labels = found.page.locator("#ratio_per_layer svg > g[text-anchor] text")
+    found.button("zvc", "#ratio_per_layer").click()
+    assert labels.count() == 64
+    assert labels.first.is_visible()
+    assert found.shown("#ratio_per_layer svg > g.s3") == 1
+    check_quiet(found, long_report)
+
+
+def test_a_phone_shows_where_most_is(browser: Any, report: Path) -> None:
+    """Of a picture that it has no room for; also of one that was hidden at first."""
+    found = visit(browser, report, PHONE)
+    found.button("fixed16").click()
+    found.button("together", "#differences").click()
+    frame = found.page.locator("#differences .scroll >> visible=true")
+    assert frame.evaluate("one => one.scrollWidth > 3 * one.clientWidth")
+    middle = frame.evaluate("one => (one.scrollLeft + one.clientWidth / 2) / one.scrollWidth")
+    assert 0.3 < middle < 0.7
+    check_quiet(found, report)

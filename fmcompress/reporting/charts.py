@@ -1,4 +1,4 @@
-"""Charts: box plots, bars, histograms and heat maps, from plain numbers; nothing of layers."""
+"""Charts with categories side by side, box plots and heat maps, from plain numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from fmcompress.reporting.short_names import short_names
 from fmcompress.reporting.vector_graphics import (
     Picture,
     Scale,
@@ -15,10 +16,10 @@ from fmcompress.reporting.vector_graphics import (
     nice_ticks,
     place,
     plain_number,
-    shortened,
     slab,
     text_width,
     told,
+    visible,
 )
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ PLOT_HEIGHT = 280
 LEAST_SLOT, MOST_SLOT = 15, 110
 NUMBERED_SLOT = 36  # of a box with a number above it
 FONT = 11
-MOST_LABEL = 22  # characters
-SERIES = 8  # colours
+MOST_LABEL = 26  # characters
+_TURNED = 65  # degrees of a long label
 # A ratio's axis is logarithmic where the greatest is so many times the least.
 _WIDE = 15
 
@@ -65,25 +66,14 @@ class Series(NamedTuple):
         By category; some may be missing.
     texts : mapping
         What is said of each box when its category is pointed at.
+    colour : str
+        Its class.
     """
 
     name: str
     boxes: Mapping[str, Box]
     texts: Mapping[str, str]
-
-
-class Stack(NamedTuple):
-    """A bar of parts, one upon the other.
-
-    Attributes
-    ----------
-    parts : sequence of float
-    text : str
-        What it says when it is pointed at.
-    """
-
-    parts: Sequence[float]
-    text: str
+    colour: str = "s0"
 
 
 class Categories:
@@ -117,25 +107,28 @@ class Categories:
     ) -> None:
         room = (WIDTH - LEFT - RIGHT) / max(len(names), 1)
         self.slot = min(max(room, LEAST_SLOT), most_slot)
-        labels = [shortened(name, MOST_LABEL) for name in names]
+        whole = [visible(name) for name in names]
+        labels = short_names(whole, MOST_LABEL)
         longest = max((text_width(label, FONT) for label in labels), default=0)
         flat = longest < self.slot - 6
-        below = 26 if flat else 0.87 * longest + 22
+        below = 26 if flat else 0.91 * longest + 34
         top = TOP + (26 if legend else 0)
         width = max(LEFT + self.slot * len(names) + RIGHT, 420, legend_end(legend))
         self.bottom = top + PLOT_HEIGHT
         self.right = LEFT + self.slot * len(names)
         self.picture = Picture(width, self.bottom + below, title)
+        self.picture.has_cut = labels != whole
         self.scale = Scale(ticks, self.bottom, top, logarithmic)
-        self._stripes(names, top)
+        self._stripes(top)
         self._axis(f"{axis}, logarithmic" if logarithmic else axis, top)
         draw_legend(self.picture, legend)
-        for i, label in enumerate(labels):
-            x = self.middle(i)
-            if flat:
+        places = [(self.middle(i), label) for i, label in enumerate(labels)]
+        if flat:
+            for x, label in places:
                 self.picture.text(x, self.bottom + 18, label, anchor="middle")
-            else:
-                self.picture.text(x + 4, self.bottom + 13, label, "", "end", -60)
+        else:
+            leaning = [(x + 4, self.bottom + 13, label) for x, label in places]
+            self.picture.leaning_texts(leaning, _TURNED)
 
     def middle(self, number: int) -> float:
         """Return where a category's middle is."""
@@ -146,16 +139,24 @@ class Categories:
         left, height = LEFT + self.slot * number, self.bottom - self.scale.end
         self.picture.add(told(filled(slab(left, self.scale.end, self.slot, height), "touch"), text))
 
-    def bars(self, outlines: Sequence[tuple[str, str]]) -> None:
-        """Draw bars, those of a colour as one path; behind them one can point at categories."""
-        for outline, kind in outlines:
-            if outline:
-                self.picture.add(filled(outline, f"{kind} fill mute"))
+    def bars(self, outlines: Sequence[tuple[str, str, float]]) -> None:
+        """Draw bars, those of a colour as one path; behind them one can point at categories.
 
-    def _stripes(self, names: Sequence[str], top: float) -> None:
-        lefts = (LEFT + self.slot * i for i in range(1, len(names), 2))
-        stripes = "".join(slab(left, top, self.slot, PLOT_HEIGHT) for left in lefts)
-        self.picture.add(filled(stripes, "stripe"))
+        Each is of lines upwards, a class, and how wide bars are: lines take less than outlines.
+        """
+        for lines, kind, width in outlines:
+            if lines:
+                wide = f'stroke-width="{place(width)}"'
+                self.picture.add(f'<path class="{kind} mute" {wide} d="{lines}"/>')
+
+    def _stripes(self, top: float) -> None:
+        """Shade every other category: one line, as wide as the plot is high, with gaps."""
+        y = place((top + self.bottom) / 2)
+        slot = f"{self.slot:.5g}"
+        self.picture.add(
+            f'<path class="stripe" stroke-width="{PLOT_HEIGHT}" stroke-dasharray="{slot}" '
+            f'stroke-dashoffset="{slot}" d="M{LEFT} {y}H{place(self.right)}"/>'
+        )
 
     def _axis(self, axis: str, top: float) -> None:
         for tick in self.scale.ticks:
@@ -169,11 +170,6 @@ class Categories:
         """Mark a value along the whole chart."""
         y = self.scale(value)
         self.picture.line(LEFT, y, self.right, y, "reference")
-
-
-def series_legend(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return names with the classes of their colours; none where one name needs none."""
-    return [(name, f"s{i % SERIES}") for i, name in enumerate(names)] if len(names) > 1 else []
 
 
 def draw_legend(picture: Picture, names: Sequence[tuple[str, str]], left: float = LEFT) -> None:
@@ -214,7 +210,7 @@ def box_plot(
     greatest, least = max(values), min(values)
     wide = most is None and least > 0 and greatest / least > _WIDE
     ticks = logarithmic_ticks(least, greatest) if wide else nice_ticks(0, most or greatest)
-    legend = series_legend([one.name for one in series])
+    legend = [(one.name, one.colour) for one in series] if len(series) > 1 else []
     most_slot = max(MOST_SLOT, NUMBERED_SLOT * len(series) + 24) if numbers else MOST_SLOT
     chart = Categories(title, names, ticks, axis, legend, wide, most_slot)
     if reference is not None:
@@ -230,7 +226,7 @@ def box_plot(
             kind = "profile" if len(series) == 1 else "profile alone"
             elements.append(filled(f"M{points}", kind))
         elements += _boxes(places, chart.scale, each)
-        chart.picture.add(f'<g class="s{number % SERIES}">{"".join(elements)}</g>')
+        chart.picture.add(f'<g class="{one.colour}">{"".join(elements)}</g>')
         if numbers:
             for x, box in places:
                 y = chart.scale(box.percentile_99) - 5
@@ -248,120 +244,18 @@ def _boxes(places: Sequence[tuple[float, Box]], scale: Scale, room: float) -> li
     whiskers, boxes, medians = "", "", ""
     for x, box in places:
         low, q1, median, q3, high = (scale(value) for value in box)
-        left = x - width / 2
         if low - high > 0.5:
             whiskers += f"M{place(x)} {place(low)}V{place(high)}"
         if q1 - q3 > 0.5:
-            boxes += slab(left, q3, width, q1 - q3)
-        medians += f"M{place(left)} {place(median)}h{place(width)}"
-    kinds = ("whisker", "box", "median narrow" if narrow else "median")
-    pairs = zip((whiskers, boxes, medians), kinds, strict=True)
-    return [filled(outline, kind) for outline, kind in pairs if outline]
-
-
-def stacked_bars(
-    title: str,
-    names: Sequence[str],
-    parts: Sequence[str],
-    stacks: Sequence[Stack],
-    axis: str,
-    reference: float | None = None,
-) -> Picture:
-    """Draw a bar for each category, of parts one upon the other, and a value that is marked."""
-    ticks = nice_ticks(0, max(*(sum(stack.parts) for stack in stacks), reference or 0))
-    chart = Categories(title, names, ticks, axis, series_legend(parts))
-    width = min(chart.slot - 3, 40)
-    outlines = [""] * len(parts)
-    for i, stack in enumerate(stacks):
-        total = 0.0
-        for kind, part in enumerate(stack.parts):
-            top, bottom = chart.scale(total + part), chart.scale(total)
-            total += part
-            if bottom - top > 0.05:
-                outlines[kind] += slab(chart.middle(i) - width / 2, top, width, bottom - top)
-        chart.touch(i, stack.text)
-    chart.bars([(outline, f"s{i % SERIES}") for i, outline in enumerate(outlines)])
-    if reference is not None:
-        chart.reference(reference)
-    return chart.picture
-
-
-def nested_bars(
-    title: str,
-    names: Sequence[str],
-    parts: tuple[str, str],
-    pairs: Sequence[tuple[float, float]],
-    texts: Sequence[str],
-    axis: str,
-) -> Picture:
-    """Draw for each category a wide bar, and a narrow one of another number upon it."""
-    ticks = nice_ticks(0, max(max(pair) for pair in pairs))
-    legend = list(zip(parts, ("raw", "s0"), strict=True))
-    chart = Categories(title, names, ticks, axis, legend)
-    outlines = ["", ""]
-    for i, (pair, text) in enumerate(zip(pairs, texts, strict=True)):
-        for number, (value, share) in enumerate(zip(pair, (0.8, 0.45), strict=True)):
-            width = min(chart.slot, 50) * share
-            y = chart.scale(value)
-            outlines[number] += slab(chart.middle(i) - width / 2, y, width, chart.bottom - y)
-        chart.touch(i, text)
-    chart.bars(list(zip(outlines, ("raw", "s0"), strict=True)))
-    return chart.picture
-
-
-class Bar(NamedTuple):
-    """A bar that lies.
-
-    Attributes
-    ----------
-    name : str
-    value : float
-    kind : str
-        Class of its colour.
-    label : str
-        What is written behind it.
-    text : str
-        What it says when it is pointed at.
-    """
-
-    name: str
-    value: float
-    kind: str
-    label: str
-    text: str
-
-
-def lying_bars(
-    title: str,
-    bars: Sequence[Bar],
-    axis: str,
-    legend: Sequence[tuple[str, str]],
-    reference: tuple[float, str] | None = None,
-) -> Picture:
-    """Draw bars one below the other, with a value that is marked and named."""
-    left, right, step, top = 120, 640, 22, 54 if reference else 32
-    values = [bar.value for bar in bars] + ([reference[0]] if reference else [])
-    ticks = nice_ticks(0, max(values))
-    bottom = top + step * len(bars) + 4
-    picture = Picture(right + 120, bottom + 40, title)
-    draw_legend(picture, legend, left)
-    scale = Scale(ticks, left, right)
-    for tick in ticks:
-        picture.line(scale(tick), top - 4, scale(tick), bottom, "grid")
-        picture.text(scale(tick), bottom + 16, plain_number(tick), "number", "middle")
-    picture.text((left + right) / 2, bottom + 34, axis, "axis", "middle")
-    for i, bar in enumerate(bars):
-        y = top + step * i
-        box = slab(left, y + 2, max(scale(bar.value) - left, 0.5), step - 6)
-        picture.text(left - 8, y + 14, shortened(bar.name, 18), "", "end")
-        picture.add(told(filled(box, f"{bar.kind} fill"), bar.text))
-    if reference:
-        x = scale(reference[0])
-        picture.line(x, top - 6, x, bottom, "reference")
-        picture.text(x, top - 11, reference[1], "", "middle")
-    for i, bar in enumerate(bars):
-        picture.text(scale(bar.value) + 6, top + step * i + 14, bar.label, "halo")
-    return picture
+            boxes += f"M{place(x)} {place(q1)}V{place(q3)}"
+        medians += f"M{place(x - width / 2)} {place(median)}h{place(width)}"
+    # Boxes are wide lines: these take less than outlines.
+    drawn = (
+        (whiskers, 'class="whisker"'),
+        (boxes, f'class="box" stroke-width="{place(width)}"'),
+        (medians, f'class="median{" narrow" if narrow else ""}"'),
+    )
+    return [f'<path {more} d="{lines}"/>' for lines, more in drawn if lines]
 
 
 def heat_map(
@@ -386,7 +280,7 @@ def heat_map(
                 picture.text(x + width / 2, top - 10, str(column), "number", "middle")
             value = cells[row, column]
             share = (value - least) / (greatest - least or 1)
-            kind = "heat best" if value == greatest else "heat"
+            kind = "heat best" if least < value == greatest else "heat"
             outline = slab(x + 1, y + 1, width - 2, height - 2)
             shade = f"{0.06 + 0.5 * share:.2f}"
             cell = f'<path class="{kind}" fill-opacity="{shade}" d="{outline}"/>'

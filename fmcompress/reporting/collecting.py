@@ -32,6 +32,8 @@ from fmcompress.tiling import tile_lengths
 
 # What floats are quantised to unless the user says otherwise: as in the EBPC paper's figures.
 FLOAT_FORMATS = ("fixed8", "fixed16", "float16")
+# As of other options that `compress` has.
+_IDLE = "it is compressed already, so these formats do not count: {}"
 # Floats of which these are an approximation, and not the same or more.
 _WIDE_FLOATS = ("float32",)
 
@@ -139,10 +141,15 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
     """
     order = asked.coding.get("order")
     text = order if isinstance(order, str) or order is None else ",".join(map(str, order))
+    idle: list[str] = []
+    if len(paths) == 1 and is_container(paths[0]):
+        lossy = [name for name in asked.formats or () if name != NATIVE]
+        idle = [_IDLE.format(", ".join(lossy))] * bool(lossy)
+        asked = asked._replace(formats=(NATIVE,))
     native: list[LayerDetails] = []
     if asked.formats is None or NATIVE in asked.formats:
         native = _details(paths, asked, NATIVE, text or FILE, asked.layers, progress)
-    formats = asked.formats or _usual_formats(paths, native)
+    formats = asked.formats or _usual_formats(native)
     codecs = asked.codecs or DEFAULT_CODECS
     space = Space(formats, (text or FILE,), codecs)
     swept = sweep(
@@ -158,7 +165,7 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
     # With a format that loses, if there is any: what concerns quantising is an error without.
     shown = next((name for name in formats if name != NATIVE), NATIVE)
     options = Options(**coding_in(shown, text or FILE, asked.coding))
-    found = Numbers(file, swept.digest, codecs, [], swept, options)
+    found = Numbers(file, swept.digest, codecs, [], swept, options, warnings=idle)
     for format_ in space.formats:
         rows = [row for row in swept.rows if row.format == format_]
         if not rows:
@@ -177,9 +184,7 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
     return found
 
 
-def _usual_formats(paths: Sequence[Path], native: Sequence[LayerDetails]) -> tuple[str, ...]:
-    if len(paths) == 1 and is_container(paths[0]):
-        return (NATIVE,)
+def _usual_formats(native: Sequence[LayerDetails]) -> tuple[str, ...]:
     if not native:  # floats of 64 bits have no words of their own
         return FLOAT_FORMATS
     wide = any(layer.element_type in _WIDE_FLOATS for layer in native)

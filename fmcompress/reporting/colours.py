@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from fmcompress.codecs import CODECS
+from fmcompress.configurations import DEFAULT_CODECS
 
 LIGHT = {
     "ink": "#1b2733",
@@ -42,6 +46,30 @@ DARK = {
     "s6": "#d8cc3a",
     "s7": "#a3aeb8",
 }
+
+SERIES = [f"s{i}" for i in range(8)]
+_USUAL = len(DEFAULT_CODECS)
+_ORDER = list(dict.fromkeys((*DEFAULT_CODECS, *CODECS)))
+
+
+def codec_colours(codecs: Sequence[str]) -> dict[str, str]:
+    """Return the class of each codec's colour, in whatever order they are named.
+
+    The usual codecs have their own always. Others share the rest; of two with the same the second
+    takes one that is free.
+    """
+    found: dict[str, str] = {}
+    for name in sorted(codecs, key=lambda name: (name not in DEFAULT_CODECS, _rank(name), name)):
+        rank = _rank(name)
+        own = rank if rank < _USUAL else _USUAL + (rank - _USUAL) % (len(SERIES) - _USUAL)
+        wanted = [SERIES[own], *SERIES[_USUAL:], *SERIES]
+        free = [colour for colour in wanted if colour not in found.values()]
+        found[name] = (free or wanted)[0]
+    return {name: found[name] for name in codecs}
+
+
+def _rank(codec: str) -> int:
+    return _ORDER.index(codec.partition(":")[0])
 
 
 def variables(colours: dict[str, str]) -> str:

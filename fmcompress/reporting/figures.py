@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 
 from fmcompress.compared import COMPRESSOR, EBPC, MODEL, Method
-from fmcompress.reporting.charts import (
-    Bar,
-    Box,
-    Series,
-    Stack,
-    box_plot,
-    heat_map,
-    lying_bars,
-    nested_bars,
-    stacked_bars,
-)
+from fmcompress.reporting.bar_charts import Bar, Stack, lying_bars, nested_bars, stacked_bars
+from fmcompress.reporting.charts import Box, Series, box_plot, heat_map
 from fmcompress.reporting.collecting import FormatNumbers, Numbers
-from fmcompress.reporting.histograms import Small, histogram_chart, small_histograms
+from fmcompress.reporting.colours import codec_colours
+from fmcompress.reporting.figure import Figure
+from fmcompress.reporting.histogram_figures import differences, values
 from fmcompress.reporting.tables import number
-from fmcompress.reporting.vector_graphics import Picture
-from fmcompress.reporting.word_details import SYMBOLS, Histogram, LayerDetails
+from fmcompress.reporting.word_details import SYMBOLS
+from fmcompress.tile_traffic import Traffic
 
 FRAME_NOTE = (
     "A frame of a layer is one transmission, stored where coding would make it larger; ratio = bits of "
@@ -37,40 +27,10 @@ BOX_NOTE = "Boxes are the quartiles, whiskers the 1st and 99th percentile, the l
 ONE_NOTE = "Of one frame there is no spread: lines are its values."
 
 
-class Figure(NamedTuple):
-    """One picture.
-
-    Attributes
-    ----------
-    section : str
-        Where it stands in the report.
-    view : str
-        Its name among the section's pictures of one format; empty where there is one.
-    format : str
-        Of numbers; empty where it shows several.
-    lossy : bool
-    picture : Picture
-    caption : str
-    """
-
-    section: str
-    view: str
-    format: str
-    lossy: bool
-    picture: Picture
-    caption: str
-
-    @property
-    def file(self) -> str:
-        """The name of its file."""
-        parts = filter(None, (self.section, self.view, self.format))
-        return re.sub(r"[^a-z0-9_]+", "_", "_".join(parts).lower()) + ".svg"
-
-
 def figures(numbers: Numbers) -> Iterator[Figure]:
     """Yield all figures, section by section."""
     yield from _network(numbers)
-    for make in (_methods, _ratios, _sparsities, _values, _differences, _symbols, _heat, _traffic):
+    for make in (_methods, _ratios, _sparsities, values, differences, _symbols, _heat, _traffic):
         for one in numbers.formats:
             yield from make(numbers, one)
 
@@ -89,7 +49,7 @@ def _network(numbers: Numbers) -> Iterator[Figure]:
         return
     frames = max(formats[0].frames.values())
     names = [_format_name(one) for one in formats]
-    series = []
+    series, colours = [], codec_colours(numbers.codecs)
     for codec in numbers.codecs:
         boxes = {
             name: one.network_ratios[codec]
@@ -97,7 +57,7 @@ def _network(numbers: Numbers) -> Iterator[Figure]:
             if codec in one.network_ratios
         }
         texts = {name: _boxed(codec, box) for name, box in boxes.items()}
-        series.append(Series(codec, boxes, texts))
+        series.append(Series(codec, boxes, texts, colours[codec]))
     picture = box_plot(
         "Ratio of the network by codec and number format",
         names,
@@ -188,10 +148,10 @@ def _kind(method: Method) -> str:
 
 def _ratios(numbers: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     names = list(one.sparsities)
-    series = []
+    series, colours = [], codec_colours(numbers.codecs)
     for codec, boxes in one.ratios.items():
         texts = {name: _boxed(codec, box) for name, box in boxes.items()}
-        series.append(Series(codec, boxes, texts))
+        series.append(Series(codec, boxes, texts, colours[codec]))
     frames = sorted(set(one.frames.values()))
     count = _frames(frames[0]) if len(frames) == 1 else f"{frames[0]:,} to {_frames(frames[-1])}"
     yield Figure(
@@ -217,99 +177,6 @@ def _sparsities(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     )
 
 
-def _values(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
-    for kind, layers in _alike(one.details):
-        total = _sum([layer.values for layer in layers])
-        yield Figure(
-            *("values", f"together{kind}", one.name, one.lossy),
-            histogram_chart("How often values occur, all layers", total, _axis("word", total)),
-            f"How often each value occurs among the words of {_layers(len(layers))}{_of(kind)}. "
-            f"{_most(total)} The scale is logarithmic.",
-        )
-        small = [Small(layer.name, layer.values, _said(layer, "words")) for layer in layers]
-        yield Figure(
-            *("values", f"by layer{kind}", one.name, one.lossy),
-            small_histograms("How often values occur, layer by layer", small),
-            f"{_SMALL}{_ZERO if layers[0].values.first else ''}.",
-        )
-
-
-def _differences(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
-    for kind, layers in _alike(one.details):
-        total = _sum([layer.differences for layer in layers])
-        if not total.counts.any():
-            continue
-        yield Figure(
-            *("differences", f"together{kind}", one.name, one.lossy),
-            histogram_chart(
-                *("How often differences occur, all layers", total),
-                _axis("difference", total),
-            ),
-            "Differences between each non-zero word and the one before it in its layer; bit planes are "
-            f"made of those within a block{_of(kind)}. {_most(total)} The scale is logarithmic.",
-        )
-        small = [
-            Small(layer.name, layer.differences, _said(layer, "differences")) for layer in layers
-        ]
-        yield Figure(
-            *("differences", f"by layer{kind}", one.name, one.lossy),
-            small_histograms("How often differences occur, layer by layer", small),
-            f"{_SMALL}{_ZERO if layers[0].differences.first else ''}.",
-        )
-
-
-_SMALL = "The same, layer by layer, each on a logarithmic scale of its own"
-_ZERO = "; the dashed line is 0"
-
-
-def _layers(count: int) -> str:
-    return "one layer" if count == 1 else f"all {count:,} layers"
-
-
-def _alike(details: Sequence[LayerDetails]) -> list[tuple[str, list[LayerDetails]]]:
-    """Put layers whose words mean the same together; what they are is said where it differs."""
-    kind = lambda layer: (layer.word_bits, layer.signed)
-    groups = [list(group) for _, group in groupby(sorted(details, key=kind), kind)]
-    if len(groups) == 1:
-        return [("", groups[0])]
-    return [
-        (f", {group[0].word_bits}-bit {'signed' if group[0].signed else 'unsigned'}", group)
-        for group in groups
-    ]
-
-
-def _of(kind: str) -> str:
-    return f"{kind} words" if kind else ""
-
-
-def _sum(histograms: Sequence[Histogram]) -> Histogram:
-    total = histograms[0]
-    for histogram in histograms[1:]:
-        total += histogram
-    return total
-
-
-def _axis(what: str, histogram: Histogram) -> str:
-    width = histogram.bin_width
-    return what if width == 1 else f"{what} ÷ {width:,}, rounded down"
-
-
-def _most(histogram: Histogram) -> str:
-    counts = histogram.counts
-    where = int(counts.argmax())
-    share = 100 * counts[where] / max(int(counts.sum()), 1)
-    first = histogram.first + where * histogram.bin_width
-    last = first + histogram.bin_width - 1
-    span = f"{first:,}" if first == last else f"{first:,} to {last:,}"
-    return f"Most frequent is {span}, with {share:.1f} %."
-
-
-def _said(layer: LayerDetails, what: str) -> str:
-    histogram = layer.values if what == "words" else layer.differences
-    count = int(histogram.counts.sum())
-    return f"{layer.name}\n{count:,} {what}\n{_most(histogram) if count else ''}".rstrip()
-
-
 def _symbols(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     layers = one.details
     if not any(layer.symbol_bits.any() for layer in layers):
@@ -317,11 +184,11 @@ def _symbols(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     stacks = []
     for layer in layers:
         per_word = layer.symbol_bits / max(layer.nonzero_words, 1)
+        shares = layer.symbol_bits / max(layer.symbol_bits.sum(), 1)
         lines = [
-            f"{name}: {bits:.2f} bit ({100 * share:.1f} %)"
-            for name, bits, share in zip(
-                SYMBOLS, per_word, layer.symbol_bits / max(layer.symbol_bits.sum(), 1), strict=True
-            )
+            f"{name}: {bits:.2f} ({100 * share:.1f} %)"
+            for name, bits, share in zip(SYMBOLS, per_word, shares, strict=True)
+            if bits
         ]
         head = f"{layer.name}\n{per_word.sum():.2f} bits per non-zero word"
         stacks.append(Stack(per_word.tolist(), "\n".join([head, *lines])))
@@ -351,7 +218,15 @@ def _heat(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
     if len(one.heat) < 2:
         return
     rows, columns = (sorted({key[at] for key in one.heat}) for at in (0, 1))
-    best = max(one.heat, key=lambda key: one.heat[key])
+    greatest = max(one.heat.values())
+    best = [
+        f"block size {size} with burst {burst}"
+        for (size, burst), ratio in one.heat.items()
+        if ratio == greatest
+    ]
+    said = f"Best, and framed: {', '.join(best)}: {greatest:.3f}."
+    if len(best) == len(one.heat):
+        said = f"All have the same, {greatest:.3f}: none is best."
     yield Figure(
         *("sweep", "", one.name, one.lossy),
         heat_map(
@@ -361,8 +236,8 @@ def _heat(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
             one.heat,
             ("block size", "longest burst"),
         ),
-        "EBPC's ratio over all layers and frames, by words of a block and longest zero run. Best, and "
-        f"framed: block size {best[0]}, burst {best[1]}, with {one.heat[best]:.3f}. {FRAME_NOTE}",
+        "EBPC's ratio over all layers and frames, by block size, the words of a block, and longest "
+        f"burst, the longest zero run of one symbol. {said} {FRAME_NOTE}",
     )
 
 
@@ -389,5 +264,26 @@ def _traffic(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
         ),
         "What one frame of each layer moves when it is written, or read, once: raw (wide, grey) and as "
         f"{found.codec} (narrow, blue), in whole bursts of {found.burst_bytes} bytes"
-        f"{', with the index' if found.index else ''}; 1 kB is 1,000 bytes.",
+        f"{', with the index' if found.index else ''}; {_tile(found)}. 1 kB is 1,000 bytes.",
     )
+
+
+def _tile(found: Traffic) -> str:
+    if not found.tile:
+        return "a tile, which is one transmission, is a frame"
+    return f"tiles, each one transmission, of {'x'.join(map(str, found.tile))} words"
+
+
+def why_none(section: str, numbers: Numbers, one: FormatNumbers) -> str:
+    """Say why a section has no figure of a format; nothing where there is one."""
+    if section == "sweep" and len(one.heat) < 2:
+        return (
+            "No picture: it would show ebpc by block size and longest burst, and among the codecs asked "
+            f"for, {', '.join(numbers.codecs)}, there is no ebpc that has both left open. Other codecs "
+            "have only one of these parameters, or none."
+        )
+    if section == "differences" and not any(layer.differences.total for layer in one.details):
+        return "No layer has two words that are not zero: there are no differences."
+    if section == "bpc_symbols" and not any(layer.symbol_bits.any() for layer in one.details):
+        return "All words are zero: BPC streams are empty."
+    return ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -14,17 +13,21 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from fmcompress import __version__
-from fmcompress.coding import Options
 from fmcompress.compared import COMPRESSOR, EBPC
 from fmcompress.reporting.collecting import FormatNumbers, Numbers
-from fmcompress.reporting.colours import DARK, LIGHT, resolved, variables
-from fmcompress.reporting.figures import Figure
+from fmcompress.reporting.colours import DARK, LIGHT, codec_colours, resolved, variables
+from fmcompress.reporting.computing import computed
+from fmcompress.reporting.figure import Figure
+from fmcompress.reporting.figures import why_none
 from fmcompress.reporting.tables import (
+    boxes_table,
+    folded,
     layers_table,
     methods_table,
     number,
     sweep_table,
     symbols_table,
+    tiles_table,
     traffic_table,
 )
 from fmcompress.reporting.vector_graphics import safe
@@ -42,18 +45,21 @@ class Section(NamedTuple):
     title : str
     table : callable or None
         Of a format's numbers, what stands below the figures.
+    common : callable or None
+        Of all numbers, what stands below the figure of all formats.
     """
 
     name: str
     title: str
     table: Callable[[Numbers, FormatNumbers], str] | None = None
+    common: Callable[[Numbers], str] | None = None
 
 
 SECTIONS = (
-    Section("ratio_of_network", "Ratio of the network"),
+    Section("ratio_of_network", "Ratio of the network", common=lambda numbers: _network(numbers)),
     Section("methods", "EBPC and other methods", lambda _, one: methods_table(one)),
-    Section("ratio_per_layer", "Ratio per layer"),
-    Section("sparsity_per_layer", "Sparsity per layer"),
+    Section("ratio_per_layer", "Ratio per layer", lambda _, one: _ratios(one)),
+    Section("sparsity_per_layer", "Sparsity per layer", lambda _, one: _sparsities(one)),
     Section("values", "Values"),
     Section("differences", "Differences"),
     Section("bpc_symbols", "Symbols of the BPC stream", lambda _, one: symbols_table(one)),
@@ -112,7 +118,8 @@ def page(numbers: Numbers, figures: Sequence[Figure], asked: dict[str, Any]) -> 
     names.append(("computed", "How it was computed"))
     links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in names)
     files = [PurePath(part).name for part in numbers.file.split(", ")]  # of several, all
-    title = f"Feature maps of {', '.join(filter(None, files)) or numbers.file}"
+    shown = ", ".join(filter(None, files)) or numbers.file
+    title = f"Feature maps of {shown}"
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -126,14 +133,14 @@ def page(numbers: Numbers, figures: Sequence[Figure], asked: dict[str, Any]) -> 
             f"<style>{style}</style>",
             "</head>",
             "<body>",
-            f"<header>\n<h1>{safe(title)}</h1>",
+            f"<header>\n<h1>Feature maps of <bdi>{safe(shown)}</bdi></h1>",
             f'<p class="quiet">{_counts(numbers)}</p>\n</header>',
             '<div id="bar" class="bar" hidden></div>',
             "<main>",
             *(_headline(numbers, one) for one in numbers.formats),
             f'<nav aria-label="Contents"><ul>{links}</ul></nav>',
             *filter(None, parts),
-            _computed(numbers, asked),
+            computed(numbers, asked),
             "</main>",
             f"<script>{script}</script>",
             "</body>",
@@ -199,6 +206,8 @@ def _headline(numbers: Numbers, one: FormatNumbers) -> str:
         f"<li><b>{safe(big)}</b><span>{safe(small)}</span></li>" for big, small in cards
     )
     advice = "".join(f"<li>{safe(line)}</li>" for line in found.advice)
+    if total.zero_words == total.words:
+        said = "All words are zero: there is nothing that could tell methods apart."
     inner = f"<p>{safe(said)}</p>\n" if said else ""
     inner += f'<ul class="cards">{items}</ul>'
     inner += f"\n<p>Advice:</p>\n<ul>{advice}</ul>" if advice else ""
@@ -207,9 +216,13 @@ def _headline(numbers: Numbers, one: FormatNumbers) -> str:
 
 def _section(numbers: Numbers, section: Section, figures: Sequence[Figure]) -> str:
     parts = [_figure(figure, figures, numbers) for figure in figures if not figure.format]
+    if parts and section.common is not None:
+        parts.append(section.common(numbers))
     for one in numbers.formats:
         own = [figure for figure in figures if figure.format == one.name]
         inner = "".join(_figure(figure, own, numbers) for figure in own)
+        if why := why_none(section.name, numbers, one):
+            inner = f'<p class="quiet">{safe(why)}</p>\n'
         if len(own) > 1:
             inner = f'<div class="views">\n{inner}</div>'
         if section.table is not None:
@@ -226,12 +239,31 @@ def _figure(figure: Figure, beside: Sequence[Figure], numbers: Numbers) -> str:
     view = f' data-view="{safe(figure.view)}"' if len(beside) > 1 else ""
     series = ""
     if figure.section == "ratio_per_layer" and len(numbers.codecs) > 1:
-        series = f' data-series="{safe(json.dumps(list(numbers.codecs)))}"'
+        series = f' data-series="{safe(json.dumps(codec_colours(numbers.codecs)))}"'
+    centre = figure.picture.centre
+    look = "" if centre is None else f' data-look="{centre:.0f}"'
     return (
-        f'<figure{view}{series}>\n<div class="scroll" tabindex="0" role="region" '
+        f'<figure{view}{series}>\n<div class="scroll"{look} tabindex="0" role="region" '
         f'aria-label="{safe(figure.picture.title)}">\n{figure.picture.svg()}</div>\n'
         f"<figcaption>{safe(figure.caption)}</figcaption>\n</figure>\n"
     )
+
+
+def _network(numbers: Numbers) -> str:
+    columns = {one.name: one.network_ratios for one in numbers.formats if one.network_ratios}
+    caption = "Ratio of all layers together over frames, by codec and number format"
+    return folded("Ratios as numbers", boxes_table(caption, columns, head="codec"))
+
+
+def _ratios(one: FormatNumbers) -> str:
+    numbers = boxes_table("Ratio over frames, by layer and codec", one.ratios)
+    return folded("Ratios as numbers", numbers)
+
+
+def _sparsities(one: FormatNumbers) -> str:
+    boxes = {name: box.times(100) for name, box in one.sparsities.items()}
+    numbers = boxes_table("Sparsity over frames, by layer", {"zero words, %": boxes}, ".1f")
+    return folded("Sparsities as numbers", numbers)
 
 
 def _traffic(one: FormatNumbers) -> str:
@@ -242,48 +274,5 @@ def _traffic(one: FormatNumbers) -> str:
         lines = (f"{energy.pj_per_bit:g} pJ/bit, {energy.title}", energy.note, energy.source)
         text = "; ".join(line for line in lines if line)
         parts.append(f'<p class="quiet">{safe(text)}</p>')
+    parts.append(folded("Tiles of each layer: what buffers have to hold", tiles_table(found)))
     return "\n".join(parts)
-
-
-def _computed(numbers: Numbers, asked: dict[str, Any]) -> str:
-    given = [f.name for f in fields(Options) if f.name not in ("codec", "quantize")]
-    shown = {name: getattr(numbers.options, name) for name in given}
-    hardware = numbers.options.hardware
-    shown |= {"block_size": hardware.block_size, "max_burst": hardware.max_burst}
-    rows = {
-        "version": f"fmcompress {__version__}",
-        "file": numbers.file,
-        "digest": f"{numbers.digest} (XXH3, 128 bits)",
-        "formats": ", ".join(one.name for one in numbers.formats),
-        "codecs": ", ".join(numbers.codecs),
-        "swept": "; ".join(
-            f"{name} {', '.join(map(str, numbers.sweep.space[name]))}"
-            for name in ("block_sizes", "max_bursts")
-        ),
-        **{name: _parameter(value) for name, value in {**asked, **shown}.items()},
-    }
-    items = "".join(f"<dt>{safe(k)}</dt><dd><code>{safe(v)}</code></dd>" for k, v in rows.items())
-    left_out = [f"{name}: {why}" for name, why in numbers.left_out.items()]
-    remarks = (
-        ("Warnings", numbers.warnings),
-        ("Notes", numbers.notes),
-        ("Left out", left_out),
-    )
-    lists = "".join(
-        f"<h3>{title}</h3>\n<ul>{''.join(f'<li>{safe(line)}</li>' for line in lines)}</ul>\n"
-        for title, lines in remarks
-        if lines
-    )
-    return (
-        '<section id="computed">\n<h2>How it was computed</h2>\n'
-        "<p>The numbers are those of <code>fmc compare</code> (by chunk), <code>fmc sweep</code> (by "
-        "frame) and <code>fmc traffic</code> (by tile); docs/STUDY.md and docs/CODECS.md say how they "
-        "count.</p>\n"
-        f"<dl>{items}</dl>\n{lists}</section>"
-    )
-
-
-def _parameter(value: Any) -> str:
-    if value is None:
-        return "default"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -3,6 +3,13 @@
 (() => {
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 
+  /* Where there is no room for a picture, it shows its middle first. */
+  const look = () => all("[data-look]").forEach((one) => {
+    if (one.scrollWidth <= one.clientWidth) return;
+    one.scrollLeft = one.dataset.look - one.clientWidth / 2;
+    delete one.dataset.look;
+  });
+
   /* A row of buttons of which one is pressed. */
   const choice = (label, options, choose) => {
     const row = document.createElement("div");
@@ -23,6 +30,7 @@
     const press = (pressed, value) => {
       buttons.forEach((b) => b.setAttribute("aria-pressed", String(b === pressed)));
       choose(value);
+      look();
     };
     press(buttons[0], options[0][1]);
     return row;
@@ -30,9 +38,24 @@
 
   const bar = document.getElementById("bar");
   const formats = [...new Set(all("[data-format]").map((one) => one.dataset.format))];
+  /* What is read: of the last section that begins above, the last part of it that does. */
+  const parts = (section) => all(":scope > h2, figure, details, .scroll > table", section)
+    .filter((one) => one.checkVisibility());
+  const reading = () => {
+    const above = (one) => one.getBoundingClientRect().top <= bar.getBoundingClientRect().bottom + 1;
+    const section = all("main > section").filter(above).at(-1);
+    const last = section && parts(section).findLastIndex(above);
+    return section && { section, last, top: parts(section)[last].getBoundingClientRect().top };
+  };
   if (formats.length > 1) {
-    const show = (format) =>
+    const show = (format) => {
+      const before = reading();
       all("[data-format]").forEach((one) => { one.hidden = one.dataset.format !== format; });
+      if (!before) return;
+      const now = parts(before.section);
+      const part = now[Math.min(before.last, now.length - 1)];
+      scrollBy(0, part.getBoundingClientRect().top - before.top);
+    };
     bar.append(choice("Number format", formats.map((f) => [f, f]), show));
     bar.hidden = false;
   }
@@ -51,10 +74,24 @@
   });
 
   all("figure[data-series]").forEach((figure) => {
-    const names = JSON.parse(figure.dataset.series);
-    const options = [["all", ""], ...names.map((name, number) => [name, `only-s${number}`])];
+    const colours = Object.entries(JSON.parse(figure.dataset.series));
+    const options = [["all", ""], ...colours.map(([name, kind]) => [name, `only-${kind}`])];
     const scroll = figure.querySelector(".scroll");
     figure.prepend(choice("Codec", options, (only) => { scroll.className = `scroll ${only}`; }));
+  });
+
+  /* What is chosen in one format holds in the others. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("section .switch button");
+    if (!button || !event.isTrusted) return;
+    const beginning = (one) => one.textContent.split(",")[0];
+    all(".switch", button.closest("section")).forEach((row) => {
+      if (row.contains(button)) return;
+      const buttons = all("button", row);
+      const alike = buttons.find((one) => one.textContent === button.textContent)
+        ?? buttons.find((one) => beginning(one) === beginning(button));
+      if (alike) alike.click();
+    });
   });
 
   all("table.sortable").forEach((table) => {
@@ -111,4 +148,5 @@
   document.addEventListener("pointermove", point);
   document.addEventListener("pointerdown", point);
   document.addEventListener("scroll", () => { tip.hidden = true; }, true);
+  look();
 })();

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from fmcompress.compared import LayerComparison, Sums
+from fmcompress.reporting.charts import Box
 from fmcompress.reporting.collecting import FormatNumbers, Numbers
 from fmcompress.reporting.vector_graphics import safe
 from fmcompress.reporting.word_details import SYMBOLS
 from fmcompress.sweep_rows import Best
+from fmcompress.tile_traffic import Traffic
 
 MISSING = "–"
 
@@ -64,20 +66,18 @@ def table(
 
 
 def _row(columns: Sequence[Column], cells: Sequence[str | Cell]) -> str:
-    parts = []
-    for i, (column, cell) in enumerate(zip(columns, cells, strict=True)):
+    head, *others = cells
+    assert isinstance(head, str)
+    parts = [_cell("th", head, "", 'scope="row"')]
+    for column, cell in zip(columns[1:], others, strict=True):
         text, kind = cell if isinstance(cell, Cell) else (cell, "")
-        classes = " ".join(filter(None, (column.kind, kind)))
-        parts.append(_cell("td", text, classes) if i else _cell("th", text, classes, 'scope="row"'))
+        parts.append(_cell("td", text, " ".join(filter(None, (column.kind, kind)))))
     return f"<tr>{''.join(parts)}</tr>"
 
 
 def _cell(tag: str, text: str, kind: str, more: str = "") -> str:
     classes = f' class="{kind}"' if kind else ""
-    inner = safe(text)
-    if "pin" in kind.split() and more == 'scope="row"':
-        inner = f'<span class="long" title="{inner}">{inner}</span>'
-    return f"<{tag}{classes}{' ' * bool(more)}{more}>{inner}</{tag}>"
+    return f"<{tag}{classes}{' ' * bool(more)}{more}>{safe(text)}</{tag}>"
 
 
 def number(value: float | None, form: str = ".3f") -> str:
@@ -90,17 +90,42 @@ def percent(share: float | None) -> str:
     return MISSING if share is None else f"{100 * share:+.1f}"
 
 
+def folded(title: str, inner: str) -> str:
+    """Return what is shown when its title is pressed, and always on paper."""
+    return f"<details>\n<summary>{safe(title)}</summary>\n{inner}\n</details>"
+
+
+def boxes_table(
+    caption: str, columns: Mapping[str, Mapping[str, Box]], form: str = ".3f", head: str = "layer"
+) -> str:
+    """Return medians, and percentiles 1 and 99 where there is a spread, by row and column."""
+    names = dict.fromkeys(name for boxes in columns.values() for name in boxes)
+    rows = [(name, *(_box(boxes.get(name), form) for boxes in columns.values())) for name in names]
+    heads = [Column(head, "left"), *map(Column, columns)]
+    return table(f"{caption}; median (1st to 99th percentile)", heads, rows)
+
+
+def _box(box: Box | None, form: str) -> str:
+    if box is None:
+        return MISSING
+    low, _, median, _, high = (format(value, form) for value in box)
+    return median if low == high else f"{median} ({low} to {high})"
+
+
 def layers_table(one: FormatNumbers) -> str:
     """Return all layers by all methods."""
     found = one.comparison
-    columns = [Column("layer", "left pin"), Column("shape", "left"), Column("words", "left")]
+    columns = [Column("layer", "left"), Column("shape", "left"), Column("words", "left")]
     columns += [Column("count"), Column("zero %")]
     columns += [Column(method.name) for method in found.methods]
     columns += [Column("H0 bit/word"), Column("H|left bit/word"), Column("ebpc gain %")]
     rows = [(layer.name, *_what(layer), *_ratio_cells(one, layer.sums)) for layer in found.layers]
     total = ("total", "", "", *_ratio_cells(one, found.total))
     return table(
-        "Ratio of each layer by method; bold is the best codec of a row",
+        "Ratio of each layer by method; bold is the best codec of a row. H0 is the order-0 entropy: no "
+        "code of single words takes fewer bits for a word. H|left is the entropy of a word where the one "
+        "before it is known. The gain is by how much EBPC's ratio exceeds that of the best existing codec "
+        "of the row",
         columns,
         rows,
         total,
@@ -110,17 +135,18 @@ def layers_table(one: FormatNumbers) -> str:
 
 def _what(layer: LayerComparison) -> tuple[str, str]:
     lossy = " LOSSY" if layer.quantized else ""
-    return "x".join(map(str, layer.shape)), f"{layer.words['format']}{lossy}"
+    zero = ", all zero" if layer.sums.zero_words == layer.sums.words else ""
+    return "x".join(map(str, layer.shape)), f"{layer.words['format']}{lossy}{zero}"
 
 
 def _ratio_cells(one: FormatNumbers, sums: Sums) -> Iterator[str | Cell]:
     methods = one.comparison.methods
-    best = sums.best(methods)
+    best = sums.outstanding(methods)
     yield f"{sums.words:,}"
     yield number(100 * sums.sparsity, ".1f")
     for method in methods:
         text = number(sums.ratio(method.name))
-        yield Cell(text, "best") if method.name == best else text
+        yield Cell(text, "best") if method.name in best else text
     for bits in (sums.entropy_bits, sums.conditional_entropy_bits):
         yield number(None if bits is None else bits / max(sums.words, 1))
     yield percent(sums.ebpc_gain(methods))
@@ -129,7 +155,7 @@ def _ratio_cells(one: FormatNumbers, sums: Sums) -> Iterator[str | Cell]:
 def methods_table(one: FormatNumbers) -> str:
     """Return all methods, over all layers."""
     found, total = one.comparison, one.comparison.total
-    best = total.best(found.methods)
+    best = total.outstanding(found.methods)
     columns = [Column("method", "left"), Column("ratio"), Column("bit/word"), Column("over H0 %")]
     columns += [Column("larger chunks"), Column("kind", "left"), Column("what it is", "left")]
     rows: list[tuple[str | Cell, ...]] = []
@@ -140,7 +166,7 @@ def methods_table(one: FormatNumbers) -> str:
         rows.append(
             (
                 method.name,
-                Cell(ratio, "best") if method.name == best else ratio,
+                Cell(ratio, "best") if method.name in best else ratio,
                 number(total.bits_per_word(method.name)),
                 percent(total.over_entropy(method.name)),
                 larger,
@@ -161,13 +187,15 @@ def symbols_table(one: FormatNumbers) -> str:
     """Return the symbols of BPC streams, over all layers."""
     counts = np.sum([layer.symbol_counts for layer in one.details], axis=0)
     bits = np.sum([layer.symbol_bits for layer in one.details], axis=0)
+    if not bits.any():
+        return ""
     columns = [Column("symbol", "left"), Column("count"), Column("bits"), Column("share of bits %")]
-    whole = max(int(bits.sum()), 1)
+    whole = int(bits.sum())
     rows = [
         (name, f"{count:,}", f"{size:,}", f"{100 * size / whole:.1f}")
         for name, count, size in zip(SYMBOLS, counts.tolist(), bits.tolist(), strict=True)
     ]
-    total = ("total", f"{counts.sum():,}", f"{bits.sum():,}", "100.0" if bits.any() else MISSING)
+    total = ("total", f"{counts.sum():,}", f"{bits.sum():,}", "100.0")
     return table("Symbols of the BPC streams of all layers", columns, rows, total)
 
 
@@ -176,7 +204,8 @@ def sweep_table(numbers: Numbers, one: FormatNumbers) -> str:
     columns = [Column("codec", "left"), Column("block size"), Column("longest burst")]
     columns += [Column("ratio"), Column("bit/word")]
     best: list[Best] = [row for row in numbers.sweep.best if row.format == one.name]
-    least = min(row.bits for row in best)
+    sizes = [row.bits for row in best]
+    least = min(sizes) if min(sizes) < max(sizes) else None
     rows = [
         (
             row.codec,
@@ -214,6 +243,29 @@ def traffic_table(one: FormatNumbers) -> str:
         if pair is not None
     ]
     return table("What moves; nominal: nothing rounded up to bursts, and no index", columns, rows)
+
+
+def tiles_table(found: Traffic) -> str:
+    """Return how large the tiles of each layer are: what buffers have to hold."""
+    columns = [Column("layer", "left"), Column("tile"), Column("tiles/frame")]
+    columns += [Column("stored %"), Column("median B"), Column("99 % B"), Column("max B")]
+    columns += [Column("bound B")]
+    rows = [
+        (
+            layer.name,
+            "x".join(map(str, layer.tile)),
+            f"{layer.tiles_per_frame:,}",
+            f"{100 * layer.stored_share:.1f}",
+            *(f"{size:,}" for size in (*layer.tile_memory_bytes, layer.most_tile_bytes)),
+        )
+        for layer in found.layers
+    ]
+    return table(
+        "Bytes of a compressed tile in whole bursts: half of the tiles, 99 % and all take no more; bound: "
+        "what a tile takes at most, as it is stored then",
+        columns,
+        rows,
+    )
 
 
 def _times(passes: int) -> str:

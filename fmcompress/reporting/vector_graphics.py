@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 # About as wide as a character is, of the size of the font.
 _CHARACTER = 0.56
-# Characters that XML has no place for, and halves of surrogate pairs.
-_UNPRINTABLE = dict.fromkeys(
-    (*range(9), 11, 12, *range(14, 32), *range(55296, 57344), 65534, 65535), "�"
+# Controls, halves of surrogate pairs, and marks that turn the direction of the text behind them.
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    r"\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 
 
+def visible(text: str) -> str:
+    """Name what cannot be seen in a text."""
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
 def safe(text: str) -> str:
-    """Escape text for HTML and XML, attributes too; what neither can hold is replaced."""
-    return escape(text.translate(_UNPRINTABLE))
-
-
-def shortened(text: str, most: int) -> str:
-    """Cut the middle out of a text that is longer than `most` characters."""
-    if len(text) <= most:
-        return text
-    front = (most - 1) // 2
-    return f"{text[:front]}…{text[front + 1 - most :]}"
+    """Escape text for HTML and XML, attributes too; what cannot be seen is named."""
+    return escape(visible(text))
 
 
 def text_width(text: str, size: float) -> float:
@@ -105,10 +104,19 @@ class Picture:
     width, height : float
     title : str
         What it shows, for those who cannot see it.
+
+    Attributes
+    ----------
+    has_cut : bool
+        Whether names were too long for their labels; false until a chart says so.
+    centre : float or None
+        Where to look first, in pixels from the left, if there is no room for all.
     """
 
     def __init__(self, width: float, height: float, title: str) -> None:
         self.width, self.height, self.title = round(width), round(height), title
+        self.has_cut = False
+        self.centre: float | None = None
         self._lines: list[str] = []
 
     def add(self, line: str) -> None:
@@ -129,6 +137,14 @@ class Picture:
         if turned:
             where = f'transform="translate({place(x)} {place(y)})rotate({turned:g})"'
         self.add(f"<text {where}{more}>{safe(text)}</text>")
+
+    def leaning_texts(self, texts: Sequence[tuple[float, float, str]], degrees: float) -> None:
+        """Write texts that end at x and y and lean to the right: turned as one, which is short."""
+        sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+        self.add(f'<g text-anchor="end" transform="rotate(-{degrees:g})">')
+        for x, y, text in texts:
+            self.text(x * cosine - y * sine, x * sine + y * cosine, text)
+        self.add("</g>")
 
     def svg(self, style: str = "") -> str:
         """Return the whole picture.
@@ -159,8 +175,11 @@ def filled(outline: str, kind: str) -> str:
 
 
 def told(elements: str, text: str) -> str:
-    """Return elements as one, with what it says when it is pointed at."""
-    return f"<g><title>{safe(text)}</title>{elements}</g>"
+    """Return paths and texts as one, with what it says when it is pointed at."""
+    title = f"<title>{safe(text)}</title>"
+    if elements.count("<") == 1:
+        return f"{elements.removesuffix('/>')}>{title}</path>"
+    return f"<g>{title}{elements}</g>"
 
 
 def plain_number(value: float) -> str:

@@ -12,13 +12,15 @@ from fmcompress.batches import chunks_in_batch
 from fmcompress.codecs.choices import DIFFERENCES
 from fmcompress.kernel_loading import kernel, kernel_words
 from fmcompress.layer_words import LayerWords
+from fmcompress.reporting.counting import MOST_BINS, Histogram
 from fmcompress.surveying import LayerSurvey
+from fmcompress.words.floats import FloatWords
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Histograms tell so many of a word's highest bits apart.
-HISTOGRAM_BITS = 8
+# So many of a word's highest bits are told apart when words are counted.
+_COUNTED_BITS = 16
 # As kernels/bpc_symbols.py counts them.
 SYMBOLS = (
     "base",
@@ -30,33 +32,6 @@ SYMBOLS = (
     "single one",
     "raw",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """How often values occur.
-
-    Attributes
-    ----------
-    first : int
-        The least value of the first bin.
-    bin_width : int
-        Values of a bin.
-    counts : ndarray of int64, shape (bins,)
-    """
-
-    first: int
-    bin_width: int
-    counts: NDArray[np.int64]
-
-    def __add__(self, other: Histogram) -> Histogram:
-        return Histogram(self.first, self.bin_width, self.counts + other.counts)
-
-    def joined(self, bins: int) -> Histogram:
-        """Return it with bins put together until there are `bins` at most."""
-        times = max(1, -(-self.counts.size // bins))
-        padded = np.pad(self.counts, (0, -self.counts.size % times))
-        return Histogram(self.first, self.bin_width * times, padded.reshape(-1, times).sum(axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +47,13 @@ class LayerDetails:
         Of the words, as ``int8``.
     signed : bool
         Whether words are two's complement numbers.
+    difference : str
+        How EBPC forms differences.
+    floats : FloatWords or None
+        Whose bit patterns words are; None of numbers.
     nonzero_words : int
     values : Histogram
-        Of all words.
+        Of all words; of bit patterns, zeros are apart, those with a sign, too.
     differences : Histogram
         Of non-zero words, each less the non-zero word before it.
     symbol_counts, symbol_bits : ndarray of int64, shape (len(SYMBOLS),)
@@ -85,6 +64,8 @@ class LayerDetails:
     word_bits: int
     element_type: str
     signed: bool
+    difference: str
+    floats: FloatWords | None
     nonzero_words: int
     values: Histogram
     differences: Histogram
@@ -99,12 +80,15 @@ class Counted(NamedTuple):
     ----------
     ends : tuple of int
         The first and the last word that is not zero; empty without such.
+    negative_zeros : int
+        Of floats, which are words other than 0.
     """
 
     values: NDArray[np.int64]
     differences: NDArray[np.int64]
     ends: Sequence[int]
     nonzero_words: int
+    negative_zeros: int
     symbol_counts: NDArray[np.int64]
     symbol_bits: NDArray[np.int64]
 
@@ -122,10 +106,19 @@ class DetailsSurvey(LayerSurvey[Counted]):
     def __init__(self, layer: LayerWords, chunk_words: int) -> None:
         super().__init__(layer, chunks_in_batch(chunk_words, layer.word_bits) * chunk_words)
         self._chunk_words = chunk_words
-        self._shift = max(0, layer.word_bits - HISTOGRAM_BITS)
+        self._shift = max(0, layer.word_bits - _COUNTED_BITS)
         self._bins = 1 << (layer.word_bits - self._shift)
         self._signed = layer.format.difference == "signed"
-        self._counted: list[Counted] = []
+        self._values = np.zeros(self._bins, np.int64)
+        self._differences = np.zeros(2 * self._bins, np.int64)
+        self._symbols = np.zeros((2, len(SYMBOLS)), np.int64)
+        self._nonzero_words = self._negative_zeros = 0
+        self._floats = layer.format if isinstance(layer.format, FloatWords) else None
+        self._negative_zero = None
+        if self._floats is not None:
+            rotated = self._floats.mapping == "rotate"
+            self._negative_zero = 1 if rotated else 1 << (layer.word_bits - 1)
+        self._ends: list[int] = []
 
     def measure(self, words: NDArray[Any]) -> Counted:
         """Count some chunks."""
@@ -149,6 +142,7 @@ class DetailsSurvey(LayerSurvey[Counted]):
             self._binned(np.diff(nonzero)),
             nonzero[[0, -1]].tolist() if nonzero.size else (),
             nonzero.size,
+            0 if self._negative_zero is None else int(np.sum(words == self._negative_zero)),
             counts,
             sizes,
         )
@@ -158,29 +152,37 @@ class DetailsSurvey(LayerSurvey[Counted]):
 
     def add(self, measured: Counted) -> None:
         """Add the chunks that come next."""
-        self._counted.append(measured)
+        self._values += measured.values
+        self._differences += measured.differences
+        self._symbols += [measured.symbol_counts, measured.symbol_bits]
+        self._nonzero_words += measured.nonzero_words
+        self._negative_zeros += measured.negative_zeros
+        self._ends += measured.ends
 
     def result(self) -> LayerDetails:
         """Return the layer's counts."""
-        bits, parts = self.layer.word_bits, self._counted
-        ends = [end for part in parts for end in part.ends]
+        bits, width, ends = self.layer.word_bits, 1 << self._shift, self._ends
         # Between one part and the next.
         seams = np.array(ends[2::2], np.int64) - np.array(ends[1:-1:2], np.int64)
-        values = np.sum([part.values for part in parts], axis=0)
-        differences = np.sum([part.differences for part in parts], axis=0) + self._binned(seams)
-        width = 1 << self._shift
-        first = 0
+        differences = self._differences + self._binned(seams)
+        values, first, apart = self._values, 0, None
         if self._signed:
-            values = np.roll(values, self._bins // 2)
-            first = -(1 << (bits - 1))
+            values, first = np.roll(values, self._bins // 2), -(1 << (bits - 1))
+        elif self._negative_zero is not None:
+            zeros = int(values.sum()) - self._nonzero_words
+            apart = zeros + self._negative_zeros
+            values = values.copy()
+            values[0] -= zeros
+            values[self._negative_zero >> self._shift] -= self._negative_zeros
         return LayerDetails(
             self.layer.info.name,
             bits,
             str(self.layer.format.describe()["format"]),
             self._signed,
-            sum(part.nonzero_words for part in parts),
-            Histogram(first, width, values),
-            Histogram(-self._bins * width, width, differences),
-            np.sum([part.symbol_counts for part in parts], axis=0),
-            np.sum([part.symbol_bits for part in parts], axis=0),
+            self.layer.difference,
+            self._floats,
+            self._nonzero_words,
+            Histogram(first, width, values, apart).joined(MOST_BINS),
+            Histogram(-self._bins * width, width, differences).joined(MOST_BINS),
+            *self._symbols,
         )
