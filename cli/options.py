@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from fmcompress.cli.main import State
 from fmcompress.errors import FmcError
@@ -56,6 +57,20 @@ def one_of(**given: bool) -> None:
     names = [f"--{name}" for name, value in given.items() if value]
     if len(names) > 1:
         raise click.UsageError(f"{' and '.join(names)} exclude each other.")
+
+
+def without_effect(ctx: click.Context, reasons: Mapping[str, str]) -> None:
+    """Refuse options that were given and count for nothing.
+
+    Parameters
+    ----------
+    reasons : mapping
+        Why they do not, by the parameter's name.
+    """
+    for parameter in ctx.command.params:
+        name = str(parameter.name)
+        if name in reasons and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[-1]} has no effect: {reasons[name]}.")
 
 
 def threads(command: F) -> F:
@@ -137,6 +152,13 @@ _CODEC = click.option(
     help="How words are coded: ebpc, or auto (for each chunk the smallest of ebpc, bpc, zvc), or one "
     "of those that docs/CODECS.md describes, as zvc or zvc:group=64.",
 )
+_CHUNK_WORDS = click.option(
+    "--chunk-words",
+    type=click.IntRange(1, 1 << 24),
+    default=1 << 16,
+    show_default=True,
+    help="Words per chunk; each chunk is a transmission of its own.",
+)
 _SIZES = (
     click.option(
         "--block-size",
@@ -148,13 +170,7 @@ _SIZES = (
         type=click.Choice(["2", "4", "8", "16", "32", "64"]),
         help="Longest zero run in one ZNZ symbol.  [default: 16]",
     ),
-    click.option(
-        "--chunk-words",
-        type=click.IntRange(1, 1 << 24),
-        default=1 << 16,
-        show_default=True,
-        help="Words per chunk; each chunk is a transmission of its own.",
-    ),
+    _CHUNK_WORDS,
 )
 _QUANTIZE = click.option(
     "--quantize",
@@ -248,6 +264,11 @@ def coding(command: F) -> F:
 def hardware_coding(command: F) -> F:
     """Add those options where there is no choice of a codec."""
     return _added(_CODING, command)
+
+
+def tile_coding(command: F) -> F:
+    """Add those options, and the codec, where tiles are transmissions, and there are no chunks."""
+    return _CODEC(_added([option for option in _CODING if option is not _CHUNK_WORDS], command))
 
 
 def report_coding(command: F) -> F:

@@ -37,7 +37,7 @@ from fmcompress.cli.progress import ProgressBar
     "--hardware", is_flag=True, help="Show published area and clock of the codecs' hardware."
 )
 @options.frame_axis
-@options.coding
+@options.tile_coding
 @options.raw
 @options.layers("Measure these layers only. Repeatable.")
 @options.threads

@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from fmcompress.cli import options
 from fmcompress.cli.main import State
@@ -107,17 +106,11 @@ def command(
 
 def _refuse_others(ctx: click.Context, in_: tuple[str, ...]) -> None:
     """Refuse what --check would not look at."""
-    given = [
-        parameter
-        for parameter in ctx.command.params
-        if isinstance(parameter, click.Option)
-        and parameter.expose_value
-        and parameter.name not in _OF_CHECK
-        and ctx.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
-    ]
-    if in_ or given:
-        other = given[0].opts[-1] if given else f"{in_[0]!r}"
-        raise click.UsageError(f"--check reads vectors, so {other} has no meaning.")
+    why = "--check reads vectors"
+    others = {str(parameter.name) for parameter in ctx.command.params if parameter.expose_value}
+    options.without_effect(ctx, dict.fromkeys(others - _OF_CHECK - {"in_"}, why))
+    if in_:
+        raise click.UsageError(f"{in_[0]!r} has no effect: {why}.")
 
 
 def _check(state: State, folder: str, outputs: str | None, as_json: bool) -> int:

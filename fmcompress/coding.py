@@ -21,6 +21,8 @@ from fmcompress.words import MAPPINGS, Wishes, WordFormat
 
 MIN_WORD_BITS = 2
 AUTO = "auto"
+# What concerns quantising alone, and its defaults.
+QUANTIZING = {"headroom": None, "headroom_axis": None, "rounding": "truncate"}
 
 
 class Coding(TypedDict, total=False):
@@ -141,8 +143,8 @@ class Options:
             raise ParameterError(
                 f"mapping is {self.mapping!r}", hint=f"choose from {', '.join(MAPPINGS)}"
             )
-        if self.quantize is None and not (
-            self.headroom is self.headroom_axis is None and self.rounding == "truncate"
+        if self.quantize is None and any(
+            getattr(self, name) != usual for name, usual in QUANTIZING.items()
         ):
             raise ParameterError(
                 "headroom and rounding are for quantising", hint="give --quantize, too"

@@ -76,12 +76,14 @@ def sweep(
     FmcError
         If the checkpoint is another sweep's, or no checkpoint.
     ParameterError, DamagedError, UnsupportedError, OSError
-        As `compress`; ParameterError also where no layer has any of the formats.
+        As `compress`; ParameterError also where no layer has any of the formats, or an option
+        concerns none of them.
     """
     space = space or Space()
     for name in ("codec", "block_size", "max_burst", "quantize", "order"):
         if coding.get(name) not in (None, "ebpc"):
             raise ParameterError(f"{name} is what is swept", hint="give it in space")
+    space.check_formats(coding)
     cut = Cut(frame_axis=frame_axis)
     with source_paths(source) as paths, Workers(threads) as workers:
         found = Sweep(name_of(source), digest_of(paths), space.describe())

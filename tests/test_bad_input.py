@@ -908,3 +908,39 @@ def test_a_broken_pipe(command: str, noisy: dict[str, tuple[bytes, bytes]], tmp_
     assert process.returncode == 141, text
     assert text == b""
     assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+# --- Options without effect ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--by", "frame", "--chunk-words", "64"),
+            "--chunk-words has no effect: by frame, each frame",
+        ),
+        (("--by", "channel", "--chunk-words", "65536"), "--chunk-words has no effect: by channel"),
+        (("--by", "frame", "--per-layer"), "--per-layer has no effect: --by frame"),
+        (("--by", "layer", "--per-layer"), "--per-layer has no effect: --by frame"),
+        (
+            ("--by", "layer", "--frame-axis", "0"),
+            "--frame-axis has no effect: it is for --by frame",
+        ),
+        (("--by", "frame", "--channel-axis", "0"), "--channel-axis has no effect: it is for --by"),
+        (("--channel-axis", "0"), "--channel-axis has no effect: it is for --by frame or channel"),
+    ],
+)
+def test_options_without_effect(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    done = run("stats", *options, tmp_path / "in.npy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "options", [("--by", "layer", "--chunk-words", "2"), ("--by", "channel", "--channel-axis", "0")]
+)
+def test_options_that_have_an_effect(tmp_path: Path, options: tuple[str, ...]) -> None:
+    np.save(tmp_path / "in.npy", np.array([[1, 0], [0, 5]], np.int8))
+    more = ("--frame-axis", "1") if "channel" in options else ()
+    assert run("stats", *options, *more, tmp_path / "in.npy").returncode == 0

@@ -258,6 +258,8 @@ def test_frames_without_streams(tmp_path: Path) -> None:
         ({"codecs": ("lzma",)}, "codec is 'lzma'"),
         ({"block_sizes": (8, 5)}, "block_size is 5"),
         ({"max_bursts": 3}, "max_burst is 3"),
+        ({"codecs": "zvc", "block_sizes": 4}, "block_size is a free parameter of none"),
+        ({"codecs": ("bpc", "ebpc:max_burst=4"), "max_bursts": 4}, "max_burst is a free parameter"),
     ],
 )
 def test_no_such_configuration(space: dict[str, Any], message: str) -> None:
@@ -284,6 +286,16 @@ def test_formats_that_nothing_has(dump: Path) -> None:
     assert "only floats are quantised" in found.left_out["all (fixed8)"]
     with pytest.raises(ParameterError, match="nothing can be swept: int8 elements"):
         fmcompress.sweep(dump, space=Space("fixed8"), layers="c")
+
+
+@pytest.mark.parametrize(
+    "given", [{"headroom": 0.5}, {"headroom_axis": 0}, {"rounding": "nearest"}]
+)
+def test_quantising_where_nothing_is_quantised(dump: Path, given: dict[str, Any]) -> None:
+    [name] = given
+    with pytest.raises(ParameterError, match=f"{name} is for quantising"):
+        fmcompress.sweep(dump, space=SMALL, **given)
+    fmcompress.sweep(dump, space=Space(("native", "fixed8"), codecs="zvc"), **given)
 
 
 # --- Files --------------------------------------------------------------------------------

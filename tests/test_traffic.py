@@ -481,6 +481,7 @@ def test_text(dump: str) -> None:
         (("--tile", "8by8"), "tile is '8by8'"),
         (("--burst", "0"), "0 is not in the range"),
         (("--energy", "ddr9"), "ddr9"),
+        (("--chunk-words", "64"), "No such option '--chunk-words'"),
     ],
 )
 def test_wrong_usage(dump: str, options: tuple[str, ...], message: str) -> None:
