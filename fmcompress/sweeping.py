@@ -17,7 +17,7 @@ from fmcompress import __version__
 from fmcompress.batches import chunks_in_batch
 from fmcompress.codecs.stored import stored_bytes
 from fmcompress.coding import Coding
-from fmcompress.configurations import NATIVE, Space, coding_in, measure_all
+from fmcompress.configurations import FILE, NATIVE, Space, coding_in, measure_all
 from fmcompress.cutting import Cut
 from fmcompress.digests import digest_of
 from fmcompress.errors import ParameterError, error_context
@@ -134,6 +134,8 @@ def _sweep(
             if pass_.format == NATIVE:
                 raise
             found.left_out[f"all ({pass_.format})"] = error.cause
+            in_order = "" if pass_.order == FILE else f" in the order {pass_.order}"
+            found.warnings.append(f"{pass_.format}{in_order} has no rows: {error.cause}")
             return
         groups: dict[str, list[Row]] = {}
 

@@ -284,8 +284,18 @@ def test_formats_that_nothing_has(dump: Path) -> None:
     found = fmcompress.sweep(dump, space=Space(("native", "fixed8"), codecs="zvc"), layers="c")
     assert {row.format for row in found.rows} == {"native"}
     assert "only floats are quantised" in found.left_out["all (fixed8)"]
+    assert found.warnings == ["fixed8 has no rows: int8 elements: only floats are quantised"]
     with pytest.raises(ParameterError, match="nothing can be swept: int8 elements"):
         fmcompress.sweep(dump, space=Space("fixed8"), layers="c")
+
+
+def test_an_order_that_no_layer_has(dump: Path) -> None:
+    """Among others it is no error: it is said."""
+    found = fmcompress.sweep(dump, space=Space("fixed8", ("file", "0,2,1"), "zvc"))
+    assert {row.order for row in found.rows} == {"file"}
+    assert found.warnings == [
+        "fixed8 in the order 0,2,1 has no rows: order 0,2,1 has 3 axes, its shape (3, 4, 8, 8) has 4"
+    ]
 
 
 @pytest.mark.parametrize(
