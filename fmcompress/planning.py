@@ -32,7 +32,7 @@ from fmcompress.words import (
 )
 from fmcompress.words.flags import is_plain
 from fmcompress.words.integers import IntegerWords, small_fit, type_bits
-from fmcompress.words.zero_points import noted_zero_point
+from fmcompress.words.zero_points import noted_zero_point, unreadable_zero_point
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -294,20 +294,26 @@ class Plan:
 
     def _warn_of_zero_point(self, tensor: Tensor, words: WordFormat) -> None:
         ignored = isinstance(words, IntegerWords) and words.zero_point_from in ("none", "found")
-        noted = noted_zero_point(tensor.attributes)
-        if noted is None or not ignored or self.layers[tensor.name].quantization:
+        if not ignored or self.layers[tensor.name].quantization:
             return
-        if np.ndim(noted) or not float(noted).is_integer():
-            self.warnings.append(
-                f"layer {tensor.name!r}: its attribute's zero points fit no axis of shape "
-                f"{tensor.shape}, or several, or not {tensor.label}; they are ignored: give "
-                "--zero-point and --zero-point-axis"
+        noted = noted_zero_point(tensor.attributes)
+        unreadable = unreadable_zero_point(tensor.attributes)
+        if noted is None:
+            if unreadable is None:
+                return
+            value = f"{tensor.attributes[unreadable]!r:.40}"
+            doubt = f"its attribute {unreadable} is {value}, no number; it is ignored"
+        elif np.ndim(noted) or not float(noted).is_integer():
+            doubt = (
+                f"its attribute's zero points fit no axis of shape {tensor.shape}, or several, or "
+                f"not {tensor.label}; they are ignored: give --zero-point and --zero-point-axis"
             )
         else:
-            self.warnings.append(
-                f"layer {tensor.name!r}: its attribute says zero point {int(noted)}, "
-                f"which is outside {tensor.label}; it is ignored"
+            doubt = (
+                f"its attribute says zero point {int(noted)}, which is outside {tensor.label}; it "
+                "is ignored"
             )
+        self.warnings.append(f"layer {tensor.name!r}: {doubt}")
 
     def say_orders(self) -> None:
         """Say which orders were chosen where they were tried, and where one should be."""

@@ -129,7 +129,7 @@ def _sweep(
     own = coding_in(pass_.format, pass_.order, coding)
     with ExitStack() as stack:
         try:
-            words = stack.enter_context(open_words(paths, layers, raw, own, pass_.cut.front))
+            words = stack.enter_context(open_words(paths, layers, raw, own, pass_.cut))
         except ParameterError as error:
             if pass_.format == NATIVE:
                 raise

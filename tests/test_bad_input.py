@@ -400,6 +400,16 @@ def test_attribute_zero_point_outside_the_dtype_is_a_warning(dumped: Path, tmp_p
     assert (tmp_path / "back").read_bytes() == dumped.read_bytes()
 
 
+@pytest.mark.parametrize("value", ["abc", True, [b"1"]])
+def test_a_zero_point_attribute_that_is_no_number(tmp_path: Path, value: Any) -> None:
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["a"] = np.array([3, 3, 4], np.int8)
+        file["a"].attrs["zero_point"] = value
+    [warning] = fmcompress.stats(tmp_path / "in.h5").warnings
+    assert re.match(r"layer 'a': its attribute zero_point is .*, no number; it is ignored", warning)
+    assert fmcompress.stats(tmp_path / "in.h5", zero_point=3).warnings == []
+
+
 @pytest.mark.parametrize(
     "value",
     [
