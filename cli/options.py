@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from fmcompress.cli.main import State
 from fmcompress.errors import FmcError
@@ -57,20 +56,6 @@ def one_of(**given: bool) -> None:
     names = [f"--{name}" for name, value in given.items() if value]
     if len(names) > 1:
         raise click.UsageError(f"{' and '.join(names)} exclude each other.")
-
-
-def without_effect(ctx: click.Context, reasons: Mapping[str, str]) -> None:
-    """Refuse options that were given and count for nothing.
-
-    Parameters
-    ----------
-    reasons : mapping
-        Why they do not, by the parameter's name.
-    """
-    for parameter in ctx.command.params:
-        name = str(parameter.name)
-        if name in reasons and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{parameter.opts[-1]} has no effect: {reasons[name]}.")
 
 
 def threads(command: F) -> F:

@@ -35,7 +35,7 @@ def traffic_text(found: Traffic, per_layer: bool, hardware: bool, width: int | N
         parts.append(_tiles_table(found, width))
     parts.append("\n".join([*_totals(found), NOTE, *([TILES_NOTE] if per_layer else [])]))
     if hardware:
-        parts.append(_hardware_table(width))
+        parts.append(hardware_table(width))
     return "\n\n".join(parts)
 
 
@@ -104,7 +104,8 @@ def _totals(found: Traffic) -> list[str]:
     return lines
 
 
-def _hardware_table(width: int | None) -> str:
+def hardware_table(width: int | None) -> str:
+    """Render what was published of the codecs' hardware; `width` as of `traffic_text`."""
     columns = [("codec", "left"), ("encoder\nkGE", "right"), ("decoder\nkGE", "right")]
     columns += [("clock\nMHz", "right"), ("nm", "right"), ("words/\ncycle", "right")]
     columns.append(("published in", "left"))

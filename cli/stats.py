@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fmcompress.cli import options
+from fmcompress.cli import idle_options, options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
 
@@ -76,7 +76,7 @@ def command(
     from fmcompress.cli import render, render_distribution
 
     state = ctx.find_object(State) or State()
-    options.without_effect(ctx, _WITHOUT_EFFECT[by])
+    idle_options.without_effect(ctx, _WITHOUT_EFFECT[by])
     arguments = {
         **options.coding_arguments(coding),
         "layers": layers,

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from fmcompress.cli import options
+from fmcompress.cli import idle_options, options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
 from fmcompress.errors import DamagedError
 
-# Options that go with --check.
-_OF_CHECK = {"check", "outputs", "as_json"}
+# Options that go with --check; of IN more can be said.
+_OF_CHECK = {"in_", "check", "outputs", "as_json"}
 
 
 @click.command(
@@ -107,8 +107,7 @@ def command(
 def _refuse_others(ctx: click.Context, in_: tuple[str, ...]) -> None:
     """Refuse what --check would not look at."""
     why = "--check reads vectors"
-    others = {str(parameter.name) for parameter in ctx.command.params if parameter.expose_value}
-    options.without_effect(ctx, dict.fromkeys(others - _OF_CHECK - {"in_"}, why))
+    idle_options.only(ctx, _OF_CHECK, why)
     if in_:
         raise click.UsageError(f"{in_[0]!r} has no effect: {why}.")
 

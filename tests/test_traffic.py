@@ -472,6 +472,30 @@ def test_text(dump: str) -> None:
     assert "no index" in given
 
 
+def test_hardware_needs_no_input() -> None:
+    code, out, err = run("traffic", "--hardware")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("codec")
+    assert any(line.split()[:3] == ["ebpc", "2.8", "3.0"] for line in out.splitlines())
+    rows = list(csv.DictReader(io.StringIO(run("traffic", "--hardware", "--csv")[1])))
+    assert [row["codec"] for row in rows] == [cost.codec for cost in hardware_costs()]
+    document = json.loads(run("traffic", "--hardware", "--json")[1])
+    assert [cost["codec"] for cost in document["hardware"]] == [row["codec"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--json",), "Name the input: IN."),
+        (("--hardware", "--fps", "3"), "--fps has no effect: without IN, --hardware"),
+    ],
+)
+def test_without_input(options: tuple[str, ...], message: str) -> None:
+    code, out, err = run("traffic", *options)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
