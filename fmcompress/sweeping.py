@@ -74,7 +74,7 @@ def sweep(
     Raises
     ------
     FmcError
-        If the checkpoint is another sweep's, or no checkpoint.
+        If the checkpoint is another sweep's, or one is running with it, or it is no checkpoint.
     ParameterError, DamagedError, UnsupportedError, OSError
         As `compress`; ParameterError also where no layer has any of the formats, or an option
         concerns none of them.
@@ -99,9 +99,9 @@ def sweep(
                 pass_ = _Pass(space, cut, format_, order)
                 with error_context(file=found.file):
                     _sweep(pass_, paths, layers, raw, coding, kept, workers, progress, found)
-    if not found.rows:
-        raise nothing_left("swept", found.left_out, found.file, hint=None)
-    kept.remove()
+            if not found.rows:
+                raise nothing_left("swept", found.left_out, found.file, hint=None)
+            kept.remove()
     return found
 
 

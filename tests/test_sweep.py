@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
 
 import fmcompress
-from fmcompress import sweeping
+from fmcompress import sweep_checkpoint, sweeping
 from fmcompress.chunks import LayerDecoder
 from fmcompress.codecs import CODECS
 from fmcompress.configurations import Configuration, Space
@@ -228,6 +229,53 @@ def test_an_empty_checkpoint(dump: Path, tmp_path: Path) -> None:
     kept.touch()
     assert fmcompress.sweep(dump, space=SMALL, checkpoint=kept).resumed_rows == 0
     assert not kept.exists()
+
+
+def test_two_sweeps_at_once(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is refused, and takes nothing from the first; a lock goes with who holds it."""
+    kept = tmp_path / "part"
+    rows = sweeping._Layer.rows
+    refused: list[str] = []
+
+    def meanwhile(layer: Any) -> list[Row]:
+        before = kept.read_bytes()
+        for overwrite in (False, True):
+            with pytest.raises(FmcError, match="another sweep that runs") as raised:
+                fmcompress.sweep(dump, space=SMALL, checkpoint=kept, overwrite=overwrite)
+            refused.append(str(raised.value))
+        assert kept.read_bytes() == before
+        found: list[Row] = rows(layer)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeping._Layer, "rows", meanwhile)
+        fmcompress.sweep(dump, space=SMALL, checkpoint=kept)
+    expected = f"{kept}: another sweep that runs keeps its rows there; wait for it, or name another"
+    assert len(refused) == 6
+    assert all(line.startswith(expected) for line in refused)
+    assert [*tmp_path.iterdir()] == [dump]
+    fmcompress.sweep(dump, space=SMALL, checkpoint=kept)
+
+
+def test_a_checkpoint_that_is_replaced_before_it_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the file that was opened is not the one that others see."""
+    path, lock, seen = tmp_path / "part", sweep_checkpoint._lock, []
+
+    def replacing(file: IO[str], name: Path) -> None:
+        lock(file, name)
+        seen.append(1)
+        if len(seen) == 1:
+            path.unlink()
+        elif len(seen) == 2:
+            path.with_name("new").touch()
+            path.with_name("new").replace(path)
+
+    monkeypatch.setattr(sweep_checkpoint, "_lock", replacing)
+    with sweep_checkpoint._locked(path) as file:
+        assert os.path.samestat(os.fstat(file.fileno()), path.stat())
+    assert len(seen) == 3
 
 
 def test_frames_without_streams(tmp_path: Path) -> None:
