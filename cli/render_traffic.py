@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fmcompress.cli.render import layers_count, number, printable, shape_text, table
+from fmcompress.cli.render import layers_count, number, shape_text, table
 from fmcompress.hardware_costs import hardware_costs
+from fmcompress.printable import printable
 
 if TYPE_CHECKING:
     from fmcompress.tile_traffic import FrameBytes, LayerTraffic, Traffic

@@ -11,6 +11,7 @@ from fmcompress.cli import idle_options, options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
 from fmcompress.errors import DamagedError
+from fmcompress.printable import printable
 
 # Options that go with --check; of IN more can be said.
 _OF_CHECK = {"in_", "check", "outputs", "as_json"}
@@ -124,7 +125,7 @@ def _check(state: State, folder: str, outputs: str | None, as_json: bool) -> int
     else:
         for output in found.outputs:
             if not output.ok:
-                click.echo(f"fmc: {render.printable(str(output))}", err=True)
+                click.echo(f"fmc: {printable(str(output))}", err=True)
                 break
         if not state.quiet:
             click.echo(render.check_text(found, render.width_of(sys.stdout)))

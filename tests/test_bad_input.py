@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import ctypes
 import io
 import logging
@@ -918,6 +919,23 @@ def test_a_broken_pipe(command: str, noisy: dict[str, tuple[bytes, bytes]], tmp_
     assert process.returncode == 141, text
     assert text == b""
     assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+# --- Names that a terminal would obey ------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["compare", "sweep", "traffic"])
+def test_csv_holds_nothing_that_a_terminal_obeys(command: str, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["a\x1b[31m\nb"] = np.ones((2, 9), np.int8)
+    done = run(command, "--csv", "--codec", "zvc", tmp_path / "in.h5")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == done.stdout.count("\n") > 1
+    rows = [*csv.DictReader(io.StringIO(done.stdout))]
+    assert {row["layer"] for row in rows} == {"a\\x1b[31m\\x0ab"}
+    if command == "sweep":
+        run(command, "-o", tmp_path / "out.csv", "--codec", "zvc", tmp_path / "in.h5")
+        assert (tmp_path / "out.csv").read_text() == done.stdout
 
 
 # --- Options without effect ---------------------------------------------------------------
