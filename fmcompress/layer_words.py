@@ -104,6 +104,8 @@ class Words:
         Why picked layers have no words, by name.
     warnings, notes : list of str
         What a reader of numbers should know, and what was decided; complete behind the last layer.
+    advice : list of str, optional
+        Where advice on the order of axes goes; by default, to the warnings.
     """
 
     file: str
@@ -112,6 +114,7 @@ class Words:
     left_out: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    advice: list[str] | None = None
 
     def layers(self) -> Iterator[LayerWords]:
         """Yield the picked layers that have words, in file order; once."""
@@ -232,7 +235,7 @@ def _of_dump(plan: Plan, fronts: Fronts | None, words: Words) -> Iterator[LayerW
                 )
             elif picked:
                 words.left_out[tensor.name] = tensor.carried
-    plan.say_orders()
+    plan.say_orders(words.advice)
 
 
 def _pieces(

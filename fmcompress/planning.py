@@ -315,8 +315,14 @@ class Plan:
             )
         self.warnings.append(f"layer {tensor.name!r}: {doubt}")
 
-    def say_orders(self) -> None:
-        """Say which orders were chosen where they were tried, and where one should be."""
+    def say_orders(self, advice: list[str] | None = None) -> None:
+        """Say which orders were chosen where they were tried, and where one should be.
+
+        Parameters
+        ----------
+        advice : list of str, optional
+            Where the latter goes; by default, to the warnings.
+        """
         left = [p.tensor for p in self.layers.values() if not p.axes and self.options.order != AUTO]
         last = [t for t in left if is_channels_last(t.shape, t.order, t.attributes)]
         last += [t for t in left if t.order == "F"]
@@ -324,7 +330,7 @@ class Plan:
             seem = f" and {len(last) - 1} more seem" if len(last) > 1 else " seems"
             why = "with channels last (NHWC)" if last[0].order != "F" else "in Fortran order"
             wanted = channels_first(last[0].shape, last[0].order)
-            self.warnings.append(
+            (self.warnings if advice is None else advice).append(
                 f"layer {last[0].name!r}{seem} to lie {why}, which EBPC codes worse: try --order "
                 f"{wanted}{'' if wanted == AUTO else ', or auto'}"
             )
