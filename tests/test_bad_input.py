@@ -191,7 +191,24 @@ def test_directory_as_output(dumped: Path, packed: Path, tmp_path: Path) -> None
 def test_output_in_a_missing_directory(dumped: Path, packed: Path, tmp_path: Path) -> None:
     out = tmp_path / "nowhere" / "out"
     for arguments in (("compress", dumped), ("decompress", packed)):
-        assert "No such file" in refused(tmp_path, 1, *arguments, out, names=(out,))
+        line = refused(tmp_path, 1, *arguments, out, names=(out,))
+        assert line.endswith(f"{out}: there is no folder {out.parent}; check the name")
+        (tmp_path / "link").symlink_to(out)
+        line = refused(tmp_path, 1, *arguments, "link", names=("link",), cwd=tmp_path)
+        assert line.endswith(f"link: there is no folder {out.parent}; check the name")
+        (tmp_path / "link").unlink()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+@pytest.mark.parametrize(
+    "arguments",
+    [("report", "-o", "/proc/x"), ("sweep", "-o", "/proc/x"), ("compress", "-o", "/proc/x")],
+)
+def test_output_where_no_files_can_be_made(
+    dumped: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    line = refused(tmp_path, 1, *arguments, dumped, names=("/proc/x",))
+    assert line.endswith("/proc/x: no files can be made in /proc; check the name")
 
 
 @pytest.mark.parametrize("command", ["compress", "decompress", "verify"])
