@@ -83,8 +83,6 @@ def command(
         "threads": threads,
     }
     axes: dict[str, Any] = {"frame_axis": frame_axis, "channel_axis": channel_axis}
-    if by == "epoch" and "-" in in_:
-        raise click.UsageError("--by epoch reads its dumps twice: name files, not -.")
     found: Any
     with ProgressBar(state) as progress:
         arguments["progress"] = progress
@@ -92,7 +90,7 @@ def command(
             recommend = per_layer or state.verbose
             found = fmcompress.stats(options.sources(in_), recommend=recommend, **arguments)
         elif by == "epoch":
-            found = fmcompress.epochs(in_, **arguments)
+            found = fmcompress.epochs(options.sources(in_), **arguments)
         else:
             found = fmcompress.distribution(options.sources(in_), by=by, **axes, **arguments)
     if not state.quiet and not as_json:

@@ -338,6 +338,12 @@ def test_a_dump_without_epoch(tmp_path: Path, epoch: Any, on: str) -> None:
         fmcompress.epochs([name])
 
 
+def test_epoch_of_a_stream(tmp_path: Path) -> None:
+    """It can be read once only, and so is every dump."""
+    data = Path(trained(tmp_path, "a.h5", 3, 0.5)).read_bytes()
+    assert [one.epoch for one in fmcompress.epochs(io.BytesIO(data)).epochs] == [3]
+
+
 def test_two_dumps_of_one_epoch(tmp_path: Path) -> None:
     names = [trained(tmp_path, name, 3, 0.5) for name in ("a.h5", "b.h5")]
     with pytest.raises(ParameterError, match=r"b\.h5: its epoch is 3, as that of .*a\.h5"):
