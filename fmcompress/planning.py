@@ -155,8 +155,10 @@ class Plan:
         own = type_of(tensor.dtype, tensor.element_type)
         wanted = self.options.dtype
         if wanted is None:
-            # What is said to be 4-bit integers, and is not, is no reason to refuse the data.
+            # What a dump says is 4-bit integers, and is not, is no reason to refuse the data. Of a
+            # raw file it is the user who says so.
             small = own in FOUR_BIT and not tensor.packed and not tensor.carried
+            small = small and self.dump.format != "raw"
             if small and not small_fit(own, tensor.blocks):
                 return type_of(tensor.dtype)
             return own
