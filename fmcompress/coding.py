@@ -139,6 +139,11 @@ class Options:
                 f"word_bits is {self.word_bits!r}", hint=f"give {MIN_WORD_BITS} to {MAX_WORD_BITS}"
             )
         self._check_packed()
+        one = self.zero_point is not None and not isinstance(self.zero_point, Sequence)
+        if one and self.zero_point_axis is not None:
+            raise ParameterError(
+                "zero_point_axis is for several zero points", hint="leave --zero-point-axis out"
+            )
         if self.mapping is not None and self.mapping not in list(MAPPINGS):
             raise ParameterError(
                 f"mapping is {self.mapping!r}", hint=f"choose from {', '.join(MAPPINGS)}"

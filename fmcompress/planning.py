@@ -32,7 +32,11 @@ from fmcompress.words import (
 )
 from fmcompress.words.flags import is_plain
 from fmcompress.words.integers import IntegerWords, small_fit, type_bits
-from fmcompress.words.zero_points import noted_zero_point, unreadable_zero_point
+from fmcompress.words.zero_points import (
+    noted_zero_point,
+    unreadable_zero_point,
+    zero_points_attribute,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -230,6 +234,7 @@ class Plan:
             what = f"{plan.element_type} elements have no mapping"
             self._fitting.note("mapping", fits, what, OTHER_LAYERS)
         if self.options.zero_point is None:
+            self._wish_axis(plan)
             return
         if plan.quantization is not None or format_ is not IntegerWords:
             what = "quantised layers" if plan.quantization else f"{plan.element_type} elements"
@@ -242,6 +247,19 @@ class Plan:
             self._fitting.note("zero_point", False, error.cause, error.hint or OTHER_LAYERS)
         else:
             self._fitting.note("zero_point", True)
+            self._fitting.note("zero_point_axis", True)
+
+    def _wish_axis(self, plan: LayerPlan) -> None:
+        """See whether a layer's attributes have zero points along the axis that is asked for."""
+        axis, tensor = self.options.zero_point_axis, plan.tensor
+        whole = plan.quantization is None and format_for(plan.element_type) is IntegerWords
+        found = whole and zero_points_attribute(tensor.attributes, tensor.shape, axis)
+        self._fitting.note(
+            "zero_point_axis",
+            bool(found),
+            f"no attribute has zero points along axis {axis} of shape {tensor.shape}",
+            "give --zero-point, too, or leave --zero-point-axis out",
+        )
 
     def _narrow(self, plan: LayerPlan) -> None:
         bits = self.options.word_bits
@@ -343,7 +361,16 @@ class Plan:
 
 # Options that apply to the layers that they fit.
 _SOME_LAYERS = (
-    *("dtype", "word_bits", "zero_point", "mapping", "quantize", "order", "serpentine"),
+    *(
+        "dtype",
+        "word_bits",
+        "zero_point",
+        "zero_point_axis",
+        "mapping",
+        "quantize",
+        "order",
+        "serpentine",
+    ),
 )
 
 
