@@ -11,6 +11,7 @@ import click
 
 from fmcompress.cli.main import State
 from fmcompress.errors import FmcError
+from fmcompress.numbers import from_digits
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,7 +88,7 @@ class Integers(click.ParamType[Any]):
     ) -> int | tuple[int, ...]:
         """Read the numbers."""
         try:
-            numbers = tuple(int(part) for part in str(value).split(","))
+            numbers = tuple(from_digits(part) for part in str(value).split(","))
         except ValueError:
             self.fail(f"{value!r} is not a whole number, nor some with commas between", param, ctx)
         return numbers[0] if len(numbers) == 1 else numbers

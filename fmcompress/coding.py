@@ -14,7 +14,7 @@ from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS
 from fmcompress.element_types import FOUR_BIT, element_type
 from fmcompress.errors import ParameterError
-from fmcompress.numbers import switch, whole
+from fmcompress.numbers import from_digits, switch, whole
 from fmcompress.recipe import Recipe
 from fmcompress.stream_words import MAX_WORD_BITS
 from fmcompress.words import MAPPINGS, Wishes, WordFormat
@@ -253,7 +253,7 @@ def parse_order(order: str | Sequence[int]) -> tuple[int, ...]:
     else:
         try:
             parts: Sequence[Any] = order.split(",") if isinstance(order, str) else list(order)
-            axes = [int(part) if isinstance(part, str) else index(part) for part in parts]
+            axes = [from_digits(part) if isinstance(part, str) else index(part) for part in parts]
         except (ValueError, TypeError) as error:
             raise ParameterError(f"order {order!r} cannot be understood", hint=hint) from error
     if not axes or sorted(axes) != list(range(len(axes))):
