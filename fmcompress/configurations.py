@@ -93,15 +93,14 @@ class Space:
                 parse_order(order)
         for configuration in self.configurations:
             configuration.build("signed")
-        self._check_sizes("block_sizes", BLOCK_SIZES)
-        self._check_sizes("max_bursts", MAX_BURSTS)
+        if self.block_sizes != BLOCK_SIZES:
+            self._check_free("block_size")
+        if self.max_bursts != MAX_BURSTS:
+            self._check_free("max_burst")
 
-    def _check_sizes(self, name: str, usual: tuple[int, ...]) -> None:
-        """Refuse sizes that no codec has; those that there are unless somebody says otherwise may be."""
-        parameter = name.removesuffix("s")
-        if getattr(self, name) != usual and not any(
-            parameter in free_parameters(codec) for codec in self.codecs
-        ):
+    def _check_free(self, parameter: str) -> None:
+        """Refuse a parameter that no codec has, or each is told with its name."""
+        if not any(parameter in free_parameters(codec) for codec in self.codecs):
             raise ParameterError(
                 f"{parameter} is a free parameter of none of these codecs: {', '.join(self.codecs)}",
                 hint="leave it out, or name another codec",

@@ -982,6 +982,12 @@ def test_options_without_effect(tmp_path: Path, options: tuple[str, ...], messag
     assert message in done.stderr.splitlines()[-1]
 
 
+def test_sweep_has_nothing_to_overwrite_without_an_output(tmp_path: Path) -> None:
+    done = run("sweep", "-f", tmp_path / "in.npy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("--force has no effect: it is for -o.\n")
+
+
 @pytest.mark.parametrize(
     "options", [("--by", "layer", "--chunk-words", "2"), ("--by", "channel", "--channel-axis", "0")]
 )
