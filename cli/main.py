@@ -19,6 +19,7 @@ import click
 
 from fmcompress import __version__
 from fmcompress.errors import DamagedError, FmcError
+from fmcompress.printable import printable
 
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 # Numba makes a great many objects that stay. Looking for garbage among them, every 700 objects and
@@ -127,7 +128,7 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not self._state.quiet:
-            click.echo(f"fmc: {record.getMessage()}", err=True)
+            _say(record.getMessage())
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -232,5 +233,4 @@ def _report(error: BaseException) -> int:
 
 def _say(message: str) -> None:
     """Write one line to stderr, whatever the message holds."""
-    line = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in message)
-    click.echo(f"fmc: {line.encode('utf-8', 'backslashreplace').decode()}", err=True)
+    click.echo(f"fmc: {printable(message)}", err=True)

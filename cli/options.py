@@ -11,6 +11,7 @@ import click
 
 from fmcompress.cli.main import State
 from fmcompress.errors import FmcError
+from fmcompress.numbers import from_digits
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,7 +88,7 @@ class Integers(click.ParamType[Any]):
     ) -> int | tuple[int, ...]:
         """Read the numbers."""
         try:
-            numbers = tuple(int(part) for part in str(value).split(","))
+            numbers = tuple(from_digits(part) for part in str(value).split(","))
         except ValueError:
             self.fail(f"{value!r} is not a whole number, nor some with commas between", param, ctx)
         return numbers[0] if len(numbers) == 1 else numbers
@@ -137,6 +138,13 @@ _CODEC = click.option(
     help="How words are coded: ebpc, or auto (for each chunk the smallest of ebpc, bpc, zvc), or one "
     "of those that docs/CODECS.md describes, as zvc or zvc:group=64.",
 )
+_CHUNK_WORDS = click.option(
+    "--chunk-words",
+    type=click.IntRange(1, 1 << 24),
+    default=1 << 16,
+    show_default=True,
+    help="Words per chunk; each chunk is a transmission of its own.",
+)
 _SIZES = (
     click.option(
         "--block-size",
@@ -148,13 +156,7 @@ _SIZES = (
         type=click.Choice(["2", "4", "8", "16", "32", "64"]),
         help="Longest zero run in one ZNZ symbol.  [default: 16]",
     ),
-    click.option(
-        "--chunk-words",
-        type=click.IntRange(1, 1 << 24),
-        default=1 << 16,
-        show_default=True,
-        help="Words per chunk; each chunk is a transmission of its own.",
-    ),
+    _CHUNK_WORDS,
 )
 _QUANTIZE = click.option(
     "--quantize",
@@ -248,6 +250,11 @@ def coding(command: F) -> F:
 def hardware_coding(command: F) -> F:
     """Add those options where there is no choice of a codec."""
     return _added(_CODING, command)
+
+
+def tile_coding(command: F) -> F:
+    """Add those options, and the codec, where tiles are transmissions, and there are no chunks."""
+    return _CODEC(_added([option for option in _CODING if option is not _CHUNK_WORDS], command))
 
 
 def report_coding(command: F) -> F:

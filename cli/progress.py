@@ -67,7 +67,7 @@ def _bar() -> Progress:
     )
     from rich.text import Text
 
-    from fmcompress.cli.render import printable
+    from fmcompress.printable import printable
 
     class LayerColumn(ProgressColumn):
         def render(self, task: Task) -> Text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -11,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
+
+from fmcompress.printable import printable, write_csv
 
 if TYPE_CHECKING:
     from fmcompress.listing import Entry, Listing
@@ -52,12 +53,7 @@ def print_json(document: dict[str, Any]) -> None:
 
 def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print rows on stdout as CSV, their keys as the first line."""
-    writer = None
-    for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(row)
+    write_csv(sys.stdout, rows)
 
 
 def print_remarks(found: Remarkable) -> None:
@@ -365,8 +361,3 @@ def _least_width(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str
         longest = max(len(line) for cell in cells for line in cell.split("\n"))
         widths.append(min(longest, FOLDED) if align == "left" else longest)
     return sum(widths) + 2 * len(widths) + 2
-
-
-def printable(text: str) -> str:
-    """Show what a terminal would obey."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fmcompress.cli.render import layers_count, number, printable, shape_text, table
+from fmcompress.cli.render import layers_count, number, shape_text, table
+from fmcompress.printable import printable
 
 if TYPE_CHECKING:
     from fmcompress.compared import Comparison, LayerComparison, Method, Sums

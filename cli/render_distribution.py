@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fmcompress.cli.render import number, printable, shape_text, table
+from fmcompress.cli.render import number, shape_text, table
+from fmcompress.printable import printable
 
 if TYPE_CHECKING:
     from fmcompress.distributions import Distribution, Pieces

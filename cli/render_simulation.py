@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fmcompress.cli.render import NARROW, counted, layers_count, printable, shape_text, table
+from fmcompress.cli.render import NARROW, counted, layers_count, shape_text, table
+from fmcompress.printable import printable
 
 if TYPE_CHECKING:
     from fmcompress.hardware import Run

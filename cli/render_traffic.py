@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fmcompress.cli.render import layers_count, number, printable, shape_text, table
+from fmcompress.cli.render import layers_count, number, shape_text, table
 from fmcompress.hardware_costs import hardware_costs
+from fmcompress.printable import printable
 
 if TYPE_CHECKING:
     from fmcompress.tile_traffic import FrameBytes, LayerTraffic, Traffic
@@ -35,7 +36,7 @@ def traffic_text(found: Traffic, per_layer: bool, hardware: bool, width: int | N
         parts.append(_tiles_table(found, width))
     parts.append("\n".join([*_totals(found), NOTE, *([TILES_NOTE] if per_layer else [])]))
     if hardware:
-        parts.append(_hardware_table(width))
+        parts.append(hardware_table(width))
     return "\n\n".join(parts)
 
 
@@ -104,7 +105,8 @@ def _totals(found: Traffic) -> list[str]:
     return lines
 
 
-def _hardware_table(width: int | None) -> str:
+def hardware_table(width: int | None) -> str:
+    """Render what was published of the codecs' hardware; `width` as of `traffic_text`."""
     columns = [("codec", "left"), ("encoder\nkGE", "right"), ("decoder\nkGE", "right")]
     columns += [("clock\nMHz", "right"), ("nm", "right"), ("words/\ncycle", "right")]
     columns.append(("published in", "left"))

@@ -7,9 +7,26 @@ from typing import Any
 
 import click
 
-from fmcompress.cli import options
+from fmcompress.cli import idle_options, options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
+
+_FOR_PIECES = "it is for --by frame or channel"
+_OF_AXES = dict.fromkeys(("frame_axis", "channel_axis"), _FOR_PIECES)
+_ALL_SHOWN = {"per_layer": "--by frame, channel and layer show all layers"}
+# What counts for nothing, and why, by what --by says.
+_WITHOUT_EFFECT: dict[str | None, dict[str, str]] = {
+    None: _OF_AXES,
+    "epoch": _OF_AXES,
+    "layer": _OF_AXES | _ALL_SHOWN,
+    "frame": _ALL_SHOWN
+    | {
+        "channel_axis": "it is for --by channel",
+        "chunk_words": "by frame, each frame is one transmission",
+    },
+    "channel": _ALL_SHOWN
+    | {"chunk_words": "by channel, each channel of a frame is one transmission"},
+}
 
 
 @click.command("stats", epilog="Example: fmc stats --per-layer maps.h5", no_args_is_help=True)
@@ -33,9 +50,9 @@ from fmcompress.cli.progress import ProgressBar
 @options.threads
 @options.json
 @options.common
-@click.pass_obj
+@click.pass_context
 def command(
-    state: State,
+    ctx: click.Context,
     /,
     in_: tuple[str, ...],
     per_layer: bool,
@@ -58,16 +75,14 @@ def command(
     import fmcompress
     from fmcompress.cli import render, render_distribution
 
+    state = ctx.find_object(State) or State()
+    idle_options.without_effect(ctx, _WITHOUT_EFFECT[by])
     arguments = {
         **options.coding_arguments(coding),
         "layers": layers,
         "threads": threads,
     }
     axes: dict[str, Any] = {"frame_axis": frame_axis, "channel_axis": channel_axis}
-    if by not in ("frame", "channel") and any(axis is not None for axis in axes.values()):
-        raise click.UsageError("--frame-axis and --channel-axis are for --by frame or channel.")
-    if by == "epoch" and "-" in in_:
-        raise click.UsageError("--by epoch reads its dumps twice: name files, not -.")
     found: Any
     with ProgressBar(state) as progress:
         arguments["progress"] = progress
@@ -75,7 +90,7 @@ def command(
             recommend = per_layer or state.verbose
             found = fmcompress.stats(options.sources(in_), recommend=recommend, **arguments)
         elif by == "epoch":
-            found = fmcompress.epochs(in_, **arguments)
+            found = fmcompress.epochs(options.sources(in_), **arguments)
         else:
             found = fmcompress.distribution(options.sources(in_), by=by, **axes, **arguments)
     if not state.quiet and not as_json:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fmcompress.cli import options
+from fmcompress.cli import idle_options, options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
 
@@ -75,8 +75,8 @@ PART = ".part"
 @options.csv
 @options.json
 @options.common
-@click.pass_obj
-def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, in_: tuple[str, ...], **given: Any) -> None:
     """Sweep block sizes, zero bursts, number formats and orders on IN, and show the best.
 
     Each frame of a layer is one transmission; bits are counted, no stream is made. A row of the
@@ -88,7 +88,10 @@ def command(state: State, /, in_: tuple[str, ...], **given: Any) -> None:
     from fmcompress.files import keep_apart
     from fmcompress.targets import replacing
 
+    state = ctx.find_object(State) or State()
     output, force = given.pop("output"), given.pop("force")
+    if output is None:
+        idle_options.without_effect(ctx, {"force": "it is for -o"})
     as_csv, as_json = given.pop("as_csv"), given.pop("as_json")
     options.one_of(json=as_json, csv=as_csv)
     swept = {

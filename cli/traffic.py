@@ -7,9 +7,12 @@ from typing import Any
 
 import click
 
-from fmcompress.cli import memory_options, options
+from fmcompress.cli import idle_options, memory_options, options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
+
+# Options that go with --hardware where there is no input.
+_OF_HARDWARE = {"hardware", "as_json", "as_csv"}
 
 
 @click.command(
@@ -17,7 +20,7 @@ from fmcompress.cli.progress import ProgressBar
     epilog="Example: fmc traffic --tile 16x8x8 --fps 30 --energy lpddr2 maps.h5",
     no_args_is_help=True,
 )
-@click.argument("in_", metavar="IN...", nargs=-1, required=True)
+@click.argument("in_", metavar="[IN...]", nargs=-1)
 @click.option("--per-layer", is_flag=True, help="Show a line for every layer, and its tiles.")
 @memory_options.memory
 @click.option(
@@ -34,19 +37,21 @@ from fmcompress.cli.progress import ProgressBar
     help="How often each frame of each layer moves: written once and read once are 2.",
 )
 @click.option(
-    "--hardware", is_flag=True, help="Show published area and clock of the codecs' hardware."
+    "--hardware",
+    is_flag=True,
+    help="Show published area and clock of the codecs' hardware; without IN nothing else.",
 )
 @options.frame_axis
-@options.coding
+@options.tile_coding
 @options.raw
 @options.layers("Measure these layers only. Repeatable.")
 @options.threads
 @options.csv
 @options.json
 @options.common
-@click.pass_obj
+@click.pass_context
 def command(
-    state: State,
+    ctx: click.Context,
     /,
     in_: tuple[str, ...],
     per_layer: bool,
@@ -69,8 +74,15 @@ def command(
     import fmcompress
     from fmcompress.cli import render, render_traffic
 
+    state = ctx.find_object(State) or State()
     options.one_of(json=as_json, csv=as_csv)
     memory_options.one_energy(coding)
+    if not in_:
+        if not hardware:
+            raise click.UsageError("Name the input: IN.")
+        idle_options.only(ctx, _OF_HARDWARE, "without IN, --hardware shows its table alone")
+        _print_hardware(as_json, as_csv)
+        return
     with ProgressBar(state) as progress:
         found = fmcompress.traffic(
             options.sources(in_),
@@ -93,3 +105,16 @@ def command(
             found, per_layer or state.verbose, hardware, render.width_of(sys.stdout)
         )
         click.echo(shown)
+
+
+def _print_hardware(as_json: bool, as_csv: bool) -> None:
+    """Print what was published of the codecs' hardware, and nothing that needs an input."""
+    from fmcompress.cli import render, render_traffic
+    from fmcompress.hardware_costs import hardware_costs, hardware_to_json
+
+    if as_json:
+        render.print_json(hardware_to_json())
+    elif as_csv:
+        render.print_csv(cost.to_json() for cost in hardware_costs())
+    else:
+        click.echo(render_traffic.hardware_table(render.width_of(sys.stdout)))

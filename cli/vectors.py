@@ -6,15 +6,15 @@ import sys
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from fmcompress.cli import options
+from fmcompress.cli import idle_options, options
 from fmcompress.cli.main import State
 from fmcompress.cli.progress import ProgressBar
 from fmcompress.errors import DamagedError
+from fmcompress.printable import printable
 
-# Options that go with --check.
-_OF_CHECK = {"check", "outputs", "as_json"}
+# Options that go with --check; of IN more can be said.
+_OF_CHECK = {"in_", "check", "outputs", "as_json"}
 
 
 @click.command(
@@ -107,17 +107,10 @@ def command(
 
 def _refuse_others(ctx: click.Context, in_: tuple[str, ...]) -> None:
     """Refuse what --check would not look at."""
-    given = [
-        parameter
-        for parameter in ctx.command.params
-        if isinstance(parameter, click.Option)
-        and parameter.expose_value
-        and parameter.name not in _OF_CHECK
-        and ctx.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
-    ]
-    if in_ or given:
-        other = given[0].opts[-1] if given else f"{in_[0]!r}"
-        raise click.UsageError(f"--check reads vectors, so {other} has no meaning.")
+    why = "--check reads vectors"
+    idle_options.only(ctx, _OF_CHECK, why)
+    if in_:
+        raise click.UsageError(f"{in_[0]!r} has no effect: {why}.")
 
 
 def _check(state: State, folder: str, outputs: str | None, as_json: bool) -> int:
@@ -132,7 +125,7 @@ def _check(state: State, folder: str, outputs: str | None, as_json: bool) -> int
     else:
         for output in found.outputs:
             if not output.ok:
-                click.echo(f"fmc: {render.printable(str(output))}", err=True)
+                click.echo(f"fmc: {printable(str(output))}", err=True)
                 break
         if not state.quiet:
             click.echo(render.check_text(found, render.width_of(sys.stdout)))

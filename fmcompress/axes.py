@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fmcompress.channels_last import LAYOUT_NAMES, plain_text
+from fmcompress.channels_last import LAYOUT_NAMES, LAYOUTS, plain_text
 from fmcompress.errors import ParameterError
+from fmcompress.numbers import is_digits
 
 # What dump scripts call the axis itself, lower case and without "_", "-", "." and blanks.
 FRAME_AXIS_NAMES = ("frameaxis", "framesaxis", "batchaxis", "batchdim")
 CHANNEL_AXIS_NAMES = ("channelaxis", "channelsaxis", "channeldim")
 FRAME, CHANNEL = "n", "c"
+# A longer text is no layout that names axes by letters.
+_MOST_LETTERS = 6
+_MOST_DIGITS = 4
 
 
 def frame_axis(
@@ -69,6 +73,32 @@ def _checked(wanted: int, shape: Sequence[int], what: str) -> int:
     return wanted % len(shape)
 
 
+def unusable(
+    shape: Sequence[int], attributes: Mapping[str, Any], names: Sequence[str]
+) -> list[str]:
+    """Return what is wrong with attributes that should name an axis, or a layout.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the layer.
+    attributes : mapping
+    names : sequence of str
+        What attributes are called that name the axis itself.
+    """
+    found = []
+    for name in attributes:
+        key, value = plain_text(name), attributes[name]
+        if key in names and _axis(value, shape) is None:
+            what = f"no axis of shape {tuple(shape)}"
+        elif key in LAYOUT_NAMES and _is_unknown_layout(value, shape):
+            what = f"no layout of {len(shape)} axes"
+        else:
+            continue
+        found.append(f"its attribute {name} is {value!r:.40}, {what}; it is ignored")
+    return found
+
+
 def _noted(
     shape: Sequence[int], attributes: Mapping[str, Any], names: Sequence[str], letter: str
 ) -> int | None:
@@ -76,12 +106,37 @@ def _noted(
     layout = None
     for name in attributes:
         key = plain_text(name)
-        if key not in (*names, *LAYOUT_NAMES):
-            continue
-        value = plain_text(attributes[name])
         if key in names:
-            if value.isascii() and value.isdigit() and int(value) < len(shape):
-                return int(value)
-        elif len(value) == len(shape) and len({*value}) == len(value) and value.isalpha():
-            layout = value
+            axis = _axis(attributes[name], shape)
+            if axis is not None:
+                return axis
+        elif key in LAYOUT_NAMES and _is_layout(plain_text(attributes[name]), shape):
+            layout = plain_text(attributes[name])
     return None if layout is None else layout.find(letter)
+
+
+def _axis(value: Any, shape: Sequence[int]) -> int | None:
+    """Return the axis that a number or a text of digits means; a negative one counts from the end."""
+    value = value.item() if getattr(value, "size", 0) == 1 else value
+    text = str(value.decode("ascii", "replace") if isinstance(value, bytes) else value).strip()
+    if len(text) > _MOST_DIGITS or not is_digits(text.removeprefix("-")):
+        return None
+    axis = int(text)
+    return axis % len(shape) if -len(shape) <= axis < len(shape) else None
+
+
+def _is_layout(value: str, shape: Sequence[int]) -> bool:
+    """Tell whether a text has a letter for each axis."""
+    return len(value) == len(shape) and len({*value}) == len(value) and value.isalpha()
+
+
+def _is_unknown_layout(value: Any, shape: Sequence[int]) -> bool:
+    """Tell whether a value looks like a layout, in capitals, and is none, of whatever shape.
+
+    Where a network's layers all say NCHW, those of other ranks are no reason to warn.
+    """
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+    if not isinstance(text, str) or not (text.isalpha() and text.isupper()):
+        return False
+    plain = plain_text(text)
+    return 1 < len(plain) <= _MOST_LETTERS and plain not in LAYOUTS and not _is_layout(plain, shape)

@@ -17,6 +17,7 @@ LAYOUT_NAMES = (
 )
 _LAST = ("nhwc", "hwc", "ndhwc", "nwc", "channelslast", "channellast", "nhwcb")
 _FIRST = ("nchw", "chw", "ncdhw", "ncw", "channelsfirst", "channelfirst")
+LAYOUTS = _LAST + _FIRST
 
 
 def is_channels_last(

@@ -14,13 +14,15 @@ from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS
 from fmcompress.element_types import FOUR_BIT, element_type
 from fmcompress.errors import ParameterError
-from fmcompress.numbers import switch, whole
+from fmcompress.numbers import from_digits, switch, whole
 from fmcompress.recipe import Recipe
 from fmcompress.stream_words import MAX_WORD_BITS
 from fmcompress.words import MAPPINGS, Wishes, WordFormat
 
 MIN_WORD_BITS = 2
 AUTO = "auto"
+# What concerns quantising alone, and its defaults.
+QUANTIZING = {"headroom": None, "headroom_axis": None, "rounding": "truncate"}
 
 
 class Coding(TypedDict, total=False):
@@ -137,12 +139,17 @@ class Options:
                 f"word_bits is {self.word_bits!r}", hint=f"give {MIN_WORD_BITS} to {MAX_WORD_BITS}"
             )
         self._check_packed()
+        one = self.zero_point is not None and not isinstance(self.zero_point, Sequence)
+        if one and self.zero_point_axis is not None:
+            raise ParameterError(
+                "zero_point_axis is for several zero points", hint="leave --zero-point-axis out"
+            )
         if self.mapping is not None and self.mapping not in list(MAPPINGS):
             raise ParameterError(
                 f"mapping is {self.mapping!r}", hint=f"choose from {', '.join(MAPPINGS)}"
             )
-        if self.quantize is None and not (
-            self.headroom is self.headroom_axis is None and self.rounding == "truncate"
+        if self.quantize is None and any(
+            getattr(self, name) != usual for name, usual in QUANTIZING.items()
         ):
             raise ParameterError(
                 "headroom and rounding are for quantising", hint="give --quantize, too"
@@ -246,7 +253,7 @@ def parse_order(order: str | Sequence[int]) -> tuple[int, ...]:
     else:
         try:
             parts: Sequence[Any] = order.split(",") if isinstance(order, str) else list(order)
-            axes = [int(part) if isinstance(part, str) else index(part) for part in parts]
+            axes = [from_digits(part) if isinstance(part, str) else index(part) for part in parts]
         except (ValueError, TypeError) as error:
             raise ParameterError(f"order {order!r} cannot be understood", hint=hint) from error
     if not axes or sorted(axes) != list(range(len(axes))):

@@ -82,6 +82,7 @@ def compare(
             notes=words.notes,
         )
         found.notes += methods.notes
+        words.advice = found.advice
         advisor = Advisor(methods.listed)
         begin = partial(
             _Layer, methods=methods, chunk_words=found.chunk_words, never_store=never_store
@@ -92,7 +93,7 @@ def compare(
             advisor.look_at(result, layer.layer.format, layer.bounds.times)
     if not found.layers:
         raise nothing_left("compared", found.left_out, found.file)
-    found.advice = advisor.advice()
+    found.advice += advisor.advice()
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias, Unpack
@@ -99,6 +99,9 @@ def compress(
     return stats_of_contents(contents, name_of(source), plan.picked, plan.warnings, plan.notes)
 
 
+Attributes: TypeAlias = Mapping[str, Any]
+
+
 def stats(
     source: Sources,
     *,
@@ -120,20 +123,43 @@ def stats(
     ParameterError, DamagedError, UnsupportedError, OSError
         As `compress`.
     """
-    options = Options(**coding)
-    with (
-        Workers(threads) as workers,
-        error_context(file=name_of(source)),
-        source_paths(source) as paths,
-    ):
+    options, recommended = Options(**coding), switch("recommend", recommend)
+    with Workers(threads) as workers:
+        return measured(source, options, layers, raw, workers, progress, recommend=recommended)
+
+
+def measured(
+    source: Sources,
+    options: Options,
+    layers: Sequence[str] | str | None,
+    raw: Mapping[str, Any] | None,
+    workers: Workers,
+    progress: Progress,
+    *,
+    recommend: bool = False,
+    look: Callable[[Mapping[str, Attributes], Sequence[Attributes]], object] | None = None,
+) -> Stats:
+    """Measure as `stats` does, and let somebody look at attributes before.
+
+    Parameters
+    ----------
+    look : callable, optional
+        Called with the attributes of groups, by path, that of the file ``""``, and those of each
+        layer.
+    """
+    with error_context(file=name_of(source)), source_paths(source) as paths:
         if len(paths) == 1 and is_container(paths[0]):
             with File(paths[0]) as file:
+                if look is not None:
+                    look(file.groups, [layer.attrs for layer in file.values()])
                 picked = pick([info.name for info in file.contents.layers], layers)
                 warnings = options.idle(raw)
                 return stats_of_contents(file.contents, name_of(source), picked, warnings)
         with dumps.open_sources(paths, raw) as dump:
+            if look is not None:
+                look(dump.groups, [tensor.attributes for tensor in dump.tensors])
             plan = Plan(dump, layers, options, workers.map)
-            tried: Tried | None = {} if switch("recommend", recommend) else None
+            tried: Tried | None = {} if recommend else None
             contents = _write(plan, _Nowhere(), workers, progress, tried)
     return stats_of_contents(
         contents, name_of(source), plan.picked, plan.warnings, plan.notes, tried or {}

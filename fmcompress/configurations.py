@@ -11,7 +11,7 @@ import numpy as np
 
 from fmcompress.codecs import codec_named, free_parameters
 from fmcompress.codecs.ebpc import BLOCK_SIZES, MAX_BURSTS, Ebpc
-from fmcompress.coding import Coding, parse_order
+from fmcompress.coding import QUANTIZING, Coding, parse_order
 from fmcompress.errors import ParameterError
 from fmcompress.quantizing import TARGETS
 
@@ -66,7 +66,7 @@ class Space:
     Raises
     ------
     ParameterError
-        If one of these is none.
+        If one of these is none, or sizes or bursts are given and no codec has such.
     """
 
     formats: tuple[str, ...] = (NATIVE,)
@@ -93,6 +93,18 @@ class Space:
                 parse_order(order)
         for configuration in self.configurations:
             configuration.build("signed")
+        if self.block_sizes != BLOCK_SIZES:
+            self._check_free("block_size")
+        if self.max_bursts != MAX_BURSTS:
+            self._check_free("max_burst")
+
+    def _check_free(self, parameter: str) -> None:
+        """Refuse a parameter that no codec has, or each is told with its name."""
+        if not any(parameter in free_parameters(codec) for codec in self.codecs):
+            raise ParameterError(
+                f"{parameter} is a free parameter of none of these codecs: {', '.join(self.codecs)}",
+                hint="leave it out, or name another codec",
+            )
 
     @property
     def configurations(self) -> list[Configuration]:
@@ -105,6 +117,20 @@ class Space:
             found += [Configuration(codec, *both) for both in product(sizes, bursts)]
         return found
 
+    def check_formats(self, coding: Coding) -> None:
+        """Refuse options of quantising where no format is quantised.
+
+        Raises
+        ------
+        ParameterError
+            If there is one.
+        """
+        given = [name for name, usual in QUANTIZING.items() if coding.get(name, usual) != usual]
+        if given and self.formats == (NATIVE,):
+            raise ParameterError(
+                f"{given[0]} is for quantising", hint="give a format that is quantised, as fixed8"
+            )
+
     def describe(self) -> dict[str, Any]:
         """Return all values, for people and to know a sweep again."""
         return {name: list(getattr(self, name)) for name in self.__slots__}
@@ -115,8 +141,8 @@ def coding_in(format_: str, order: str, coding: Coding) -> Coding:
     own: Coding = {**coding}
     own["quantize"] = None if format_ == NATIVE else format_
     own["order"] = None if order == FILE else order
-    if format_ == NATIVE:  # of quantising
-        for name in ("headroom", "headroom_axis", "rounding"):
+    if format_ == NATIVE:
+        for name in QUANTIZING:
             own.pop(name, None)  # type: ignore[misc]
     return own
 

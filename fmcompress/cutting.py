@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fmcompress.axes import channel_axis, frame_axis
+from fmcompress.axes import (
+    CHANNEL_AXIS_NAMES,
+    FRAME_AXIS_NAMES,
+    channel_axis,
+    frame_axis,
+    unusable,
+)
 from fmcompress.codecs.by_transmission import MOST_WORDS
 from fmcompress.errors import ParameterError
 from fmcompress.layer_words import LayerWords
@@ -56,6 +62,15 @@ class Cut:
                 hint="give --frame-axis and --channel-axis",
             )
         return found
+
+    def doubts(self, shape: Sequence[int], attributes: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with attributes that should name these axes."""
+        names: tuple[str, ...] = ()
+        if self.by != LAYER and self.frame_axis is None:
+            names += FRAME_AXIS_NAMES
+        if self.by == CHANNEL and self.channel_axis is None:
+            names += CHANNEL_AXIS_NAMES
+        return unusable(shape, attributes, names) if names else []
 
     def lengths(self, layer: LayerWords) -> tuple[int, int]:
         """Return the numbers of frames, and of the pieces that each has."""

@@ -82,7 +82,6 @@ def decompress(
     OSError
         If reading or writing fails.
     """
-    keep_apart(source, target)
     with (
         Workers(threads) as workers,
         error_context(file=name_of(source)),

@@ -229,7 +229,7 @@ def distribution(
     options = Options(**coding)
     with (
         Workers(threads) as workers,
-        open_words(source, layers, raw, coding, cut.front, RECODING) as words,
+        open_words(source, layers, raw, coding, cut, RECODING) as words,
     ):
         found = Distribution(
             words.file,

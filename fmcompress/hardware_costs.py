@@ -59,3 +59,11 @@ def hardware_costs() -> list[HardwareCost]:
     """Return a row for every codec that could be hardware: neither stored words nor a choice."""
     names = [name for name, codec in CODECS.items() if codec not in (Stored, Auto)]
     return [PUBLISHED.get(name, HardwareCost(name)) for name in names]
+
+
+def hardware_to_json() -> dict[str, Any]:
+    """Return the document that ``fmc traffic --hardware --json`` prints without input."""
+    return {
+        "schema": "fmcompress.hardware/1",
+        "hardware": [cost.to_json() for cost in hardware_costs()],
+    }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fmcompress.chunks import LayerDecoder
 from fmcompress.codecs.ebpc import Ebpc
@@ -29,15 +29,20 @@ if TYPE_CHECKING:
     from fmcompress.words import WordFormat
 
 
-Front: TypeAlias = Callable[[Sequence[int], Mapping[str, Any]], tuple[int, ...]]
+class Fronts(Protocol):
+    """Which axes are to run slowest, from a layer's shape and attributes."""
+
+    def front(self, shape: Sequence[int], attributes: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return the axes that are to run slowest, in this order."""
+        ...
+
+    def doubts(self, shape: Sequence[int], attributes: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with attributes that should name axes."""
+        ...
+
 
 # Options that count where the words of a container are coded anew.
 RECODING = ("codec", "block_size", "max_burst", "difference")
-
-
-def no_axes(shape: Sequence[int], attributes: Mapping[str, Any]) -> tuple[int, ...]:
-    """Leave a layer's axes in their order."""
-    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ class Words:
         Why picked layers have no words, by name.
     warnings, notes : list of str
         What a reader of numbers should know, and what was decided; complete behind the last layer.
+    advice : list of str, optional
+        Where advice on the order of axes goes; by default, to the warnings.
     """
 
     file: str
@@ -107,6 +114,7 @@ class Words:
     left_out: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    advice: list[str] | None = None
 
     def layers(self) -> Iterator[LayerWords]:
         """Yield the picked layers that have words, in file order; once."""
@@ -150,7 +158,7 @@ def open_words(
     layers: Sequence[str] | str | None,
     raw: Mapping[str, Any] | None,
     coding: Coding,
-    front: Front = no_axes,
+    fronts: Fronts | None = None,
     counting: Collection[str] = ("block_size", "max_burst"),
 ) -> Iterator[Words]:
     """Open a dump, or a container, for its words.
@@ -166,9 +174,8 @@ def open_words(
         How the words are made of a dump's elements, and the block size and longest burst of the
         hardware. A container's words are as they are; block size and burst, too, unless they are
         given.
-    front : callable
-        From a layer's shape and attributes to the axes that are to run slowest, in this order.
-        Those of a container's words run as they do.
+    fronts : Fronts, optional
+        Which axes are to run slowest. Those of a container's words run as they do.
     counting : collection of str
         Options of `coding` that count for a container, too; of others, a warning says that they
         do not.
@@ -186,7 +193,7 @@ def open_words(
                 picked = pick([info.name for info in infos], layers)
                 words = Words(
                     name_of(source),
-                    lambda words: _of_container(file, picked, coding, front, words),
+                    lambda words: _of_container(file, picked, coding, fronts, words),
                     sum(
                         info.word_count
                         for info, wanted in zip(infos, picked, strict=True)
@@ -200,20 +207,20 @@ def open_words(
                 plan = Plan(dump, layers, options)
                 words = Words(
                     name_of(source),
-                    lambda words: _of_dump(plan, front, words),
+                    lambda words: _of_dump(plan, fronts, words),
                     sum(math.prod(tensor.shape) for tensor in plan.coded),
                 )
                 words.warnings, words.notes = plan.warnings, plan.notes
                 yield words
 
 
-def _of_dump(plan: Plan, front: Front, words: Words) -> Iterator[LayerWords]:
+def _of_dump(plan: Plan, fronts: Fronts | None, words: Words) -> Iterator[LayerWords]:
     for tensor, picked in zip(plan.dump.tensors, plan.picked, strict=True):
         with error_context(layer=tensor.name):
             if tensor.name in plan.layers:
                 layer, format_, _, info, blocks = plan.prepare(tensor.name)
                 hardware = plan.options.hardware
-                first = front(info.shape, tensor.attributes)
+                first = _first(fronts, info, tensor.attributes, words)
                 if first:
                     rest = (axis for axis in layer.word_order.axes if axis not in first)
                     layer.axes = (*first, *rest)
@@ -228,7 +235,7 @@ def _of_dump(plan: Plan, front: Front, words: Words) -> Iterator[LayerWords]:
                 )
             elif picked:
                 words.left_out[tensor.name] = tensor.carried
-    plan.say_orders()
+    plan.say_orders(words.advice)
 
 
 def _pieces(
@@ -252,7 +259,7 @@ def _to_words(
 
 
 def _of_container(
-    file: File, picked: Sequence[bool], coding: Coding, front: Front, words: Words
+    file: File, picked: Sequence[bool], coding: Coding, fronts: Fronts | None, words: Words
 ) -> Iterator[LayerWords]:
     plain = Ebpc()
     for number, (info, pick_) in enumerate(zip(file.contents.layers, picked, strict=True)):
@@ -263,7 +270,7 @@ def _of_container(
             continue
         decoder = LayerDecoder(info)
         with error_context(layer=info.name):
-            _check_front(info, front(info.shape, file[info.name].attrs))
+            _check_front(info, _first(fronts, info, file[info.name].attrs, words))
         yield LayerWords(
             info,
             decoder.words,
@@ -272,6 +279,18 @@ def _of_container(
             coding.get("max_burst") or info.codec.get("max_burst", plain.max_burst),
             partial(_decoded, file, number, decoder),
         )
+
+
+def _first(
+    fronts: Fronts | None, info: LayerInfo, attributes: Mapping[str, Any], words: Words
+) -> tuple[int, ...]:
+    """Return the axes of a layer that are to run slowest; add warnings of its attributes."""
+    if fronts is None:
+        return ()
+    words.warnings += [
+        f"layer {info.name!r}: {doubt}" for doubt in fronts.doubts(info.shape, attributes)
+    ]
+    return fronts.front(info.shape, attributes)
 
 
 def _check_front(info: LayerInfo, first: tuple[int, ...]) -> None:

@@ -88,3 +88,17 @@ def switch(name: str, value: Any) -> bool:
 def is_digits(text: str) -> bool:
     """Tell whether a text is digits 0 to 9: Python takes those of other scripts for numbers, too."""
     return text.isascii() and text.isdecimal()
+
+
+def from_digits(text: str) -> int:
+    """Return the whole number that digits 0 to 9 make, with a sign or not, blanks around it or not.
+
+    Raises
+    ------
+    ValueError
+        If a text is anything else, as one of digits of other scripts.
+    """
+    plain = text.strip()
+    if not is_digits(plain[1:] if plain[:1] in ("+", "-") else plain):
+        raise ValueError(f"{text!r} is no whole number")
+    return int(plain)

@@ -98,7 +98,7 @@ def traffic(
     )
     with (
         Workers(threads) as workers,
-        open_words(source, layers, raw, coding, cut.front, RECODING) as words,
+        open_words(source, layers, raw, coding, cut, RECODING) as words,
     ):
         found.file, found.left_out = words.file, words.left_out
         found.warnings, found.notes = words.warnings, words.notes

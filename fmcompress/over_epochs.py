@@ -8,13 +8,12 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from fmcompress.coding import Coding
-from fmcompress.compression import stats
-from fmcompress.dumps import open_sources
-from fmcompress.errors import ParameterError, error_context
-from fmcompress.files import Sources, listed_sources, name_of, source_paths
+from fmcompress.coding import Coding, Options
+from fmcompress.compression import Attributes, measured
+from fmcompress.errors import ParameterError
+from fmcompress.files import Sources, listed_sources
+from fmcompress.in_order import Workers
 from fmcompress.progress import Progress, silent
-from fmcompress.reader import File, is_container
 from fmcompress.statistics import Sizes, Stats
 
 EPOCH = "epoch"
@@ -117,17 +116,21 @@ def epochs(
     DamagedError, UnsupportedError, OSError
         As `compress`.
     """
-    found: dict[float, Stats] = {}
-    for source in listed_sources(sources):
-        name = name_of(source)
-        with error_context(file=name):
-            epoch = _epoch_of(source)
-            if epoch in found:
-                raise ParameterError(f"its epoch is {epoch:g}, as that of {found[epoch].file}")
-            found[epoch] = stats(
-                source, layers=layers, raw=raw, threads=threads, progress=progress, **coding
-            )
-    ordered = [Epoch(epoch, found[epoch]) for epoch in sorted(found)]
+    options = Options(**coding)
+    numbers: list[float] = []
+    found: list[Stats] = []
+
+    def look(groups: Mapping[str, Attributes], of_layers: Sequence[Attributes]) -> None:
+        epoch = _epoch_of(groups, of_layers)
+        if epoch in numbers:
+            other = found[numbers.index(epoch)].file
+            raise ParameterError(f"its epoch is {epoch:g}, as that of {other}")
+        numbers.append(epoch)
+
+    with Workers(threads) as workers:
+        for source in listed_sources(sources):
+            found.append(measured(source, options, layers, raw, workers, progress, look=look))
+    ordered = sorted(map(Epoch, numbers, found), key=lambda one: one.epoch)
     names = [{layer.name for layer in one.stats.layers if not layer.carried} for one in ordered]
     warnings = [
         f"{one.stats.file} has other layers than {ordered[0].stats.file}: totals are of different things"
@@ -139,30 +142,20 @@ def epochs(
     return Epochs(ordered, warnings, notes)
 
 
-def _epoch_of(source: Any) -> float:
-    """Return the epoch that a dump's attributes name."""
-    with source_paths(source) as paths:
-        if is_container(paths[0]):
-            with File(paths[0]) as file:
-                groups: Mapping[str, Mapping[str, Any]] = file.groups
-                values = {_number(layer.attrs) for layer in file.values()}
-                return _one_of(_number(groups.get("", {})), values)
-        with open_sources(paths, None) as dump:
-            values = {_number(tensor.attributes) for tensor in dump.tensors}
-            return _one_of(_number(dump.groups.get("", {})), values)
-
-
-def _one_of(own: float | None, of_layers: set[float | None]) -> float:
+def _epoch_of(groups: Mapping[str, Attributes], of_layers: Sequence[Attributes]) -> float:
+    """Return the epoch that a dump's attributes name: its own, or those of all its layers."""
+    own = _number(groups.get("", {}))
     if own is not None:
         return own
-    if len(of_layers) == 1 and (epoch := next(iter(of_layers))) is not None:
+    values = {_number(attributes) for attributes in of_layers}
+    if len(values) == 1 and (epoch := next(iter(values))) is not None:
         return epoch
     raise ParameterError(
         f"has no attribute {EPOCH!r}, nor have all its layers the same", hint="write one to it"
     )
 
 
-def _number(attributes: Mapping[str, Any]) -> float | None:
+def _number(attributes: Attributes) -> float | None:
     if EPOCH not in attributes:
         return None
     value = np.asarray(attributes[EPOCH])

@@ -32,7 +32,11 @@ from fmcompress.words import (
 )
 from fmcompress.words.flags import is_plain
 from fmcompress.words.integers import IntegerWords, small_fit, type_bits
-from fmcompress.words.zero_points import noted_zero_point
+from fmcompress.words.zero_points import (
+    noted_zero_point,
+    unreadable_zero_point,
+    zero_points_attribute,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -155,8 +159,10 @@ class Plan:
         own = type_of(tensor.dtype, tensor.element_type)
         wanted = self.options.dtype
         if wanted is None:
-            # What is said to be 4-bit integers, and is not, is no reason to refuse the data.
+            # What a dump says is 4-bit integers, and is not, is no reason to refuse the data. Of a
+            # raw file it is the user who says so.
             small = own in FOUR_BIT and not tensor.packed and not tensor.carried
+            small = small and self.dump.format != "raw"
             if small and not small_fit(own, tensor.blocks):
                 return type_of(tensor.dtype)
             return own
@@ -228,6 +234,7 @@ class Plan:
             what = f"{plan.element_type} elements have no mapping"
             self._fitting.note("mapping", fits, what, OTHER_LAYERS)
         if self.options.zero_point is None:
+            self._wish_axis(plan)
             return
         if plan.quantization is not None or format_ is not IntegerWords:
             what = "quantised layers" if plan.quantization else f"{plan.element_type} elements"
@@ -240,6 +247,19 @@ class Plan:
             self._fitting.note("zero_point", False, error.cause, error.hint or OTHER_LAYERS)
         else:
             self._fitting.note("zero_point", True)
+            self._fitting.note("zero_point_axis", True)
+
+    def _wish_axis(self, plan: LayerPlan) -> None:
+        """See whether a layer's attributes have zero points along the axis that is asked for."""
+        axis, tensor = self.options.zero_point_axis, plan.tensor
+        whole = plan.quantization is None and format_for(plan.element_type) is IntegerWords
+        found = whole and zero_points_attribute(tensor.attributes, tensor.shape, axis)
+        self._fitting.note(
+            "zero_point_axis",
+            bool(found),
+            f"no attribute has zero points along axis {axis} of shape {tensor.shape}",
+            "give --zero-point, too, or leave --zero-point-axis out",
+        )
 
     def _narrow(self, plan: LayerPlan) -> None:
         bits = self.options.word_bits
@@ -294,23 +314,35 @@ class Plan:
 
     def _warn_of_zero_point(self, tensor: Tensor, words: WordFormat) -> None:
         ignored = isinstance(words, IntegerWords) and words.zero_point_from in ("none", "found")
-        noted = noted_zero_point(tensor.attributes)
-        if noted is None or not ignored or self.layers[tensor.name].quantization:
+        if not ignored or self.layers[tensor.name].quantization:
             return
-        if np.ndim(noted) or not float(noted).is_integer():
-            self.warnings.append(
-                f"layer {tensor.name!r}: its attribute's zero points fit no axis of shape "
-                f"{tensor.shape}, or several, or not {tensor.label}; they are ignored: give "
-                "--zero-point and --zero-point-axis"
+        noted = noted_zero_point(tensor.attributes)
+        unreadable = unreadable_zero_point(tensor.attributes)
+        if noted is None:
+            if unreadable is None:
+                return
+            value = f"{tensor.attributes[unreadable]!r:.40}"
+            doubt = f"its attribute {unreadable} is {value}, no number; it is ignored"
+        elif np.ndim(noted) or not float(noted).is_integer():
+            doubt = (
+                f"its attribute's zero points fit no axis of shape {tensor.shape}, or several, or "
+                f"not {tensor.label}; they are ignored: give --zero-point and --zero-point-axis"
             )
         else:
-            self.warnings.append(
-                f"layer {tensor.name!r}: its attribute says zero point {int(noted)}, "
-                f"which is outside {tensor.label}; it is ignored"
+            doubt = (
+                f"its attribute says zero point {int(noted)}, which is outside {tensor.label}; it "
+                "is ignored"
             )
+        self.warnings.append(f"layer {tensor.name!r}: {doubt}")
 
-    def say_orders(self) -> None:
-        """Say which orders were chosen where they were tried, and where one should be."""
+    def say_orders(self, advice: list[str] | None = None) -> None:
+        """Say which orders were chosen where they were tried, and where one should be.
+
+        Parameters
+        ----------
+        advice : list of str, optional
+            Where the latter goes; by default, to the warnings.
+        """
         left = [p.tensor for p in self.layers.values() if not p.axes and self.options.order != AUTO]
         last = [t for t in left if is_channels_last(t.shape, t.order, t.attributes)]
         last += [t for t in left if t.order == "F"]
@@ -318,7 +350,7 @@ class Plan:
             seem = f" and {len(last) - 1} more seem" if len(last) > 1 else " seems"
             why = "with channels last (NHWC)" if last[0].order != "F" else "in Fortran order"
             wanted = channels_first(last[0].shape, last[0].order)
-            self.warnings.append(
+            (self.warnings if advice is None else advice).append(
                 f"layer {last[0].name!r}{seem} to lie {why}, which EBPC codes worse: try --order "
                 f"{wanted}{'' if wanted == AUTO else ', or auto'}"
             )
@@ -329,7 +361,16 @@ class Plan:
 
 # Options that apply to the layers that they fit.
 _SOME_LAYERS = (
-    *("dtype", "word_bits", "zero_point", "mapping", "quantize", "order", "serpentine"),
+    *(
+        "dtype",
+        "word_bits",
+        "zero_point",
+        "zero_point_axis",
+        "mapping",
+        "quantize",
+        "order",
+        "serpentine",
+    ),
 )
 
 

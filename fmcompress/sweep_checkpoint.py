@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +14,20 @@ from typing import IO, Any, Self, TypeAlias
 from fmcompress.errors import FmcError
 from fmcompress.sweep_rows import Row
 
+if sys.platform != "win32":
+    import fcntl
+
+# Windows neither has such locks nor lets a file be renamed or removed that is open.
+_LOCKS = sys.platform != "win32"
 SCHEMA = "fmcompress.sweep-part/1"
 Group: TypeAlias = tuple[str, str, str]  # format, order, layer
 
 
 class Checkpoint:
     """A file of JSON lines: what is swept, then all rows of a layer at a time; a context manager.
+
+    The file is locked meanwhile (but on Windows). A lock goes
+    with its process, however that ends.
 
     Parameters
     ----------
@@ -35,7 +46,8 @@ class Checkpoint:
     Raises
     ------
     FmcError
-        If there are rows of another sweep, or the file is no part of one.
+        If there are rows of another sweep, or another one is running, or the file is no part of
+        one.
     """
 
     def __init__(self, path: Path | None, key: dict[str, Any], overwrite: bool = False) -> None:
@@ -47,28 +59,39 @@ class Checkpoint:
     def __enter__(self) -> Self:
         if self._path is None:
             return self
-        lines = _lines(self._path)
+        with _locked(self._path) if _LOCKS else contextlib.nullcontext():
+            self._take_up(self._path)
+        return self
+
+    def _take_up(self, path: Path) -> None:
+        """Read what is there, and begin the file anew with it."""
+        lines = _lines(path)
         if lines and not (isinstance(lines[0], dict) and lines[0].get("schema") == SCHEMA):
-            raise FmcError(
-                "exists, and is no part of a sweep", file=str(self._path), hint="move it away"
-            )
+            raise FmcError("exists, and is no part of a sweep", file=str(path), hint="move it away")
         if lines and lines[0] != self._key and not self._overwrite:
             raise FmcError(
                 "has rows of another sweep",
-                file=str(self._path),
+                file=str(path),
                 hint="-f drops them, or name another output",
             )
         if lines and lines[0] == self._key:
             self.groups = _groups(lines[1:])
         # The rows that are there are never gone: what replaces them is complete first.
-        new = self._path.with_name(self._path.name + ".new")
-        with new.open("w", encoding="utf-8") as self._file:
+        new = path.with_name(path.name + ".new")
+        self._file = new.open("w", encoding="utf-8")
+        try:
+            _lock(self._file, path)
             self._write(self._key)
             for group, rows in self.groups.items():
                 self.add(group, rows)
-        new.replace(self._path)
-        self._file = self._path.open("a", encoding="utf-8")
-        return self
+            if not _LOCKS:
+                self._file.close()
+            new.replace(path)
+            if not _LOCKS:
+                self._file = path.open("a", encoding="utf-8")
+        except BaseException:
+            self._file.close()
+            raise
 
     def __exit__(
         self,
@@ -90,8 +113,48 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Remove the file: the sweep is complete."""
+        if self._file is not None and not _LOCKS:
+            self._file.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> IO[str]:
+    """Open the file, which is made if need be, and lock it.
+
+    Raises
+    ------
+    FmcError
+        If another sweep has it.
+    """
+    while True:
+        file = path.open("a", encoding="utf-8")
+        try:
+            _lock(file, path)
+            # Whoever had it may have replaced or removed it meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _lock(file: IO[str], path: Path) -> None:
+    """Lock a file where the system can, until it is closed."""
+    if sys.platform == "win32":
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FmcError(
+            "another sweep that runs keeps its rows there",
+            file=str(path),
+            hint="wait for it, or name another output",
+        ) from error
+    except OSError:  # a file system without locks
+        return
 
 
 def _lines(path: Path) -> list[Any]:

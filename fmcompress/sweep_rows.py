@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+
+from fmcompress.printable import write_csv
 
 
 class Row(NamedTuple):
@@ -160,10 +161,8 @@ class Sweep:
             json.dump(self.to_json(), text, indent=2)
             text.write("\n")
         else:
-            writer = csv.DictWriter(text, ["file", *Row._fields], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.csv_rows())
-        data = text.getvalue().encode("utf-8", "surrogateescape")
+            write_csv(text, self.csv_rows())
+        data = text.getvalue().encode()
         if isinstance(target, Path):
             target.write_bytes(data)
         else:

@@ -17,7 +17,7 @@ from fmcompress import __version__
 from fmcompress.batches import chunks_in_batch
 from fmcompress.codecs.stored import stored_bytes
 from fmcompress.coding import Coding
-from fmcompress.configurations import NATIVE, Space, coding_in, measure_all
+from fmcompress.configurations import FILE, NATIVE, Space, coding_in, measure_all
 from fmcompress.cutting import Cut
 from fmcompress.digests import digest_of
 from fmcompress.errors import ParameterError, error_context
@@ -74,14 +74,16 @@ def sweep(
     Raises
     ------
     FmcError
-        If the checkpoint is another sweep's, or no checkpoint.
+        If the checkpoint is another sweep's, or one is running with it, or it is no checkpoint.
     ParameterError, DamagedError, UnsupportedError, OSError
-        As `compress`; ParameterError also where no layer has any of the formats.
+        As `compress`; ParameterError also where no layer has any of the formats, or an option
+        concerns none of them.
     """
     space = space or Space()
     for name in ("codec", "block_size", "max_burst", "quantize", "order"):
         if coding.get(name) not in (None, "ebpc"):
             raise ParameterError(f"{name} is what is swept", hint="give it in space")
+    space.check_formats(coding)
     cut = Cut(frame_axis=frame_axis)
     with source_paths(source) as paths, Workers(threads) as workers:
         found = Sweep(name_of(source), digest_of(paths), space.describe())
@@ -97,9 +99,9 @@ def sweep(
                 pass_ = _Pass(space, cut, format_, order)
                 with error_context(file=found.file):
                     _sweep(pass_, paths, layers, raw, coding, kept, workers, progress, found)
-    if not found.rows:
-        raise nothing_left("swept", found.left_out, found.file, hint=None)
-    kept.remove()
+            if not found.rows:
+                raise nothing_left("swept", found.left_out, found.file, hint=None)
+            kept.remove()
     return found
 
 
@@ -127,11 +129,13 @@ def _sweep(
     own = coding_in(pass_.format, pass_.order, coding)
     with ExitStack() as stack:
         try:
-            words = stack.enter_context(open_words(paths, layers, raw, own, pass_.cut.front))
+            words = stack.enter_context(open_words(paths, layers, raw, own, pass_.cut))
         except ParameterError as error:
             if pass_.format == NATIVE:
                 raise
             found.left_out[f"all ({pass_.format})"] = error.cause
+            in_order = "" if pass_.order == FILE else f" in the order {pass_.order}"
+            found.warnings.append(f"{pass_.format}{in_order} has no rows: {error.cause}")
             return
         groups: dict[str, list[Row]] = {}
 

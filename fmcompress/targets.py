@@ -94,7 +94,19 @@ def replacing(
             os.unlink(temporary)
         if isinstance(error, OSError) and (error.errno in DISK_FULL or error.filename == temporary):
             error.filename = name_of(target)  # nobody knows the temporary file's name
+            _explain(error, path.parent)
         raise
+
+
+def _explain(error: OSError, folder: Path) -> None:
+    """Say why nothing can be made in a folder, where the system only says that nothing is there."""
+    if error.errno != errno.ENOENT:
+        return
+    named = os.path.dirname(os.fspath(error.filename)) or os.curdir
+    # Behind a symbolic link the folder is another than the one that was named.
+    shown = folder if os.path.isdir(named) else named
+    there = folder.is_dir()
+    error.strerror = f"no files can be made in {shown}" if there else f"there is no folder {shown}"
 
 
 def _refuse_existing(path: Path, target: Target, overwrite: bool) -> None:
@@ -127,6 +139,8 @@ def _replacing_folder(target: Target, overwrite: bool) -> Iterator[Path]:
             named = os.fspath(error.filename) if isinstance(error.filename, str | Path) else ""
             if named.startswith(str(temporary)):  # nobody knows the temporary folder's name
                 error.filename = name_of(target) + named[len(str(temporary)) :]
+                if named == str(temporary):
+                    _explain(error, path.parent)
             elif error.errno in DISK_FULL:
                 error.filename = name_of(target)
         raise

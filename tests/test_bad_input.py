@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import ctypes
 import io
 import logging
@@ -190,7 +191,24 @@ def test_directory_as_output(dumped: Path, packed: Path, tmp_path: Path) -> None
 def test_output_in_a_missing_directory(dumped: Path, packed: Path, tmp_path: Path) -> None:
     out = tmp_path / "nowhere" / "out"
     for arguments in (("compress", dumped), ("decompress", packed)):
-        assert "No such file" in refused(tmp_path, 1, *arguments, out, names=(out,))
+        line = refused(tmp_path, 1, *arguments, out, names=(out,))
+        assert line.endswith(f"{out}: there is no folder {out.parent}; check the name")
+        (tmp_path / "link").symlink_to(out)
+        line = refused(tmp_path, 1, *arguments, "link", names=("link",), cwd=tmp_path)
+        assert line.endswith(f"link: there is no folder {out.parent}; check the name")
+        (tmp_path / "link").unlink()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+@pytest.mark.parametrize(
+    "arguments",
+    [("report", "-o", "/proc/x"), ("sweep", "-o", "/proc/x"), ("compress", "-o", "/proc/x")],
+)
+def test_output_where_no_files_can_be_made(
+    dumped: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    line = refused(tmp_path, 1, *arguments, dumped, names=("/proc/x",))
+    assert line.endswith("/proc/x: no files can be made in /proc; check the name")
 
 
 @pytest.mark.parametrize("command", ["compress", "decompress", "verify"])
@@ -398,6 +416,16 @@ def test_attribute_zero_point_outside_the_dtype_is_a_warning(dumped: Path, tmp_p
     assert str(dumped) in summary
     fmcompress.decompress(f"{dumped}.fmc", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == dumped.read_bytes()
+
+
+@pytest.mark.parametrize("value", ["abc", True, [b"1"]])
+def test_a_zero_point_attribute_that_is_no_number(tmp_path: Path, value: Any) -> None:
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["a"] = np.array([3, 3, 4], np.int8)
+        file["a"].attrs["zero_point"] = value
+    [warning] = fmcompress.stats(tmp_path / "in.h5").warnings
+    assert re.match(r"layer 'a': its attribute zero_point is .*, no number; it is ignored", warning)
+    assert fmcompress.stats(tmp_path / "in.h5", zero_point=3).warnings == []
 
 
 @pytest.mark.parametrize(
@@ -908,3 +936,62 @@ def test_a_broken_pipe(command: str, noisy: dict[str, tuple[bytes, bytes]], tmp_
     assert process.returncode == 141, text
     assert text == b""
     assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+# --- Names that a terminal would obey ------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["compare", "sweep", "traffic"])
+def test_csv_holds_nothing_that_a_terminal_obeys(command: str, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["a\x1b[31m\nb"] = np.ones((2, 9), np.int8)
+    done = run(command, "--csv", "--codec", "zvc", tmp_path / "in.h5")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == done.stdout.count("\n") > 1
+    rows = [*csv.DictReader(io.StringIO(done.stdout))]
+    assert {row["layer"] for row in rows} == {"a\\x1b[31m\\x0ab"}
+    if command == "sweep":
+        run(command, "-o", tmp_path / "out.csv", "--codec", "zvc", tmp_path / "in.h5")
+        assert (tmp_path / "out.csv").read_text() == done.stdout
+
+
+# --- Options without effect ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--by", "frame", "--chunk-words", "64"),
+            "--chunk-words has no effect: by frame, each frame",
+        ),
+        (("--by", "channel", "--chunk-words", "65536"), "--chunk-words has no effect: by channel"),
+        (("--by", "frame", "--per-layer"), "--per-layer has no effect: --by frame"),
+        (("--by", "layer", "--per-layer"), "--per-layer has no effect: --by frame"),
+        (
+            ("--by", "layer", "--frame-axis", "0"),
+            "--frame-axis has no effect: it is for --by frame",
+        ),
+        (("--by", "frame", "--channel-axis", "0"), "--channel-axis has no effect: it is for --by"),
+        (("--channel-axis", "0"), "--channel-axis has no effect: it is for --by frame or channel"),
+    ],
+)
+def test_options_without_effect(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    done = run("stats", *options, tmp_path / "in.npy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_sweep_has_nothing_to_overwrite_without_an_output(tmp_path: Path) -> None:
+    done = run("sweep", "-f", tmp_path / "in.npy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("--force has no effect: it is for -o.\n")
+
+
+@pytest.mark.parametrize(
+    "options", [("--by", "layer", "--chunk-words", "2"), ("--by", "channel", "--channel-axis", "0")]
+)
+def test_options_that_have_an_effect(tmp_path: Path, options: tuple[str, ...]) -> None:
+    np.save(tmp_path / "in.npy", np.array([[1, 0], [0, 5]], np.int8))
+    more = ("--frame-axis", "1") if "channel" in options else ()
+    assert run("stats", *options, *more, tmp_path / "in.npy").returncode == 0

@@ -256,11 +256,14 @@ def test_advice_is_one_line_for_many_layers(tmp_path: Path) -> None:
     assert lines[0].startswith("layer 'a' (and 1 more like it): ")
 
 
-def test_channels_last_is_warned_of(tmp_path: Path) -> None:
+def test_advice_on_channels_last(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["a"] = feature_map((1, 8, 8, 3))
         file["a"].attrs["layout"] = "NHWC"
-    assert "(NHWC)" in fmcompress.compare(tmp_path / "a.h5").warnings[0]
+    found = fmcompress.compare(tmp_path / "a.h5")
+    assert "channels last (NHWC)" in found.to_json()["advice"][0]
+    assert found.warnings == []
+    assert "(NHWC)" not in "".join(fmcompress.compare(tmp_path / "a.h5", order="auto").advice)
 
 
 # --- The command --------------------------------------------------------------------------

@@ -14,6 +14,8 @@ import fmcompress
 from fmcompress.axes import channel_axis, frame_axis
 from fmcompress.codecs import codec_named
 from fmcompress.codecs.stored import stored_bytes
+from fmcompress.configurations import Space
+from fmcompress.cutting import Cut
 from fmcompress.distributions import Pieces, Spread
 from fmcompress.errors import ParameterError
 
@@ -64,6 +66,8 @@ def dump(tmp_path: Path) -> Path:
         ((8, 3, 5, 5), {"frame_axis": np.int64(1), "layout": "NCHW"}, 1, 1),
         ((8, 3, 5, 5), {"batch axis": "7"}, 0, 1),
         ((8, 3, 5, 5), {"channel_axis": 3}, 0, 3),
+        ((8, 3, 5, 5), {"frame_axis": np.array([1]), "channel_axis": -1}, 1, 3),
+        ((8, 3, 5, 5), {"frame_axis": "-5", "channel_axis": "9" * 5000}, 0, 1),
         ((8, 3, 5, 5), {"other": 3}, 0, 1),
     ],
 )
@@ -72,6 +76,48 @@ def test_axes(
 ) -> None:
     assert frame_axis(shape, attributes) == frames
     assert channel_axis(shape, attributes) == channels
+
+
+@pytest.mark.parametrize(
+    ("attributes", "by", "wanted", "doubts"),
+    [
+        ({"frame_axis": 4}, "frame", None, ["frame_axis is 4, no axis of shape (8, 3, 5, 5)"]),
+        ({"batch_dim": "x" * 99}, "channel", None, ["batch_dim is '" + "x" * 39 + ", no axis"]),
+        ({"channel_axis": -5}, "channel", None, ["channel_axis is -5, no axis"]),
+        ({"layout": "QQ"}, "frame", None, ["layout is 'QQ', no layout of 4 axes"]),
+        ({"layout": b"NHC"}, "channel", None, ["layout is b'NHC', no layout of 4 axes"]),
+        ({"frame_axis": 4, "layout": "NC"}, "frame", 0, []),
+        ({"frame_axis": 4, "layout": "NC"}, "layer", None, []),
+        ({"channel_axis": 4}, "frame", None, []),
+        ({"layout": "NCW", "order": "C", "frame_axis": "1"}, "frame", None, []),
+        ({"layout": "strided", "data_format": "channels_last"}, "frame", None, []),
+    ],
+)
+def test_attributes_that_name_no_axis(
+    attributes: dict[str, Any], by: str, wanted: int | None, doubts: list[str]
+) -> None:
+    found = Cut(by, wanted).doubts((8, 3, 5, 5), attributes)
+    assert len(found) == len(doubts)
+    for line, doubt in zip(found, doubts, strict=True):
+        assert line.startswith(f"its attribute {doubt}")
+        assert line.endswith("; it is ignored")
+
+
+def test_attributes_that_name_no_axis_are_warned_of(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["a"] = np.ones((2, 2, 3, 3), np.int8)
+        file["a"].attrs["frame_axis"] = "QQ"
+    fmcompress.compress(tmp_path / "in.h5", tmp_path / "in.fmc")
+    expected = "layer 'a': its attribute frame_axis is 'QQ', no axis of shape (2, 2, 3, 3)"
+    for source in (tmp_path / "in.h5", tmp_path / "in.fmc"):
+        for found in (
+            fmcompress.distribution(source),
+            fmcompress.traffic(source),
+            fmcompress.sweep(source, space=Space(codecs="zvc")),
+        ):
+            [warning] = found.warnings
+            assert warning.startswith(expected)
+        assert fmcompress.distribution(source, by="layer").warnings == []
 
 
 def test_axes_that_are_named() -> None:
@@ -290,6 +336,12 @@ def test_a_dump_without_epoch(tmp_path: Path, epoch: Any, on: str) -> None:
     name = trained(tmp_path, "a.h5", epoch, 0.5, on)
     with pytest.raises(ParameterError, match=r"a\.h5: has no attribute 'epoch'"):
         fmcompress.epochs([name])
+
+
+def test_epoch_of_a_stream(tmp_path: Path) -> None:
+    """It can be read once only, and so is every dump."""
+    data = Path(trained(tmp_path, "a.h5", 3, 0.5)).read_bytes()
+    assert [one.epoch for one in fmcompress.epochs(io.BytesIO(data)).epochs] == [3]
 
 
 def test_two_dumps_of_one_epoch(tmp_path: Path) -> None:

@@ -305,6 +305,7 @@ def documents(
             ("--energy", "ddr3", "--no-index"),
         )
     ]
+    found["traffic --hardware"] = [json.loads(run("traffic", "--json", "--hardware")[1])]
     for options in ((), ("--sample", "0.5", "--chunk-words", "5"), ("--dram", "100")):
         found["simulate"].append(json.loads(run("simulate", "--json", "whole", *options)[1]))
     for options in ((), ("--chunks", "0", "--max-words", "9", "--seed", "1")):
@@ -325,7 +326,7 @@ def documents(
     "command",
     [
         *("stats", "stats --by frame", "stats --by epoch", "compare", "sweep", "traffic"),
-        *("list", "verify", "simulate", "vectors", "vectors --check"),
+        *("traffic --hardware", "list", "verify", "simulate", "vectors", "vectors --check"),
     ],
 )
 def test_every_json_field_is_documented(documents: dict[str, list[Any]], command: str) -> None:

@@ -170,6 +170,8 @@ def test_order(text: Any, axes: tuple[int, ...]) -> None:
         ":",
         "1",
         "0,1.5",
+        "٠,١",
+        "0,1_0",
     ],
 )
 def test_order_that_is_none(text: str) -> None:

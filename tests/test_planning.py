@@ -137,6 +137,30 @@ def test_lossy_layers_are_counted_in_both_ratios() -> None:
 # --- Zero points --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("attributes", "options", "message"),
+    [
+        (
+            {},
+            {"zero_point_axis": 1},
+            r"no attribute has zero points along axis 1 of shape \(2, 3\)",
+        ),
+        ({"zero_point": 3}, {"zero_point_axis": 1}, "no attribute has zero points along axis 1"),
+        ({"zero_point": [1, 2]}, {"zero_point_axis": 1}, "no attribute has zero points along"),
+        ({}, {"zero_point_axis": 1, "zero_point": 3}, "zero_point_axis is for several zero points"),
+    ],
+)
+def test_an_axis_of_zero_points_that_are_not_there(
+    tmp_path: Path, attributes: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["a"] = np.ones((2, 3), np.int8)
+        file["a"].attrs.update(attributes)
+    for named in ({}, {"layers": "a"}):
+        with pytest.raises(ParameterError, match=message):
+            fmcompress.stats(tmp_path / "in.h5", **options, **named)
+
+
 def test_zero_points_of_channels_from_attributes(tmp_path: Path) -> None:
     codes = np.zeros((2, 3, 4), np.int8) + np.array([5, -7, 0], np.int8)[:, None]
     with h5py.File(tmp_path / "in.h5", "w") as file:

@@ -93,6 +93,14 @@ def test_dtypes(name: str, dtype: str, element_type: str, tmp_path: Path) -> Non
         assert tensor.nbytes == 16
 
 
+@pytest.mark.parametrize("name", ["int4", "uint4"])
+def test_bytes_that_are_no_4_bit_integers(name: str, tmp_path: Path) -> None:
+    """It is the user who says what they are, so it is an error; a dump that says so may be wrong."""
+    path = saved(tmp_path, b"\x01\x02\x6f")
+    with pytest.raises(ParameterError, match=r"element \[2\] is 111, which does not fit 4-bit"):
+        fmcompress.stats(path, raw={"dtype": name})
+
+
 @pytest.mark.parametrize(
     ("code", "endian", "found"),
     [("<i2", "little", "little"), (">i2", "little", "big"), (">i2", "big", "big")],

@@ -416,7 +416,7 @@ def test_vcd(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert result.exit_code == 0
     assert target.read_text().startswith("$")
     # Nothing is simulated for a waveform that cannot be written.
-    for other, why in ((target, "exists"), (tmp_path / "none" / "out.vcd", "No such file")):
+    for other, why in ((target, "exists"), (tmp_path / "none" / "out.vcd", "there is no folder")):
         monkeypatch.setattr(fmcompress, "simulate", None)
         assert why in str(run("--vcd", other, dump).exception)
         monkeypatch.undo()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
 
 import fmcompress
-from fmcompress import sweeping
+from fmcompress import sweep_checkpoint, sweeping
 from fmcompress.chunks import LayerDecoder
 from fmcompress.codecs import CODECS
 from fmcompress.configurations import Configuration, Space
@@ -230,6 +231,53 @@ def test_an_empty_checkpoint(dump: Path, tmp_path: Path) -> None:
     assert not kept.exists()
 
 
+def test_two_sweeps_at_once(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is refused, and takes nothing from the first; a lock goes with who holds it."""
+    kept = tmp_path / "part"
+    rows = sweeping._Layer.rows
+    refused: list[str] = []
+
+    def meanwhile(layer: Any) -> list[Row]:
+        before = kept.read_bytes()
+        for overwrite in (False, True):
+            with pytest.raises(FmcError, match="another sweep that runs") as raised:
+                fmcompress.sweep(dump, space=SMALL, checkpoint=kept, overwrite=overwrite)
+            refused.append(str(raised.value))
+        assert kept.read_bytes() == before
+        found: list[Row] = rows(layer)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeping._Layer, "rows", meanwhile)
+        fmcompress.sweep(dump, space=SMALL, checkpoint=kept)
+    expected = f"{kept}: another sweep that runs keeps its rows there; wait for it, or name another"
+    assert len(refused) == 6
+    assert all(line.startswith(expected) for line in refused)
+    assert [*tmp_path.iterdir()] == [dump]
+    fmcompress.sweep(dump, space=SMALL, checkpoint=kept)
+
+
+def test_a_checkpoint_that_is_replaced_before_it_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the file that was opened is not the one that others see."""
+    path, lock, seen = tmp_path / "part", sweep_checkpoint._lock, []
+
+    def replacing(file: IO[str], name: Path) -> None:
+        lock(file, name)
+        seen.append(1)
+        if len(seen) == 1:
+            path.unlink()
+        elif len(seen) == 2:
+            path.with_name("new").touch()
+            path.with_name("new").replace(path)
+
+    monkeypatch.setattr(sweep_checkpoint, "_lock", replacing)
+    with sweep_checkpoint._locked(path) as file:
+        assert os.path.samestat(os.fstat(file.fileno()), path.stat())
+    assert len(seen) == 3
+
+
 def test_frames_without_streams(tmp_path: Path) -> None:
     """CSC writes nothing of zeros: there is no ratio then, anywhere."""
     np.save(tmp_path / "zeros.npy", np.zeros((2, 90), np.uint8))
@@ -258,6 +306,8 @@ def test_frames_without_streams(tmp_path: Path) -> None:
         ({"codecs": ("lzma",)}, "codec is 'lzma'"),
         ({"block_sizes": (8, 5)}, "block_size is 5"),
         ({"max_bursts": 3}, "max_burst is 3"),
+        ({"codecs": "zvc", "block_sizes": 4}, "block_size is a free parameter of none"),
+        ({"codecs": ("bpc", "ebpc:max_burst=4"), "max_bursts": 4}, "max_burst is a free parameter"),
     ],
 )
 def test_no_such_configuration(space: dict[str, Any], message: str) -> None:
@@ -282,8 +332,28 @@ def test_formats_that_nothing_has(dump: Path) -> None:
     found = fmcompress.sweep(dump, space=Space(("native", "fixed8"), codecs="zvc"), layers="c")
     assert {row.format for row in found.rows} == {"native"}
     assert "only floats are quantised" in found.left_out["all (fixed8)"]
+    assert found.warnings == ["fixed8 has no rows: int8 elements: only floats are quantised"]
     with pytest.raises(ParameterError, match="nothing can be swept: int8 elements"):
         fmcompress.sweep(dump, space=Space("fixed8"), layers="c")
+
+
+def test_an_order_that_no_layer_has(dump: Path) -> None:
+    """Among others it is no error: it is said."""
+    found = fmcompress.sweep(dump, space=Space("fixed8", ("file", "0,2,1"), "zvc"))
+    assert {row.order for row in found.rows} == {"file"}
+    assert found.warnings == [
+        "fixed8 in the order 0,2,1 has no rows: order 0,2,1 has 3 axes, its shape (3, 4, 8, 8) has 4"
+    ]
+
+
+@pytest.mark.parametrize(
+    "given", [{"headroom": 0.5}, {"headroom_axis": 0}, {"rounding": "nearest"}]
+)
+def test_quantising_where_nothing_is_quantised(dump: Path, given: dict[str, Any]) -> None:
+    [name] = given
+    with pytest.raises(ParameterError, match=f"{name} is for quantising"):
+        fmcompress.sweep(dump, space=SMALL, **given)
+    fmcompress.sweep(dump, space=Space(("native", "fixed8"), codecs="zvc"), **given)
 
 
 # --- Files --------------------------------------------------------------------------------

@@ -472,6 +472,30 @@ def test_text(dump: str) -> None:
     assert "no index" in given
 
 
+def test_hardware_needs_no_input() -> None:
+    code, out, err = run("traffic", "--hardware")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("codec")
+    assert any(line.split()[:3] == ["ebpc", "2.8", "3.0"] for line in out.splitlines())
+    rows = list(csv.DictReader(io.StringIO(run("traffic", "--hardware", "--csv")[1])))
+    assert [row["codec"] for row in rows] == [cost.codec for cost in hardware_costs()]
+    document = json.loads(run("traffic", "--hardware", "--json")[1])
+    assert [cost["codec"] for cost in document["hardware"]] == [row["codec"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--json",), "Name the input: IN."),
+        (("--hardware", "--fps", "3"), "--fps has no effect: without IN, --hardware"),
+    ],
+)
+def test_without_input(options: tuple[str, ...], message: str) -> None:
+    code, out, err = run("traffic", *options)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -481,6 +505,7 @@ def test_text(dump: str) -> None:
         (("--tile", "8by8"), "tile is '8by8'"),
         (("--burst", "0"), "0 is not in the range"),
         (("--energy", "ddr9"), "ddr9"),
+        (("--chunk-words", "64"), "No such option '--chunk-words'"),
     ],
 )
 def test_wrong_usage(dump: str, options: tuple[str, ...], message: str) -> None:

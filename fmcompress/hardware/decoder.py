@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from fmcompress.hardware.checks import check_streams, checked_words
 from fmcompress.hardware.encoder import Encoder
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import Pattern
-from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Unit, cycles_in_all
+from fmcompress.hardware.run import DECODER_REASONS, Output, Run, Unit
 from fmcompress.hardware.session import Session, padded
 from fmcompress.hardware.timing import DecoderTiming, measure
 from fmcompress.kernel_loading import kernels
@@ -270,23 +270,15 @@ class Decoder(Session):
             return "the control waits for the port out"
         return "the control waits for the symbol decoder, and that for the port bpc"
 
-    def _run(self) -> Run:
+    def _run(self, cycles_of: Mapping[str, int], counts: Sequence[int], timed: Any) -> Run:
+        state = self._units.bench if timed is None else timed
+        streams = self._streams if timed is None else (int(timed.znz_at), int(timed.bpc_at))
         return _run(
-            cycles_in_all(module.PROFILE, self._profile),
-            cycles=int(self._units.bench.cycle),
-            words=int(self._units.bench.out_words),
-            streams=(self._streams[0], self._streams[1]),
-            counts=self._counts.tolist(),
-        )
-
-    def _timed_run(self, timing: DecoderTiming) -> Run:
-        state = timing.state
-        return _run(
-            dict(zip(module.PROFILE, timing.profile.tolist(), strict=True)),
+            cycles_of,
             cycles=int(state.cycle),
             words=int(state.out_words),
-            streams=(int(state.znz_at), int(state.bpc_at)),
-            counts=timing.counts.tolist(),
+            streams=(streams[0], streams[1]),
+            counts=counts,
         )
 
 

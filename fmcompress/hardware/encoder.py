@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fmcompress.hardware.checks import checked_words
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import Pattern
-from fmcompress.hardware.run import ENCODER_REASONS, Run, Unit, cycles_in_all
+from fmcompress.hardware.run import ENCODER_REASONS, Run, Unit
 from fmcompress.hardware.session import Session, padded
 from fmcompress.hardware.timing import EncoderTiming, measure
 from fmcompress.kernel_loading import kernel, kernels
@@ -154,27 +154,15 @@ class Encoder(Session):
             return "the output buffer waits for the port bpc"
         return "the control waits for the port in"
 
-    def _run(self) -> Run:
-        bench, counts = self._units.bench, self._counts.tolist()
+    def _run(self, cycles_of: Mapping[str, int], counts: Sequence[int], timed: Any) -> Run:
+        state = self._units.bench if timed is None else timed
         return _run(
-            cycles_in_all(module.PROFILE, self._profile),
-            cycles=int(bench.cycle),
-            words=self._words,
-            streams=(int(bench.znz_words), int(bench.bpc_words)),
-            counts=counts,
-            last_in=self._last_in - 1,
-            block_size=self._parameters.block_size,
-        )
-
-    def _timed_run(self, timing: EncoderTiming) -> Run:
-        state = timing.state
-        return _run(
-            dict(zip(module.PROFILE, timing.profile.tolist(), strict=True)),
+            cycles_of,
             cycles=int(state.cycle),
             words=self._words,
             streams=(int(state.znz_words), int(state.bpc_words)),
-            counts=timing.counts.tolist(),
-            last_in=int(state.in_end) - 1,
+            counts=counts,
+            last_in=(self._last_in if timed is None else int(timed.in_end)) - 1,
             block_size=self._parameters.block_size,
         )
 

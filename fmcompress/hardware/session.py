@@ -13,7 +13,7 @@ from fmcompress.hardware.checks import checked_trace
 from fmcompress.hardware.parameters import Parameters
 from fmcompress.hardware.patterns import ALWAYS, MOST_CLOSED_CYCLES, Pattern
 from fmcompress.hardware.ports import port_patterns
-from fmcompress.hardware.run import Output, Run
+from fmcompress.hardware.run import Output, Run, cycles_in_all
 from fmcompress.hardware.trace import Trace
 from fmcompress.kernel_loading import kernel, kernels
 from fmcompress.numbers import real
@@ -287,10 +287,12 @@ class Session:
         """
         self._check_open()
         self._is_over = True
-        if self._timing is not None:
-            return self._timed_run(self._timing), Output()
+        timing = self._timing
+        if timing is not None:
+            return self._run(timing.cycles_of, timing.counts.tolist(), timing.state), Output()
         self._drain()
-        return self._run(), self._output()
+        cycles_of = cycles_in_all(kernels(self._kernel[0]).PROFILE, self._profile)
+        return self._run(cycles_of, self._counts.tolist(), None), self._output()
 
     def _step(
         self,
@@ -380,12 +382,8 @@ class Session:
         """Step until all that was fed is out."""
         raise NotImplementedError
 
-    def _run(self) -> Run:
-        """Return what stepping took."""
-        raise NotImplementedError
-
-    def _timed_run(self, timing: Any) -> Run:
-        """Return what it took where it was timed."""
+    def _run(self, cycles_of: Mapping[str, int], counts: Sequence[int], timed: Any) -> Run:
+        """Return what it took; `timed` is the state of the timing, where it was not stepped."""
         raise NotImplementedError
 
     def _output(self) -> Output:

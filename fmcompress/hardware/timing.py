@@ -51,11 +51,17 @@ class _Timing:
 
     def __init__(self, setup: Any, state: Any, side: str) -> None:
         module = kernels(f"hardware_{side}")
+        self._names: tuple[str, ...] = module.PROFILE
         self._setup = setup
         self._kind = state
         self._registers = np.zeros(len(state._fields), np.int64)
         self.profile = np.zeros(len(module.PROFILE), np.int64)
         self.counts = np.zeros(module.COUNTS, np.int64)
+
+    @property
+    def cycles_of(self) -> dict[str, int]:
+        """Cycles in which each of what the kernel tells apart held."""
+        return dict(zip(self._names, self.profile.tolist(), strict=True))
 
     @property
     def state(self) -> Any:

@@ -56,6 +56,13 @@ def noted_zero_point(attributes: Mapping[str, Any]) -> Any:
     )
 
 
+def unreadable_zero_point(attributes: Mapping[str, Any]) -> str | None:
+    """Return the name of an attribute that should be a zero point and is no number; None if none."""
+    return next(
+        (name for name, value in _values(attributes, ZERO_POINT_NAMES) if value is None), None
+    )
+
+
 def zero_points_attribute(
     attributes: Mapping[str, Any], shape: Sequence[int], axis: int | None
 ) -> tuple[tuple[int, ...], int] | None:
@@ -96,14 +103,23 @@ def zero_points_attribute(
 
 def _named(attributes: Mapping[str, Any], names: Sequence[str]) -> Iterable[NDArray[Any]]:
     """Yield the numeric attributes that have one of these names, however it is spelled."""
+    return (value for _, value in _values(attributes, names) if value is not None)
+
+
+def _values(
+    attributes: Mapping[str, Any], names: Sequence[str]
+) -> Iterator[tuple[str, NDArray[Any] | None]]:
+    """Yield the attributes that have one of these names, and their numbers; None for other values."""
     for name in attributes:
-        if name.lower().translate({ord(c): None for c in "_-."}) in names:
-            try:
-                value = np.asarray(attributes[name])
-            except ValueError:  # a ragged list
-                continue
-            if value.dtype.kind in "iuf":
-                yield value
+        plain = name.lower().translate({ord(c): None for c in "_-."})
+        if plain not in names or attributes[name] is None:
+            continue
+        try:
+            value = np.asarray(attributes[name])
+        except ValueError:  # a ragged list
+            yield name, None
+            continue
+        yield name, value if value.dtype.kind in "iuf" else None
 
 
 def _is_whole(value: NDArray[Any]) -> bool:
