@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BEST = "*"
 NOTE = (
     "ratio = bits of the words / bits of the streams; huffman's table of a layer counts, too\n"
-    "* the best codec of a row; auto, a choice among codecs, is none\n"
+    "* the best of a row, unless all are alike; auto, a choice among codecs, is none\n"
     "over H0: how much longer than the order-0 entropy, the bound of any code of single words"
 )
 
@@ -66,9 +66,9 @@ def _name(layer: LayerComparison) -> str:
 
 
 def _cells(found: Comparison, sums: Sums, methods: Sequence[Method], last: bool) -> tuple[str, ...]:
-    best = sums.best(found.methods)
+    best = sums.outstanding(found.methods)
     ratios = [
-        number(sums.ratio(method.name), 3) + (BEST if method.name == best else " ")
+        number(sums.ratio(method.name), 3) + (BEST if method.name in best else " ")
         for method in methods
     ]
     cells = [number(100 * sums.sparsity, 1), *ratios]
@@ -84,7 +84,7 @@ def _cells(found: Comparison, sums: Sums, methods: Sequence[Method], last: bool)
 
 def _totals(found: Comparison, width: int | None) -> str:
     total = found.total
-    best = total.best(found.methods)
+    best = total.outstanding(found.methods)
     columns = [("method", "left"), ("ratio", "right"), ("bit/\nword", "right")]
     columns += [("over\nH0 %", "right"), ("larger\nchunks", "right"), ("what it is", "left")]
     rows = []
@@ -93,7 +93,7 @@ def _totals(found: Comparison, width: int | None) -> str:
         rows.append(
             (
                 method.name,
-                number(total.ratio(method.name), 3) + (BEST if method.name == best else " "),
+                number(total.ratio(method.name), 3) + (BEST if method.name in best else " "),
                 number(total.bits_per_word(method.name), 3),
                 _percent(total.over_entropy(method.name)),
                 "-" if sizes is None else f"{sizes.larger_chunks}/{total.chunks}",

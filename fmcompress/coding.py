@@ -21,6 +21,7 @@ from fmcompress.words import MAPPINGS, Wishes, WordFormat
 
 MIN_WORD_BITS = 2
 AUTO = "auto"
+COMPRESSED_ALREADY = "it is compressed already, so these do not count: {}"
 # What concerns quantising alone, and its defaults.
 QUANTIZING = {"headroom": None, "headroom_axis": None, "rounding": "truncate"}
 
@@ -199,7 +200,7 @@ class Options:
         names += ["raw"] * (raw is not None)
         if not names:
             return []
-        return [f"it is compressed already, so these do not count: {', '.join(names)}"]
+        return [COMPRESSED_ALREADY.format(", ".join(names))]
 
     @property
     def wishes(self) -> Wishes:

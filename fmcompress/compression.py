@@ -22,7 +22,7 @@ from fmcompress.numbers import switch
 from fmcompress.picking import pick
 from fmcompress.planning import Plan
 from fmcompress.progress import Progress, Step, silent
-from fmcompress.reader import File, is_container
+from fmcompress.reader import File, are_container, is_container
 from fmcompress.statistics import Stats, Tried, stats_of_contents
 from fmcompress.targets import replacing, writing
 
@@ -148,7 +148,7 @@ def measured(
         layer.
     """
     with error_context(file=name_of(source)), source_paths(source) as paths:
-        if len(paths) == 1 and is_container(paths[0]):
+        if are_container(paths):
             with File(paths[0]) as file:
                 if look is not None:
                     look(file.groups, [layer.attrs for layer in file.values()])

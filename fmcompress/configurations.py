@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from fmcompress.codecs import codec_named, free_parameters
 from fmcompress.codecs.ebpc import BLOCK_SIZES, MAX_BURSTS, Ebpc
-from fmcompress.coding import QUANTIZING, Coding, parse_order
+from fmcompress.coding import COMPRESSED_ALREADY, QUANTIZING, Coding, parse_order
 from fmcompress.errors import ParameterError
 from fmcompress.quantizing import TARGETS
 
@@ -130,6 +130,12 @@ class Space:
             raise ParameterError(
                 f"{given[0]} is for quantising", hint="give a format that is quantised, as fixed8"
             )
+
+    def of_container(self) -> tuple[Space, list[str]]:
+        """Return what is left of it for words that are as they are, and a warning of what is not."""
+        idle = [name for name in (*self.formats, *self.orders) if name not in (NATIVE, FILE)]
+        left = replace(self, formats=(NATIVE,), orders=(FILE,))
+        return left, [COMPRESSED_ALREADY.format(", ".join(idle))] * bool(idle)
 
     def describe(self) -> dict[str, Any]:
         """Return all values, for people and to know a sweep again."""

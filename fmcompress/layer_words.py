@@ -20,7 +20,7 @@ from fmcompress.hardware.parameters import Parameters
 from fmcompress.ordering import Stretch, cut
 from fmcompress.picking import pick
 from fmcompress.planning import Plan
-from fmcompress.reader import File, is_container
+from fmcompress.reader import File, are_container
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,7 +187,7 @@ def open_words(
     """
     options = Options(**coding)
     with error_context(file=name_of(source)), source_paths(source) as paths:
-        if len(paths) == 1 and is_container(paths[0]):
+        if are_container(paths):
             with File(paths[0]) as file:
                 infos = file.contents.layers
                 picked = pick([info.name for info in infos], layers)

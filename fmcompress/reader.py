@@ -66,6 +66,11 @@ def is_container(path: Path) -> bool:
         return records.is_container(file.read(len(records.MAGIC)))
 
 
+def are_container(paths: Sequence[Path]) -> bool:
+    """Tell whether what several files may make together is one container."""
+    return len(paths) == 1 and is_container(paths[0])
+
+
 class File(Mapping[str, "Layer"]):
     """An open container: a mapping from layer name to `Layer`, in file order."""
 

@@ -26,6 +26,7 @@ from fmcompress.in_order import Workers
 from fmcompress.layer_words import LayerWords, open_words
 from fmcompress.numbers import switch
 from fmcompress.progress import Progress, Step, silent
+from fmcompress.reader import are_container
 from fmcompress.surveying import LayerSurvey, nothing_left, survey
 from fmcompress.sweep_checkpoint import Checkpoint
 from fmcompress.sweep_rows import Row, Sweep
@@ -86,7 +87,10 @@ def sweep(
     space.check_formats(coding)
     cut = Cut(frame_axis=frame_axis)
     with source_paths(source) as paths, Workers(threads) as workers:
-        found = Sweep(name_of(source), digest_of(paths), space.describe())
+        idle: list[str] = []
+        if are_container(paths):
+            space, idle = space.of_container()
+        found = Sweep(name_of(source), digest_of(paths), space.describe(), warnings=idle)
         key = {
             "version": __version__,
             "digest": found.digest,

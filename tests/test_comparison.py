@@ -150,6 +150,18 @@ def test_best_and_gain(tmp_path: Path) -> None:
     assert bits[AUTO] <= min(bits["ebpc"], bits["bpc"], bits["zvc"], bits[STORED])
 
 
+def test_the_best_is_marked_where_there_is_one(tmp_path: Path) -> None:
+    """Of zeros alone, some codecs take nothing at all: a ratio that is none is not the best."""
+    from fmcompress.cli.render_comparison import comparison_text
+
+    map_ = feature_map((2, 4, 8, 8))
+    found = compared(tmp_path, zeros=np.zeros((2, 4, 8, 8), np.int8), some=map_)
+    text = comparison_text(found, None)
+    lines = {line.split()[0]: line for line in text.splitlines() if "x" in line.partition(" ")[2]}
+    assert "*" not in lines["zeros"]
+    assert lines["some"].count("*") == 1
+
+
 def test_codecs_picked(samples: Path) -> None:
     found = fmcompress.compare(samples / "digits_int8.h5", codecs=["zvc:group=8", "zvc", "zvc"])
     assert [method.name for method in found.methods] == ["zvc:group=8", "zvc"]

@@ -834,6 +834,4 @@ def test_a_compressed_file_has_one_format(samples: Path, tmp_path: Path) -> None
     found = collected(tmp_path / "maps.fmc", formats=("fixed16", "native"))
     assert [one.name for one in found.formats] == ["native"]
     assert {row.format for row in found.sweep.rows} == {"native"}
-    assert found.warnings == [
-        "it is compressed already, so these formats do not count: fixed16",
-    ]
+    assert found.warnings == ["it is compressed already, so these do not count: fixed16"]

@@ -118,6 +118,20 @@ def test_of_a_container(dump: Path) -> None:
     fmcompress.compress(dump, file)
     found = fmcompress.sweep(io.BytesIO(file.getvalue()), space=SMALL)
     assert found.rows == fmcompress.sweep(dump, space=SMALL).rows
+    assert found.warnings == []
+
+
+def test_a_container_has_one_format_and_order(dump: Path) -> None:
+    """A row never has the name of another: such are left out, and a warning says so."""
+    file = io.BytesIO()
+    fmcompress.compress(dump, file, layers="[ab]", quantize="fixed8")
+    given = {"codecs": ("zvc",), "orders": ("0,2,3,1",)}
+    found = fmcompress.sweep(
+        io.BytesIO(file.getvalue()), space=Space(("fixed8", "fixed16"), **given)
+    )
+    assert {(row.format, row.order, row.word_bits) for row in found.rows} == {("native", "file", 8)}
+    expected = "it is compressed already, so these do not count: fixed8, fixed16, 0,2,3,1"
+    assert found.warnings == [expected]
 
 
 # --- Interrupted --------------------------------------------------------------------------

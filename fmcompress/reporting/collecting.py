@@ -21,7 +21,7 @@ from fmcompress.in_order import Workers
 from fmcompress.layer_words import open_words
 from fmcompress.off_chip import traffic
 from fmcompress.progress import Progress, Step
-from fmcompress.reader import is_container
+from fmcompress.reader import are_container
 from fmcompress.reporting.charts import Box
 from fmcompress.reporting.word_details import DetailsSurvey, LayerDetails
 from fmcompress.surveying import survey
@@ -32,8 +32,6 @@ from fmcompress.tiling import tile_lengths
 
 # What floats are quantised to unless the user says otherwise: as in the EBPC paper's figures.
 FLOAT_FORMATS = ("fixed8", "fixed16", "float16")
-# As of other options that `compress` has.
-_IDLE = "it is compressed already, so these formats do not count: {}"
 # Floats of which these are an approximation, and not the same or more.
 _WIDE_FLOATS = ("float32",)
 
@@ -139,19 +137,18 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
     ParameterError, DamagedError, UnsupportedError, OSError
         As `compress`; ParameterError also where no layer has any of the formats.
     """
-    order = asked.coding.get("order")
-    text = order if isinstance(order, str) or order is None else ",".join(map(str, order))
+    order = asked.coding.get("order") or FILE
+    order = order if isinstance(order, str) else ",".join(map(str, order))
+    codecs = asked.codecs or DEFAULT_CODECS
     idle: list[str] = []
-    if len(paths) == 1 and is_container(paths[0]):
-        lossy = [name for name in asked.formats or () if name != NATIVE]
-        idle = [_IDLE.format(", ".join(lossy))] * bool(lossy)
-        asked = asked._replace(formats=(NATIVE,))
+    if are_container(paths):
+        space, idle = Space(asked.formats or (NATIVE,), (order,), codecs).of_container()
+        asked, order = asked._replace(formats=space.formats), FILE
     native: list[LayerDetails] = []
     if asked.formats is None or NATIVE in asked.formats:
-        native = _details(paths, asked, NATIVE, text or FILE, asked.layers, progress)
+        native = _details(paths, asked, NATIVE, order, asked.layers, progress)
     formats = asked.formats or _usual_formats(native)
-    codecs = asked.codecs or DEFAULT_CODECS
-    space = Space(formats, (text or FILE,), codecs)
+    space = Space(formats, (order,), codecs)
     swept = sweep(
         paths,
         space=space,
@@ -164,7 +161,7 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
     )
     # With a format that loses, if there is any: what concerns quantising is an error without.
     shown = next((name for name in formats if name != NATIVE), NATIVE)
-    options = Options(**coding_in(shown, text or FILE, asked.coding))
+    options = Options(**coding_in(shown, order, asked.coding))
     found = Numbers(file, swept.digest, codecs, [], swept, options, warnings=idle)
     for format_ in space.formats:
         rows = [row for row in swept.rows if row.format == format_]
@@ -173,8 +170,8 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
         layers = list(dict.fromkeys(row.layer for row in rows))
         details = native
         if format_ != NATIVE:
-            details = _details(paths, asked, format_, text or FILE, layers, progress)
-        one = _measured(paths, asked, format_, text or FILE, layers, details, progress)
+            details = _details(paths, asked, format_, order, layers, progress)
+        one = _measured(paths, asked, format_, order, layers, details, progress)
         _add_frames(one, rows, options.hardware.block_size, options.hardware.max_burst)
         found.formats.append(one)
     for part in (swept, *(p for one in found.formats for p in (one.comparison, one.traffic))):
