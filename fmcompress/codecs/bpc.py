@@ -52,11 +52,6 @@ class Bpc(Codec):
         check_choice(self, "block_size", BLOCK_SIZES)
         check_choice(self, "difference", DIFFERENCES)
 
-    @property
-    def difference_number(self) -> int:
-        """The difference, as kernels know it."""
-        return DIFFERENCES.index(self.difference)
-
     def encode_chunks(
         self, words: NDArray[Any], word_bits: int, chunk_words: int
     ) -> list[tuple[bytes, bytes]]:

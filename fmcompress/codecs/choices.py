@@ -23,3 +23,8 @@ def check_choice(codec: object, parameter: str, allowed: Sequence[Any]) -> None:
     if type(value) is not type(allowed[0]) or value not in allowed:
         choices = "yes, no" if isinstance(allowed[0], bool) else ", ".join(map(str, allowed))
         raise ParameterError(f"{parameter} is {value!r}, not one of {choices}")
+
+
+def difference_number(difference: str) -> int:
+    """Return how kernels know a difference."""
+    return DIFFERENCES.index(difference)

@@ -100,8 +100,3 @@ class Ebpc(Codec):
     def run_bits(self) -> int:
         """z, bits of a zero run's length."""
         return self.max_burst.bit_length() - 1
-
-    @property
-    def difference_number(self) -> int:
-        """The difference, as kernels know it."""
-        return DIFFERENCES.index(self.difference)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fmcompress.codecs.choices import difference_number
 from fmcompress.errors import DamagedError, StreamError, StreamFault
 from fmcompress.kernel_loading import kernel, kernel_words
 from fmcompress.stream_words import padded_bytes, word_dtype
@@ -23,8 +24,8 @@ class BlockParameters(Protocol):
         ...
 
     @property
-    def difference_number(self) -> int:
-        """The difference, as kernels know it."""
+    def difference(self) -> str:
+        """How differences are formed."""
         ...
 
 
@@ -56,7 +57,7 @@ def _encode(
     znz = np.empty(words.size * (1 + z) // 8 + 8, np.uint8)
     bpc = np.empty(most_bits // 8 + 8, np.uint8)
     znz_bits, bpc_bits = kernel("ebpc", "encode")(
-        words, word_bits, n, z, parameters.difference_number, znz, bpc
+        words, word_bits, n, z, difference_number(parameters.difference), znz, bpc
     )
     return _padded(znz, znz_bits, word_bits), _padded(bpc, bpc_bits, word_bits)
 
@@ -111,7 +112,7 @@ def encode_blocks(
         chunk = wide[at : at + chunk_words]
         bpc = np.empty(-(-chunk.size // n) * block_bits(word_bits, n) // 8 + 8, np.uint8)
         bits = kernel("ebpc", "encode_blocks")(
-            chunk, word_bits, n, parameters.difference_number, bpc
+            chunk, word_bits, n, difference_number(parameters.difference), bpc
         )
         streams.append((b"", _padded(bpc, bits, word_bits)))
     return streams

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fmcompress.codecs import ebpc_plain
+from fmcompress.codecs.choices import difference_number
 from fmcompress.codecs.ebpc_plain import BlockParameters
 from fmcompress.kernel_loading import kernel
 from fmcompress.stream_words import stream_unit_bits, word_dtype
@@ -87,11 +88,10 @@ def encode(
     most_bits = blocks * ebpc_plain.block_bits(word_bits, n)
     bpc = scratch.take("bpc", most_bits // 64 + 4 * chunks + 2, np.uint64)
     bits = np.zeros(chunks, np.int64)
-    rest = (parameters.difference_number, *_lanes(n, values.itemsize), bpc, bits)
+    difference = difference_number(parameters.difference)
+    rest = (difference, *_lanes(n, values.itemsize), bpc, bits)
     if vector and word_bits == n == 8:
-        kernel("bpc_encoder_octets", "encode")(
-            values, sizes, parameters.difference_number, bpc, bits
-        )
+        kernel("bpc_encoder_octets", "encode")(values, sizes, difference, bpc, bits)
     elif word_bits == n == 8:
         kernel("bpc_encoder", "encode_eight")(values, sizes, *rest)
     else:
