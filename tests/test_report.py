@@ -828,6 +828,13 @@ def test_tiles_are_said(samples: Path, tmp_path: Path) -> None:
     assert "a tile, which is one transmission, is a frame" in made(path, tmp_path / "f.html")[1]
 
 
+def test_advice_is_no_warning_too(tmp_path: Path) -> None:
+    np.save(tmp_path / "maps.npy", np.arange(4 * 8 * 8 * 32).reshape(4, 8, 8, 32).astype("u1"))
+    found = collected(tmp_path / "maps.npy")
+    assert any("channels last" in line for line in found.formats[0].comparison.advice)
+    assert found.warnings == []
+
+
 def test_a_compressed_file_has_one_format(samples: Path, tmp_path: Path) -> None:
     """As `compare`: what is quantised already is not quantised again, and a warning says so."""
     fmcompress.compress(samples / "digits_f32.h5", tmp_path / "maps.fmc", quantize="fixed8")

@@ -174,9 +174,11 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
         one = _measured(paths, asked, format_, order, layers, details, progress)
         _add_frames(one, rows, options.hardware.block_size, options.hardware.max_burst)
         found.formats.append(one)
+    # A comparison says as advice what is a warning elsewhere.
+    said = {line for one in found.formats for line in one.comparison.advice}
     for part in (swept, *(p for one in found.formats for p in (one.comparison, one.traffic))):
         found.notes += [note for note in part.notes if note not in found.notes]
-        found.warnings += [line for line in part.warnings if line not in found.warnings]
+        found.warnings += [w for w in part.warnings if w not in (*found.warnings, *said)]
     found.left_out = swept.left_out
     return found
 
