@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fmcompress.cli.render import layers_count, number, shape_text, table
+from fmcompress.compared import ebpc_among
 from fmcompress.printable import printable
 
 if TYPE_CHECKING:
@@ -110,9 +111,10 @@ def _summary(found: Comparison) -> str:
     compared = f"{layers_count(len(found.layers))} compared, {total.words:,} words"
     lines = [f"{printable(found.file)}: {compared}, chunks of {found.chunk_words:,}"]
     gain, existing = total.ebpc_gain(found.methods), total.best_existing(found.methods)
-    if gain is not None and existing is not None and total.ratio(existing) is not None:
+    ebpc = ebpc_among(found.methods)
+    if ebpc is not None and gain is not None and existing is not None:
         lines.append(
-            f"ebpc has a ratio of {number(total.ratio('ebpc'), 3)}, {_percent(gain)} % against the best "
+            f"{ebpc} has a ratio of {number(total.ratio(ebpc), 3)}, {_percent(gain)} % against the best "
             f"existing method, {existing}, with {number(total.ratio(existing), 3)}"
         )
     if found.never_store:

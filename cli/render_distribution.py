@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fmcompress.cli.render import number, shape_text, table
+from fmcompress.numbers import shortest
 from fmcompress.printable import printable
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _cells(pieces: Pieces | None) -> tuple[str, ...]:
 
 def epochs_text(found: Epochs, per_layer: bool, width: int | None) -> str:
     """Render ratio and sparsity over epochs; of each layer, too, where wanted."""
-    titles = [f"{one.epoch:g}" for one in found.epochs]
+    titles = [shortest(one.epoch) for one in found.epochs]
     columns = [("", "left"), *((f"epoch\n{title}", "right") for title in titles)]
     totals: list[Sizes | None] = [one.stats.total for one in found.epochs]
     listed = {**(found.layers if per_layer else {}), "total": totals}

@@ -23,16 +23,7 @@ def sweep_text(found: Sweep, width: int | None) -> str:
     """
     columns = [("format", "left"), ("order", "left"), ("codec", "left"), ("block\nsize", "right")]
     columns += [("max\nburst", "right"), ("ratio", "right"), ("bit/\nword", "right")]
-    best = found.best
-    least = {
-        (one.format, one.order): min(
-            other.bits
-            for other in best
-            if (other.format, other.order) == (one.format, one.order) and other.codec != "auto"
-        )
-        for one in best
-        if one.codec != "auto"
-    }
+    outstanding = found.outstanding()
     rows = [
         (
             one.format,
@@ -40,18 +31,18 @@ def sweep_text(found: Sweep, width: int | None) -> str:
             printable(one.codec),
             "-" if one.block_size is None else str(one.block_size),
             "-" if one.max_burst is None else str(one.max_burst),
-            number(one.ratio, 3)
-            + (BEST if one.bits == least.get((one.format, one.order)) else " "),
+            number(one.ratio, 3) + (BEST if one in outstanding else " "),
             number(one.bits_per_word, 3),
         )
-        for one in best
+        for one in found.best
     ]
     if width is None:
         columns = [(title.replace("\n", " "), align) for title, align in columns]
     lines = [table(columns, rows, width), "", f"{printable(found.file)}: {_counts(found)}"]
     lines.append(
         "the best block size and burst of each codec, over all layers and frames; "
-        "ratio = bits of the words / bits of the streams; * the best of its format and order"
+        "ratio = bits of the words / bits of the streams; "
+        "* the best of its format and order, unless all are alike"
     )
     return "\n".join(lines)
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from fmcompress.tile_traffic import FrameBytes, LayerTraffic, Traffic
 
 NOTHING_PUBLISHED = "n/a"
-TIMES = {1: "once", 2: "twice (written and read)"}
 NOTE = (
     "B/frame: moved once, mean over frames; raw and total in whole bursts, total with the index\n"
     "nominal ratio = bytes of the words / bytes of the streams; ratio = raw / total"
@@ -87,8 +86,9 @@ def _totals(found: Traffic) -> list[str]:
     bursts = f"bursts of {found.burst_bytes} bytes{index}"
     lines = [f"{printable(found.file)}: {count}, {found.codec}, {tiles}, {bursts}"]
     raw, compressed = found.moved_bytes
-    times = TIMES.get(found.passes, f"{found.passes} times")
-    lines.append(f"moved      {raw:,.0f} -> {compressed:,.0f} bytes a frame, each layer {times}")
+    lines.append(
+        f"moved      {raw:,.0f} -> {compressed:,.0f} bytes a frame, each layer {found.times}"
+    )
     if found.megabytes_per_second:
         raw, compressed = found.megabytes_per_second
         rate = f"{found.frames_per_second:g} frames/s"

@@ -124,6 +124,8 @@ def command(ctx: click.Context, /, in_: tuple[str, ...], **given: Any) -> None:
             raise
         if place is not None:
             found.write(place, as_json=output.endswith(".json"))
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
     if not state.quiet and not as_json:
         render.print_remarks(found)
     if as_json:

@@ -23,10 +23,11 @@ _FEW_WORDS = 256
 _WORTH = 0.01
 
 
-# What is alike is said once: its kind, and the text of one of them.
-_Advice: TypeAlias = tuple[str, str]
-_NONE: _Advice = ("", "")
+# What is alike is said once: its kind, what is seen in one of them, and the option that mends it.
+_Advice: TypeAlias = tuple[str, str, str]
+_NONE: _Advice = ("", "", "")
 _NEVER_NEGATIVE = "no word is negative, half of the range is never used"
+_HALF = "its words use half of their range or less"
 
 
 class _Layer(NamedTuple):
@@ -45,10 +46,13 @@ class Advisor:
     ----------
     methods : sequence of Method
         Of the comparison.
+    has_options : bool
+        Whether options can change what is seen: the words of a container are as they are.
     """
 
-    def __init__(self, methods: Sequence[Method]) -> None:
+    def __init__(self, methods: Sequence[Method], has_options: bool = True) -> None:
         self._methods = methods
+        self._has_options = has_options
         self._seen: dict[tuple[int, str], list[tuple[str, str]]] = {}
 
     def look_at(
@@ -68,7 +72,9 @@ class Advisor:
             return
         layer = _Layer(compared, format_, histogram, self._methods)
         for number, rule in enumerate(_RULES):
-            kind, text = rule(layer)
+            kind, text, option = rule(layer)
+            if option and self._has_options:
+                text += f"; {option}"
             if text:
                 self._seen.setdefault((number, kind), []).append((compared.name, text))
 
@@ -94,10 +100,8 @@ def _zero_point(layer: _Layer) -> _Advice:
         return _NONE
     least, _ = format_.range
     value = (word + format_.zero_point - least) % 2**format_.bits + least
-    return "", (
-        f"{100 * share:.0f} % of its elements are {value}, which is not its word 0: "
-        f"its zero point is not handled; try --zero-point {value}"
-    )
+    seen = f"{100 * share:.0f} % of its elements are {value}, which is not its word 0"
+    return "", f"{seen}: its zero point is not handled", f"try --zero-point {value}"
 
 
 def _dense(layer: _Layer) -> _Advice:
@@ -109,9 +113,11 @@ def _dense(layer: _Layer) -> _Advice:
     gain = ebpc.bits / max(bpc.bits, 1) - 1
     if gain < _WORTH:
         return _NONE
-    return "", (
-        f"dense, {100 * sums.sparsity:.1f} % zeros, as without ReLU: bpc codes it {100 * gain:.0f} % "
-        "better than ebpc; --codec auto takes whichever is smaller"
+    seen = f"dense, {100 * sums.sparsity:.1f} % zeros, as without ReLU"
+    return (
+        "",
+        f"{seen}: bpc codes it {100 * gain:.0f} % better than ebpc",
+        "--codec auto takes whichever is smaller",
     )
 
 
@@ -125,18 +131,18 @@ def _half_range(layer: _Layer) -> _Advice:
     half = histogram.size // 2
     if histogram[half:].any():
         return _NONE
-    greatest = int(np.flatnonzero(histogram)[-1])
+    bits = int(np.flatnonzero(histogram)[-1]).bit_length()
     if format_.difference == "signed":
         quantized = layer.compared.quantized
         if quantized.get("target") == "fixed8":
-            return "fixed8", f"{_NEVER_NEGATIVE}: --quantize ufixed8 would use all of it"
+            return "fixed8", _NEVER_NEGATIVE, "--quantize ufixed8 would use all of it"
         if quantized or format_.zero_point or format_.word_bits:
-            return "signed", _NEVER_NEGATIVE
-        return format_.format, f"{_NEVER_NEGATIVE}: --dtype u{format_.format} would use all of it"
+            return "signed", _NEVER_NEGATIVE, ""
+        option = f"--dtype u{format_.format} --word-bits {bits} would do"
+        return f"{format_.format} {bits}", _NEVER_NEGATIVE, option
     if format_.zero_point or layer.compared.quantized:  # of elements, the range is another
-        return "unsigned", "its words use half of their range or less"
-    bits = greatest.bit_length()
-    return str(bits), f"its words use half of their range or less: --word-bits {bits} would do"
+        return "unsigned", _HALF, ""
+    return str(bits), _HALF, f"--word-bits {bits} would do"
 
 
 _RULES = (_zero_point, _dense, _half_range)

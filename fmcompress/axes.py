@@ -51,15 +51,26 @@ def frame_axis(
 
 
 def channel_axis(
-    shape: Sequence[int], attributes: Mapping[str, Any], wanted: int | None = None
+    shape: Sequence[int],
+    attributes: Mapping[str, Any],
+    wanted: int | None = None,
+    wanted_frames: int | None = None,
 ) -> int | None:
-    """Return the axis of channels, as `frame_axis` does; by default the one behind the frames."""
+    """Return the axis of channels, as `frame_axis` does; by default the one behind the frames.
+
+    Parameters
+    ----------
+    shape, attributes, wanted
+        As of `frame_axis`.
+    wanted_frames : int, optional
+        The axis of frames that the user names.
+    """
     if wanted is not None:
         return _checked(wanted, shape, "channel")
     found = _noted(shape, attributes, CHANNEL_AXIS_NAMES, CHANNEL)
     if found is not None:
         return found if found >= 0 else None
-    frames = frame_axis(shape, attributes)
+    frames = frame_axis(shape, attributes, wanted_frames)
     axis = 0 if frames is None else frames + 1
     return axis if axis < len(shape) else None
 

@@ -94,6 +94,11 @@ class Coding(TypedDict, total=False):
     serpentine: bool
 
 
+def plain(value: Any) -> Any:
+    """Return NumPy's numbers and arrays as Python's numbers and lists; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """`Coding` with its defaults, checked.
@@ -140,6 +145,7 @@ class Options:
                 f"word_bits is {self.word_bits!r}", hint=f"give {MIN_WORD_BITS} to {MAX_WORD_BITS}"
             )
         self._check_packed()
+        object.__setattr__(self, "zero_point", plain(self.zero_point))
         one = self.zero_point is not None and not isinstance(self.zero_point, Sequence)
         if one and self.zero_point_axis is not None:
             raise ParameterError(

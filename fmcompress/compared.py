@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from fmcompress.best_codecs import AUTO, best_codecs, is_choice
+
 # Kinds of methods: what decodes; what only counts; and what no accelerator has.
 CODEC, MODEL, COMPRESSOR = "codec", "size model", "compressor"
-EBPC, AUTO, STORED = "ebpc", "auto", "stored"
+EBPC, STORED = "ebpc", "stored"
 
 
 class Method(NamedTuple):
@@ -32,6 +34,12 @@ class Method(NamedTuple):
         """Whether EBPC is compared with it: a codec, and neither EBPC nor a choice with it."""
         base = self.name.partition(":")[0]
         return self.kind == CODEC and base not in (EBPC, AUTO, STORED)
+
+
+def ebpc_among(methods: Sequence[Method]) -> str | None:
+    """Return EBPC's name, with parameters or not; None where it is not there once."""
+    found = [method.name for method in methods if method.name.partition(":")[0] == EBPC]
+    return found[0] if len(found) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +121,14 @@ class Sums:
         return min(sizes, key=lambda name: sizes[name]) if sizes else None
 
     def outstanding(self, methods: Sequence[Method]) -> list[str]:
-        """Return the names of the codecs with the fewest bits; none where all have as many, or none."""
-        sizes = self._codec_bits(methods)
-        least, most = min(sizes.values(), default=0), max(sizes.values(), default=0)
-        return [name for name, bits in sizes.items() if 0 < bits == least < most]
+        """Return the names of the codecs that `best_codecs` finds."""
+        return best_codecs(self._codec_bits(methods))
 
     def _codec_bits(self, methods: Sequence[Method]) -> dict[str, int]:
         return {
             method.name: sizes.bits
             for method in methods
-            if method.kind == CODEC and method.name.partition(":")[0] != AUTO
+            if method.kind == CODEC and not is_choice(method.name)
             if (sizes := self.methods[method.name]) is not None
         }
 
@@ -131,8 +137,12 @@ class Sums:
         return self.best([method for method in methods if method.is_existing])
 
     def ebpc_gain(self, methods: Sequence[Method]) -> float | None:
-        """By what share the ratio of EBPC exceeds that of the best existing method."""
-        existing, ebpc = self.best_existing(methods), self.methods.get(EBPC)
+        """By what share the ratio of EBPC exceeds that of the best existing method.
+
+        None without one of them, and where there are several of EBPC.
+        """
+        existing, name = self.best_existing(methods), ebpc_among(methods)
+        ebpc = None if name is None else self.methods[name]
         if existing is None or ebpc is None or not ebpc.bits:
             return None
         sizes = self.methods[existing]

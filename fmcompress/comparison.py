@@ -20,7 +20,7 @@ from fmcompress.coding import Coding, Options
 from fmcompress.compared import Comparison, LayerComparison, MethodSizes, Sums
 from fmcompress.files import Sources
 from fmcompress.in_order import Workers
-from fmcompress.layer_words import LayerWords, open_words
+from fmcompress.layer_words import RECODING, LayerWords, open_words
 from fmcompress.methods import APACK, Methods
 from fmcompress.progress import Progress, silent
 from fmcompress.surveying import LayerSurvey, nothing_left, survey
@@ -71,7 +71,11 @@ def compare(
     """
     options = Options(**coding)
     methods = Methods(codecs, dict(coding))
-    with Workers(threads) as workers, open_words(source, layers, raw, coding) as words:
+    counting = {*RECODING, "chunk_words"} - {"codec"}
+    with (
+        Workers(threads) as workers,
+        open_words(source, layers, raw, coding, counting=counting) as words,
+    ):
         found = Comparison(
             words.file,
             methods.listed,
@@ -83,7 +87,7 @@ def compare(
         )
         found.notes += methods.notes
         words.advice = found.advice
-        advisor = Advisor(methods.listed)
+        advisor = Advisor(methods.listed, has_options=not words.is_container)
         begin = partial(
             _Layer, methods=methods, chunk_words=found.chunk_words, never_store=never_store
         )

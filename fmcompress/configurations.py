@@ -24,6 +24,8 @@ NATIVE, FILE = "native", "file"
 # Those that the EBPC paper shows.
 DEFAULT_CODECS = ("ebpc", "bpc", "zrle", "zvc")
 
+_SIZES = {"block_sizes": BLOCK_SIZES, "max_bursts": MAX_BURSTS}
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -60,8 +62,8 @@ class Space:
         ``file``, and orders as `compress` takes them.
     codecs : sequence of str
         As `compress` takes them.
-    block_sizes, max_bursts : sequence of int
-        For the codecs that have such, and are not told theirs.
+    block_sizes, max_bursts : sequence of int, optional
+        For the codecs that have such, and are not told theirs; by default all there are.
 
     Raises
     ------
@@ -72,14 +74,14 @@ class Space:
     formats: tuple[str, ...] = (NATIVE,)
     orders: tuple[str, ...] = (FILE,)
     codecs: tuple[str, ...] = DEFAULT_CODECS
-    block_sizes: tuple[int, ...] = BLOCK_SIZES
-    max_bursts: tuple[int, ...] = MAX_BURSTS
+    block_sizes: tuple[int, ...] = ()
+    max_bursts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("formats", "orders", "codecs", "block_sizes", "max_bursts"):
             values = getattr(self, name)
             values = (values,) if isinstance(values, str | int) else tuple(values)
-            if not values:
+            if not values and name not in _SIZES:
                 raise ParameterError(f"{name} is empty", hint="leave it out, or give some")
             object.__setattr__(self, name, tuple(dict.fromkeys(values)))
         known = (NATIVE, *TARGETS)
@@ -93,14 +95,17 @@ class Space:
                 parse_order(order)
         for configuration in self.configurations:
             configuration.build("signed")
-        if self.block_sizes != BLOCK_SIZES:
-            self._check_free("block_size")
-        if self.max_bursts != MAX_BURSTS:
-            self._check_free("max_burst")
+        for name in _SIZES:
+            if getattr(self, name):
+                self._check_free(name.removesuffix("s"))
+
+    def has(self, parameter: str) -> bool:
+        """Tell whether one of the codecs has a parameter, and is not told it with its name."""
+        return any(parameter in free_parameters(codec) for codec in self.codecs)
 
     def _check_free(self, parameter: str) -> None:
         """Refuse a parameter that no codec has, or each is told with its name."""
-        if not any(parameter in free_parameters(codec) for codec in self.codecs):
+        if not self.has(parameter):
             raise ParameterError(
                 f"{parameter} is a free parameter of none of these codecs: {', '.join(self.codecs)}",
                 hint="leave it out, or name another codec",
@@ -112,13 +117,17 @@ class Space:
         found = []
         for codec in self.codecs:
             free = free_parameters(codec)
-            sizes: Sequence[int | None] = self.block_sizes if "block_size" in free else (None,)
-            bursts: Sequence[int | None] = self.max_bursts if "max_burst" in free else (None,)
+            sizes: Sequence[int | None] = (
+                self._sizes("block_sizes") if "block_size" in free else (None,)
+            )
+            bursts: Sequence[int | None] = (
+                self._sizes("max_bursts") if "max_burst" in free else (None,)
+            )
             found += [Configuration(codec, *both) for both in product(sizes, bursts)]
         return found
 
-    def check_formats(self, coding: Coding) -> None:
-        """Refuse options of quantising where no format is quantised.
+    def check(self, coding: Coding) -> None:
+        """Refuse options of quantising where no format is quantised, and a difference that no codec has.
 
         Raises
         ------
@@ -130,6 +139,8 @@ class Space:
             raise ParameterError(
                 f"{given[0]} is for quantising", hint="give a format that is quantised, as fixed8"
             )
+        if coding.get("difference") is not None:
+            self._check_free("difference")
 
     def of_container(self) -> tuple[Space, list[str]]:
         """Return what is left of it for words that are as they are, and a warning of what is not."""
@@ -139,7 +150,11 @@ class Space:
 
     def describe(self) -> dict[str, Any]:
         """Return all values, for people and to know a sweep again."""
-        return {name: list(getattr(self, name)) for name in self.__slots__}
+        named = {name: list(getattr(self, name)) for name in self.__slots__}
+        return named | {name: list(self._sizes(name)) for name in _SIZES}
+
+    def _sizes(self, name: str) -> tuple[int, ...]:
+        return getattr(self, name) or _SIZES[name]
 
 
 def coding_in(format_: str, order: str, coding: Coding) -> Coding:

@@ -54,7 +54,7 @@ class Cut:
             return ()
         axes = [frame_axis(shape, attributes, self.frame_axis)]
         if self.by == CHANNEL:
-            axes.append(channel_axis(shape, attributes, self.channel_axis))
+            axes.append(channel_axis(shape, attributes, self.channel_axis, self.frame_axis))
         found = tuple(axis for axis in axes if axis is not None)
         if len(set(found)) < len(found):
             raise ParameterError(
@@ -81,19 +81,25 @@ class Cut:
         others = [axis for axis in self.front(shape, attributes) if axis != frames]
         return 1 if frames is None else shape[frames], shape[others[0]] if others else 1
 
-    def piece_words(self, layer: LayerWords) -> int:
+    def piece_words(self, layer: LayerWords, most: int = MOST_WORDS) -> int:
         """Return the words of a piece; a layer as a whole is none.
+
+        Parameters
+        ----------
+        layer : LayerWords
+        most : int
+            How many there may be: by default, as many as in a transmission.
 
         Raises
         ------
         ParameterError
-            If it is longer than a transmission.
+            If there are more.
         """
         frames, parts = self.lengths(layer)
         words = layer.info.word_count // (frames * parts)
-        if self.by != LAYER and words > MOST_WORDS:
+        if self.by != LAYER and words > most:
             raise ParameterError(
-                f"a {self.by} has {words} words, more than the {MOST_WORDS} of a transmission",
+                f"a {self.by} has {words} words, more than {most}",
                 hint="give another --frame-axis, or pick other layers with --layers",
             )
         return words

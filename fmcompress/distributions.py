@@ -6,7 +6,7 @@ file, one that would grow is stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
@@ -60,6 +60,16 @@ class Pieces:
     word_bits: NDArray[np.int64]
     bits: NDArray[np.int64]
     zero_words: NDArray[np.int64]
+
+    @classmethod
+    def together(cls, many: Sequence[Pieces]) -> Pieces:
+        """Return as many pieces as each of many has, each of all of them together."""
+        return cls(
+            np.sum([one.words for one in many], axis=0),
+            np.sum([one.word_bits for one in many], axis=0),
+            np.sum([one.bits for one in many], axis=0),
+            np.sum([one.zero_words for one in many], axis=0),
+        )
 
     @property
     def ratios(self) -> NDArray[np.float64]:
@@ -154,18 +164,13 @@ class Distribution:
         """
         pieces = [layer.pieces for layer in self.layers]
         if self.by == FRAME:
-            if len({piece.bits.size for piece in pieces}) > 1:
-                return None
-            join: Callable[[list[NDArray[Any]]], NDArray[Any]] = lambda arrays: np.sum(
-                arrays, axis=0
-            )
-        else:
-            join = np.concatenate
+            alike = len({piece.bits.size for piece in pieces}) == 1
+            return Pieces.together(pieces) if alike else None
         return Pieces(
-            join([piece.words for piece in pieces]),
-            join([piece.word_bits for piece in pieces]),
-            join([piece.bits for piece in pieces]),
-            join([piece.zero_words for piece in pieces]),
+            np.concatenate([piece.words for piece in pieces]),
+            np.concatenate([piece.word_bits for piece in pieces]),
+            np.concatenate([piece.bits for piece in pieces]),
+            np.concatenate([piece.zero_words for piece in pieces]),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -227,9 +232,10 @@ def distribution(
     """
     cut = Cut(by, frame_axis, channel_axis)
     options = Options(**coding)
+    counting = (*RECODING, "chunk_words") if by == LAYER else RECODING
     with (
         Workers(threads) as workers,
-        open_words(source, layers, raw, coding, cut, RECODING) as words,
+        open_words(source, layers, raw, coding, cut, counting) as words,
     ):
         found = Distribution(
             words.file,

@@ -57,6 +57,8 @@ class LayerWords:
         How its elements became words.
     attributes : callable
         Returns the attributes that the layer has in its dump.
+    difference : str
+        How differences are formed that are coded anew: as was asked for, or as suits the words.
     block_size, max_burst : int
         Of the hardware that is to code them.
     pieces : callable
@@ -67,6 +69,7 @@ class LayerWords:
     info: LayerInfo
     format: WordFormat
     attributes: Callable[[], Mapping[str, Any]]
+    difference: str
     block_size: int
     max_burst: int
     pieces: Callable[[int], Iterator[Callable[[], NDArray[Any]]]]
@@ -77,8 +80,8 @@ class LayerWords:
         return self.format.bits
 
     @property
-    def difference(self) -> str:
-        """How `compress` forms the layer's differences."""
+    def own_difference(self) -> str:
+        """How `compress` forms the layer's differences, or has formed a container's."""
         return str(self.info.codec.get("difference", self.format.difference))
 
     def chunks(self) -> Iterator[NDArray[Any]]:
@@ -100,6 +103,7 @@ class Words:
         Its name.
     total_words : int
         Of all picked layers, about.
+    is_container : bool
     left_out : dict
         Why picked layers have no words, by name.
     warnings, notes : list of str
@@ -111,6 +115,7 @@ class Words:
     file: str
     _layers: Callable[[Words], Iterator[LayerWords]]
     total_words: int = 0
+    is_container: bool = False
     left_out: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -199,6 +204,7 @@ def open_words(
                         for info, wanted in zip(infos, picked, strict=True)
                         if wanted
                     ),
+                    is_container=True,
                 )
                 words.warnings += options.idle(raw, counting)
                 yield words
@@ -229,6 +235,7 @@ def _of_dump(plan: Plan, fronts: Fronts | None, words: Words) -> Iterator[LayerW
                     info,
                     format_,
                     partial(getattr, tensor, "attributes"),
+                    plan.options.difference or format_.difference,
                     hardware.block_size,
                     hardware.max_burst,
                     partial(_pieces, layer, format_, info.name, blocks),
@@ -275,6 +282,7 @@ def _of_container(
             info,
             decoder.words,
             partial(_attributes, file, info.name),
+            coding.get("difference") or decoder.words.difference,
             coding.get("block_size") or info.codec.get("block_size", plain.block_size),
             coding.get("max_burst") or info.codec.get("max_burst", plain.max_burst),
             partial(_decoded, file, number, decoder),

@@ -85,6 +85,11 @@ def switch(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def shortest(value: float) -> str:
+    """Return the shortest text that means a number, and no other."""
+    return repr(float(value)).removesuffix(".0")
+
+
 def is_digits(text: str) -> bool:
     """Tell whether a text is digits 0 to 9: Python takes those of other scripts for numbers, too."""
     return text.isascii() and text.isdecimal()

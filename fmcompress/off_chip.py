@@ -6,6 +6,7 @@ own, whose streams begin at a burst, and an index says where. So less is saved t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 import numpy as np
 
 from fmcompress.batches import chunks_in_batch
+from fmcompress.codecs.by_transmission import MOST_WORDS
 from fmcompress.codecs.stored import Stored, stored_bytes
 from fmcompress.coding import Coding, Options
 from fmcompress.cutting import Cut
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 BURST_BYTES, PASSES = 64, 2
 MOST_BURST_BYTES, MOST_PASSES = 1 << 20, 1 << 20
+# A frame is in memory as a whole, however small its tiles are.
+MOST_FRAME_WORDS = 1 << 26
 
 
 def traffic(
@@ -150,9 +154,15 @@ class _Layer(LayerSurvey[list[_Tiles]]):
         self._found = found
         front = cut.front(info.shape, layer.attributes())
         self._axis = front[0] if front else None
-        self._frame_words = cut.piece_words(layer)
+        self._frame_words = cut.piece_words(layer, MOST_FRAME_WORDS)
         self._frame_shape = _frame_shape(layer, self._axis)
         self._tile = tile_shape(self._frame_shape, found.tile)
+        if math.prod(self._tile) > MOST_WORDS:
+            raise ParameterError(
+                f"a tile has {math.prod(self._tile)} words, more than the {MOST_WORDS} of a "
+                "transmission",
+                hint="give a smaller --tile, or pick other layers with --layers",
+            )
         if info.serpentine and self._tile != self._frame_shape:
             raise ParameterError(
                 "its words run forth and back, but tiles are cut from rows that run forth",

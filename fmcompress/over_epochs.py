@@ -13,6 +13,7 @@ from fmcompress.compression import Attributes, measured
 from fmcompress.errors import ParameterError
 from fmcompress.files import Sources, listed_sources
 from fmcompress.in_order import Workers
+from fmcompress.numbers import shortest
 from fmcompress.progress import Progress, silent
 from fmcompress.statistics import Sizes, Stats
 
@@ -124,7 +125,7 @@ def epochs(
         epoch = _epoch_of(groups, of_layers)
         if epoch in numbers:
             other = found[numbers.index(epoch)].file
-            raise ParameterError(f"its epoch is {epoch:g}, as that of {other}")
+            raise ParameterError(f"its epoch is {shortest(epoch)}, as that of {other}")
         numbers.append(epoch)
 
     with Workers(threads) as workers:

@@ -240,8 +240,8 @@ def simulate(
                 if settings.trace_only:
                     return found
                 found.layers.append(result)
-            if layer.difference != "signed":
-                others[layer.difference] += 1
+            if layer.own_difference != "signed":
+                others[layer.own_difference] += 1
         reasons = {name: error.cause for name, error in left_out.items()} | words.left_out
         if not found.layers:
             first = next(iter(left_out.values()), None)

@@ -26,8 +26,8 @@ Group: TypeAlias = tuple[str, str, str]  # format, order, layer
 class Checkpoint:
     """A file of JSON lines: what is swept, then all rows of a layer at a time; a context manager.
 
-    The file is locked meanwhile (but on Windows). A lock goes
-    with its process, however that ends.
+    The file is locked meanwhile (but on Windows). A lock goes with its process, however that ends.
+    Where no rows were kept, none is left.
 
     Parameters
     ----------
@@ -54,6 +54,7 @@ class Checkpoint:
         self._path, self._key = path, {"schema": SCHEMA, **key}
         self._overwrite = overwrite
         self._file: IO[str] | None = None
+        self._has_rows = False
         self.groups: dict[Group, list[Row]] = {}
 
     def __enter__(self) -> Self:
@@ -99,11 +100,14 @@ class Checkpoint:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._path is not None and not self._has_rows:
+            self._remove(self._path)
         if self._file is not None:
             self._file.close()
 
     def add(self, group: Group, rows: Iterable[Row]) -> None:
         """Keep the rows of a layer."""
+        self._has_rows = True
         self._write({"group": list(group), "rows": [list(row) for row in rows]})
 
     def _write(self, value: Any) -> None:
@@ -111,12 +115,10 @@ class Checkpoint:
             self._file.write(json.dumps(value) + "\n")
             self._file.flush()
 
-    def remove(self) -> None:
-        """Remove the file: the sweep is complete."""
+    def _remove(self, path: Path) -> None:
         if self._file is not None and not _LOCKS:
             self._file.close()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> IO[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from fmcompress.best_codecs import best_codecs
 from fmcompress.printable import write_csv
 
 
@@ -36,8 +37,9 @@ class Row(NamedTuple):
     first_stream_bits, second_stream_bits : int
         As the codec codes the frame, a transmission; of EBPC, ZNZ and BPC.
     bits : int
-        Of both, or of the words, if that is less: what a file takes. What a codec knows of the
-        whole layer counts with frame 0.
+        Of both, or of the words, if that is less: what a file takes; and `table_bits`.
+    table_bits : int
+        Of what a codec knows of the whole layer, which counts with frame 0.
     ratio : float or None
         `raw_bits` ÷ `bits`; None where there are none.
     """
@@ -58,6 +60,7 @@ class Row(NamedTuple):
     first_stream_bits: int
     second_stream_bits: int
     bits: int
+    table_bits: int
     ratio: float | None
 
 
@@ -139,6 +142,18 @@ class Sweep:
             if key not in found or total.bits < found[key].bits:
                 found[key] = total
         return list(found.values())
+
+    def outstanding(self) -> list[Best]:
+        """Return the best of each format and order, as `best_codecs` finds it."""
+        groups: dict[tuple[str, str], list[Best]] = {}
+        for one in self.best:
+            groups.setdefault((one.format, one.order), []).append(one)
+        return [
+            one
+            for group in groups.values()
+            for one in group
+            if one.codec in best_codecs({other.codec: other.bits for other in group})
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``fmc sweep --json`` prints (docs/JSON.md)."""

@@ -15,8 +15,9 @@ import numpy as np
 
 from fmcompress import __version__
 from fmcompress.batches import chunks_in_batch
+from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import stored_bytes
-from fmcompress.coding import Coding
+from fmcompress.coding import Coding, plain
 from fmcompress.configurations import FILE, NATIVE, Space, coding_in, measure_all
 from fmcompress.cutting import Cut
 from fmcompress.digests import digest_of
@@ -33,6 +34,15 @@ from fmcompress.sweep_rows import Row, Sweep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Options of `compress` that a space has, and what they are where they are not given.
+_SWEPT = {
+    "codec": Ebpc.name,
+    "block_size": None,
+    "max_burst": None,
+    "quantize": None,
+    "order": None,
+}
 
 
 def sweep(
@@ -62,7 +72,8 @@ def sweep(
         As of `compress`.
     checkpoint : path, optional
         Where rows are kept while the sweep runs. Those of an interrupted sweep of the same bytes
-        with the same parameters are taken from there. Removed when it is complete.
+        with the same parameters are taken from there. It is left, complete, for the caller to
+        remove once the rows are kept elsewhere.
     overwrite : bool
         Drop rows of another sweep that are there.
     **coding
@@ -81,10 +92,10 @@ def sweep(
         concerns none of them.
     """
     space = space or Space()
-    for name in ("codec", "block_size", "max_burst", "quantize", "order"):
-        if coding.get(name) not in (None, "ebpc"):
+    for name, usual in _SWEPT.items():
+        if coding.get(name, usual) != usual:
             raise ParameterError(f"{name} is what is swept", hint="give it in space")
-    space.check_formats(coding)
+    space.check(coding)
     cut = Cut(frame_axis=frame_axis)
     with source_paths(source) as paths, Workers(threads) as workers:
         idle: list[str] = []
@@ -95,7 +106,7 @@ def sweep(
             "version": __version__,
             "digest": found.digest,
             "space": found.space,
-            "coding": repr((sorted(coding.items()), cut, raw)),
+            "coding": repr((sorted((k, plain(v)) for k, v in coding.items()), cut, raw)),
         }
         path = None if checkpoint is None else Path(checkpoint)
         with Checkpoint(path, key, switch("overwrite", overwrite)) as kept:
@@ -105,7 +116,6 @@ def sweep(
                     _sweep(pass_, paths, layers, raw, coding, kept, workers, progress, found)
             if not found.rows:
                 raise nothing_left("swept", found.left_out, found.file, hint=None)
-            kept.remove()
     return found
 
 
@@ -133,7 +143,9 @@ def _sweep(
     own = coding_in(pass_.format, pass_.order, coding)
     with ExitStack() as stack:
         try:
-            words = stack.enter_context(open_words(paths, layers, raw, own, pass_.cut))
+            words = stack.enter_context(
+                open_words(paths, layers, raw, own, pass_.cut, ("difference",))
+            )
         except ParameterError as error:
             if pass_.format == NATIVE:
                 raise
@@ -142,11 +154,14 @@ def _sweep(
             found.warnings.append(f"{pass_.format}{in_order} has no rows: {error.cause}")
             return
         groups: dict[str, list[Row]] = {}
+        unlike = 0
 
         def begin(layer: LayerWords) -> _Layer | None:
+            nonlocal unlike
             name = layer.info.name
             if pass_.format != NATIVE and not layer.info.quantized:
                 found.left_out[f"{name} ({pass_.format})"] = "is not quantised"
+                unlike += 1
                 return None
             there = kept.groups.get((pass_.format, pass_.order, name))
             if there is not None:
@@ -164,9 +179,9 @@ def _sweep(
             groups[name] = layer.rows()
             kept.add((pass_.format, pass_.order, name), groups[name])
         found.rows += [row for rows in groups.values() for row in rows]
-        unlike = sum(name.endswith(f" ({pass_.format})") for name in found.left_out)
         if unlike and groups:
-            note = f"{pass_.format} has no rows of {unlike} layers, which are not quantised"
+            layers_ = "1 layer, which is" if unlike == 1 else f"{unlike} layers, which are"
+            note = f"{pass_.format} has no rows of {layers_} not quantised"
             found.notes += [note] * (note not in found.notes)
         left_out = {f"{name} ({pass_.format})": why for name, why in words.left_out.items()}
         found.left_out |= left_out
@@ -222,7 +237,8 @@ class _Layer(LayerSurvey[_Measured]):
             self._configurations, self._codecs, (8 * sizes).tolist(), strict=True
         ):
             for frame, (first, second) in enumerate(frames):
-                coded = min(first + second, raw_bits) + (0 if frame else codec.table_bits)
+                table_bits = 0 if frame else codec.table_bits
+                coded = min(first + second, raw_bits) + table_bits
                 rows.append(
                     Row(
                         layer=info.name,
@@ -241,6 +257,7 @@ class _Layer(LayerSurvey[_Measured]):
                         first_stream_bits=first,
                         second_stream_bits=second,
                         bits=coded,
+                        table_bits=table_bits,
                         ratio=self._frame_words * bits / coded if coded else None,
                     )
                 )

@@ -231,6 +231,11 @@ class Traffic:
         return sum((layer.mean for layer in self.layers), FrameBytes())
 
     @property
+    def times(self) -> str:
+        """How often a frame of a layer moves, in words."""
+        return {1: "once", 2: "twice (written and read)"}.get(self.passes, f"{self.passes} times")
+
+    @property
     def moved_bytes(self) -> tuple[float, float]:
         """Bytes that move for a frame, all passes and layers: raw, and compressed."""
         total = self.total

@@ -211,7 +211,7 @@ class _Writing:
             block_size=case.block_size,
             burst_bits=case.burst_bits,
             word_format=info.words,
-            own_difference=layer.difference,
+            own_difference=layer.own_difference,
             transmissions=[],
         )
         self._made.layers.append(found)

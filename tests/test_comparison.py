@@ -15,8 +15,10 @@ import pytest
 
 import fmcompress
 from fmcompress import general_compressors as general
+from fmcompress.best_codecs import AUTO
 from fmcompress.codecs import CODECS
-from fmcompress.compared import AUTO, CODEC, EBPC, STORED, Comparison
+from fmcompress.compared import CODEC, EBPC, STORED, Comparison
+from fmcompress.configurations import Space
 from fmcompress.errors import ParameterError
 
 SAMPLES = ("digits_int8.h5", "digits_uint8.npz", "digits_f32.h5")
@@ -95,6 +97,51 @@ def test_of_a_container_the_words_are_what_it_holds(samples: Path) -> None:
         fmcompress.compress(dump, file, codec=codec, chunk_words=1000)
         found = fmcompress.compare(io.BytesIO(file.getvalue()), chunk_words=CHUNK_WORDS)
         assert [layer.sums for layer in found.layers] == [layer.sums for layer in expected.layers]
+
+
+def test_a_container_has_one_ratio_in_every_command(tmp_path: Path) -> None:
+    """That of its words, however it was coded; options that make another are not warned of."""
+    walk = np.cumsum(np.random.default_rng(2).integers(-9, 10, (2, 4, 16, 16)), axis=-1)
+    path = save(tmp_path / "a.npy", walk.astype(np.int8))
+    coded = {"difference": "unsigned", "block_size": 4, "zero_point": 0}
+    fmcompress.compress(path, tmp_path / "a.fmc", **coded)  # type: ignore[arg-type]
+    seen = set()
+    changes: list[Any] = [{}, {"difference": "unsigned"}, {"block_size": 4}, {"chunk_words": 64}]
+    for given in changes:
+        of_container, of_dump = (
+            fmcompress.compare(source, codecs="ebpc", **more, **given)
+            for source, more in ((tmp_path / "a.fmc", {}), (path, {"zero_point": 0}))
+        )
+        assert of_container.warnings == []
+        assert of_container.total == of_dump.total
+        by_layer = fmcompress.distribution(tmp_path / "a.fmc", by="layer", **given)
+        assert by_layer.warnings == []
+        assert by_layer.layers[0].pieces.bits == of_dump.total.methods["ebpc"].bits  # type: ignore[union-attr]
+        seen.add(of_dump.total.methods["ebpc"])
+    assert len(seen) == len(changes)  # each changes something
+    expected = fmcompress.sweep(path, space=Space(codecs="ebpc"), zero_point=0)
+    assert fmcompress.sweep(tmp_path / "a.fmc", space=Space(codecs="ebpc")).rows == [
+        row._replace(layer="arr_0") for row in expected.rows
+    ]
+    moved = [
+        fmcompress.traffic(source, **more).total
+        for source, more in (  # type: ignore[arg-type]
+            (tmp_path / "a.fmc", {}),
+            (path, {"zero_point": 0}),
+        )
+    ]
+    assert moved[0] == moved[1]
+
+
+def test_ebpc_by_its_name_with_parameters(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.npy", feature_map((2, 4, 16, 16)))
+    found = fmcompress.compare(path, codecs=["ebpc:block_size=16", "zvc"])
+    plain = fmcompress.compare(path, codecs=["ebpc", "zvc"], block_size=16)
+    gain = found.total.ebpc_gain(found.methods)
+    assert gain is not None
+    assert gain == plain.total.ebpc_gain(plain.methods)
+    both = fmcompress.compare(path, codecs=["ebpc", "ebpc:block_size=16", "zvc"])
+    assert both.total.ebpc_gain(both.methods) is None
 
 
 def test_threads_change_nothing(samples: Path) -> None:
@@ -224,6 +271,11 @@ def test_each_general_compressor_gives_a_size() -> None:
 # --- Advice -------------------------------------------------------------------------------
 
 
+def save(path: Path, array: np.ndarray) -> Path:
+    np.save(path, array)
+    return path
+
+
 def advice(tmp_path: Path, array: np.ndarray, **options: Any) -> str:
     np.save(tmp_path / "a.npy", array)
     return "\n".join(fmcompress.compare(tmp_path / "a.npy", **options).advice)
@@ -252,12 +304,24 @@ def test_advice_on_half_of_the_range(tmp_path: Path) -> None:
     assert "--word-bits 6 would do" in advice(tmp_path, ramp)
     assert "--word-bits" not in advice(tmp_path, ramp + 100, zero_point=100)
     assert advice(tmp_path, ramp[:200]) == ""  # of so few words chance says too much
-    assert "--dtype uint8 would use all of it" in advice(tmp_path, ramp.astype(np.int8))
+    assert "; --dtype uint8 --word-bits 6 would do" in advice(tmp_path, ramp.astype(np.int8))
     said = advice(tmp_path, (ramp / 10).astype(np.float32), quantize="fixed8")
     assert "--quantize ufixed8" in said
     assert "range" not in advice(tmp_path, ramp * 4)
     assert "range" not in advice(tmp_path, (ramp / 10).astype(np.float32))
     assert advice(tmp_path, np.zeros(100, np.uint8)) == ""
+
+
+def test_advice_can_be_followed(tmp_path: Path) -> None:
+    """Then the layer is smaller, and nothing more is advised; of a container nothing can be."""
+    ramp = (np.arange(5000) % 60).astype(np.int8)
+    before = fmcompress.compare(save(tmp_path / "a.npy", ramp), codecs="zvc")
+    after = fmcompress.compare(tmp_path / "a.npy", codecs="zvc", dtype="uint8", word_bits=6)
+    assert (len(before.advice), after.advice) == (1, [])
+    assert after.total.methods["zvc"].bits < before.total.methods["zvc"].bits  # type: ignore[union-attr]
+    fmcompress.compress(tmp_path / "a.npy", tmp_path / "a.fmc")
+    [line] = fmcompress.compare(tmp_path / "a.fmc", codecs="zvc").advice
+    assert line == "layer 'arr_0': no word is negative, half of the range is never used"
 
 
 def test_advice_is_one_line_for_many_layers(tmp_path: Path) -> None:

@@ -198,6 +198,13 @@ def test_any_order_of_axes(tmp_path: Path, by: str) -> None:
         assert found.layers[0].pieces.to_json() == expected
 
 
+def test_channels_lie_behind_the_frames_that_are_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, maps((3, 2, 4, 5)))
+    found = fmcompress.distribution(path, by="channel", frame_axis=1, zero_point=0)
+    assert (found.layers[0].axis, found.layers[0].pieces.bits.size) == (2, 4)
+
+
 def test_frame_axis_given(tmp_path: Path) -> None:
     array = maps((4, 6, 50))
     np.save(tmp_path / "a.npy", array)
@@ -342,6 +349,14 @@ def test_epoch_of_a_stream(tmp_path: Path) -> None:
     """It can be read once only, and so is every dump."""
     data = Path(trained(tmp_path, "a.h5", 3, 0.5)).read_bytes()
     assert [one.epoch for one in fmcompress.epochs(io.BytesIO(data)).epochs] == [3]
+
+
+def test_large_epochs_are_shown_in_full(tmp_path: Path) -> None:
+    from fmcompress.cli.render_distribution import epochs_text
+
+    names = [trained(tmp_path, f"{e}.h5", e, 0.5) for e in (1234567, 1234568, 0.25)]
+    text = epochs_text(fmcompress.epochs(names), False, None)
+    assert "epoch 0.25  epoch 1234567  epoch 1234568" in text
 
 
 def test_two_dumps_of_one_epoch(tmp_path: Path) -> None:

@@ -19,13 +19,12 @@ from test_docs import run
 
 import fmcompress
 from fmcompress.coding import Coding
-from fmcompress.configurations import Space
 from fmcompress.errors import FmcError, ParameterError
 from fmcompress.layer_words import open_words
 from fmcompress.reference import encode_bits
 from fmcompress.reporting.bar_charts import Bar, Stack, lying_bars, stacked_bars
 from fmcompress.reporting.charts import Box, Series, box_plot, heat_map, legend_end
-from fmcompress.reporting.collecting import Asked, Numbers, _frame_bits, collect
+from fmcompress.reporting.collecting import Asked, Numbers, collect
 from fmcompress.reporting.colours import DARK, LIGHT, codec_colours
 from fmcompress.reporting.counting import Histogram
 from fmcompress.reporting.figures import figures
@@ -711,13 +710,30 @@ def test_a_legend_has_its_room() -> None:
     assert legend_end(legend) < picture.width + 1
 
 
-def test_a_table_of_a_layer_is_in_no_frame(samples: Path) -> None:
-    """Else one frame alone would look worse than all others."""
-    space = Space(codecs=("huffman",))
-    rows = fmcompress.sweep(samples / "digits_int8.h5", space=space).rows
-    with_table = [row for row in rows if row.bits > _frame_bits(row)]
-    assert {row.frame for row in with_table} == {0}
-    assert all(_frame_bits(row) <= -(-row.raw_bits // 8) * 8 for row in rows)
+@pytest.mark.parametrize("codec", ["huffman", "csc"])
+def test_boxes_are_those_of_stats(tmp_path: Path, codec: str) -> None:
+    """A table of a whole layer is in no frame, and what takes no bits has no ratio."""
+    maps = np.random.default_rng(3).integers(0, 4, (6, 4, 16, 16)).astype(np.int8)
+    maps[1::2] = 0
+    np.savez(tmp_path / "maps.npz", maps=maps, zeros=np.zeros_like(maps))
+    [one] = collected(tmp_path / "maps.npz", codecs=(codec,)).formats
+    expected = fmcompress.distribution(tmp_path / "maps.npz", codec=codec)
+    spreads = {layer.name: layer.pieces.ratio for layer in expected.layers}
+    assert set(one.ratios[codec]) == {name for name, spread in spreads.items() if spread}
+    for name, box in one.ratios[codec].items():
+        spread = spreads[name]
+        assert spread is not None
+        found = (box.percentile_1, box.median, box.percentile_99)
+        assert found == (spread.percentile_1, spread.median, spread.percentile_99)
+    assert expected.total is not None
+    assert expected.total.ratio is not None
+    assert one.network_ratios[codec].median == expected.total.ratio.median
+
+
+def test_a_layer_that_takes_no_bits(tmp_path: Path) -> None:
+    np.save(tmp_path / "zeros.npy", np.zeros((3, 4, 16, 16), np.int8))
+    text = made(tmp_path / "zeros.npy", tmp_path / "r.html", codecs=("csc",))[1]
+    assert "No frame has a ratio: csc takes no bits for zeros alone." in text
 
 
 def test_captions_of_one_layer_and_of_unlike_ones(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 
 import fmcompress
 from fmcompress import sweep_checkpoint, sweeping
+from fmcompress.best_codecs import best_codecs
 from fmcompress.chunks import LayerDecoder
 from fmcompress.codecs import CODECS
 from fmcompress.configurations import Configuration, Space
@@ -77,6 +79,7 @@ def test_rows_are_real_streams(dump: Path) -> None:
     assert len(found.rows) == 2 * (3 + 2) * 3 * (4 + 2 + 2 + 1)
     check_rows(dump, found)
     assert found.left_out == {"c (fixed8)": "is not quantised"}
+    assert found.notes[-1:] == ["fixed8 has no rows of 1 layer, which is not quantised"]
 
 
 def test_rows_of_every_codec(dump: Path) -> None:
@@ -91,6 +94,16 @@ def test_every_configuration_of_ebpc(dump: Path) -> None:
     found = fmcompress.sweep(dump, space=Space(codecs=("ebpc",)), layers="c")
     assert len(found.rows) == 4 * 6 * 3
     check_rows(dump, found)
+
+
+def test_the_best_are_the_same_in_every_table() -> None:
+    """No choice among codecs is one; nor is any, where all are alike."""
+    assert best_codecs({"ebpc": 5, "auto": 3, "auto:block_size=4": 2, "zvc": 5, "bpc": 7}) == [
+        *("ebpc", "zvc")
+    ]
+    assert best_codecs({"ebpc": 5, "auto": 4}) == []
+    assert best_codecs({"csc": 0, "ebpc": 4}) == []
+    assert best_codecs({}) == []
 
 
 def test_totals_and_best(dump: Path) -> None:
@@ -175,7 +188,47 @@ def test_taken_up_again(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found.resumed_rows == sum(
         (row.layer, row.format) != ("b", "fixed8") for row in found.rows
     )
-    assert not kept.exists()
+    again = fmcompress.sweep(dump, space=space, checkpoint=kept)
+    assert (again.rows, again.resumed_rows) == (expected.rows, len(expected.rows))
+
+
+def test_rows_are_kept_until_they_are_written(
+    dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the output cannot be written, all that was measured is there for the next try."""
+    from fmcompress.cli.main import main
+
+    def no_space(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def sweep() -> tuple[Any, bool, bool]:
+        with pytest.raises(SystemExit) as done:
+            main(["sweep", "--codec", "zvc", str(dump), "-o", str(target)])
+        return done.value.code, target.exists(), kept.exists()
+
+    target, kept = tmp_path / "all.csv", tmp_path / "all.csv.part"
+    with monkeypatch.context() as patch:
+        patch.setattr(Sweep, "write", no_space)
+        assert sweep() == (1, False, True)
+    assert sweep() == (0, True, False)
+    assert "of them from before" in capsys.readouterr().out
+
+
+def test_where_nothing_was_kept_nothing_is_left(dump: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError):
+        fmcompress.sweep(dump, space=Space("fixed8"), layers="c", checkpoint=tmp_path / "part")
+    assert not (tmp_path / "part").exists()
+
+
+def test_long_arrays_tell_sweeps_apart(tmp_path: Path) -> None:
+    """Of those that print alike, too."""
+    np.save(tmp_path / "a.npy", np.arange(2 * 3000, dtype=np.uint8).reshape(2, 3000))
+    points = np.zeros(3000, np.int64)
+    more: Any = {"space": SMALL, "checkpoint": tmp_path / "part", "zero_point_axis": 1}
+    fmcompress.sweep(tmp_path / "a.npy", **more, zero_point=points)
+    points[1500] = 1
+    with pytest.raises(FmcError, match="another sweep"):
+        fmcompress.sweep(tmp_path / "a.npy", **more, zero_point=points)
 
 
 @pytest.mark.parametrize("change", ["bytes", "space", "coding"])
@@ -242,7 +295,6 @@ def test_an_empty_checkpoint(dump: Path, tmp_path: Path) -> None:
     kept = tmp_path / "part"
     kept.touch()
     assert fmcompress.sweep(dump, space=SMALL, checkpoint=kept).resumed_rows == 0
-    assert not kept.exists()
 
 
 def test_two_sweeps_at_once(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +319,7 @@ def test_two_sweeps_at_once(dump: Path, tmp_path: Path, monkeypatch: pytest.Monk
     expected = f"{kept}: another sweep that runs keeps its rows there; wait for it, or name another"
     assert len(refused) == 6
     assert all(line.startswith(expected) for line in refused)
-    assert [*tmp_path.iterdir()] == [dump]
+    assert {*tmp_path.iterdir()} == {dump, kept}
     fmcompress.sweep(dump, space=SMALL, checkpoint=kept)
 
 
@@ -321,6 +373,10 @@ def test_frames_without_streams(tmp_path: Path) -> None:
         ({"block_sizes": (8, 5)}, "block_size is 5"),
         ({"max_bursts": 3}, "max_burst is 3"),
         ({"codecs": "zvc", "block_sizes": 4}, "block_size is a free parameter of none"),
+        (
+            {"codecs": "zvc", "block_sizes": (4, 8, 16, 32)},
+            "block_size is a free parameter of none",
+        ),
         ({"codecs": ("bpc", "ebpc:max_burst=4"), "max_bursts": 4}, "max_burst is a free parameter"),
     ],
 )
@@ -333,6 +389,11 @@ def test_single_values_and_repeated_ones() -> None:
     space = Space("native", "auto", "ebpc", (8, 8), 16)
     assert space.configurations == [Configuration("ebpc", 8, 16)]
     assert space.describe()["block_sizes"] == [8]
+
+
+def test_a_difference_that_no_codec_has(dump: Path) -> None:
+    with pytest.raises(ParameterError, match="difference is a free parameter of none"):
+        fmcompress.sweep(dump, space=Space(codecs="zvc"), difference="modular")
 
 
 @pytest.mark.parametrize("name", ["codec", "block_size", "max_burst", "quantize", "order"])

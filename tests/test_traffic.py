@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from test_docs import run
 
 import fmcompress
+from fmcompress import off_chip
 from fmcompress.codecs import CODECS, Codec, codec_named
 from fmcompress.codecs.stored import stored_bytes
 from fmcompress.codecs.zvc import Zvc
@@ -270,6 +271,18 @@ def test_channels_last(tmp_path: Path) -> None:
     [first] = fmcompress.traffic(path, tile="4x4x4", zero_point=0, order="nhwc:nchw").layers
     assert first.frame_shape == (6, 7, 5)
     assert first.memory_bytes.tolist() == layer.memory_bytes.tolist()
+
+
+def test_a_large_frame_in_small_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tile is a transmission, not its frame."""
+    monkeypatch.setattr(off_chip, "MOST_WORDS", 1000)
+    path = written(tmp_path, a=maps(1, 2, 3, 40, 40))
+    assert fmcompress.traffic(path, tile="3x10x10").layers[0].tiles_per_frame == 16
+    with pytest.raises(ParameterError, match="a tile has 4800 words, more than the 1000"):
+        fmcompress.traffic(path)
+    monkeypatch.setattr(off_chip, "MOST_FRAME_WORDS", 2000)
+    with pytest.raises(ParameterError, match="a frame has 4800 words, more than 2000"):
+        fmcompress.traffic(path, tile="3x10x10")
 
 
 def test_no_frame_axis(tmp_path: Path) -> None:

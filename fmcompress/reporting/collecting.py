@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmcompress.coding import Coding, Options
-from fmcompress.compared import Comparison
+from fmcompress.compared import EBPC, Comparison
 from fmcompress.comparison import compare
 from fmcompress.configurations import DEFAULT_CODECS, FILE, NATIVE, Space, coding_in
 from fmcompress.cutting import Cut
+from fmcompress.distributions import Pieces
 from fmcompress.energy import energy_of
 from fmcompress.errors import ParameterError
 from fmcompress.in_order import Workers
@@ -149,6 +150,9 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
         native = _details(paths, asked, NATIVE, order, asked.layers, progress)
     formats = asked.formats or _usual_formats(native)
     space = Space(formats, (order,), codecs)
+    # What a sweep goes through itself, and what does not count there.
+    idle_there = ["block_size", "max_burst", "order", "chunk_words"]
+    idle_there += [] if space.has("difference") else ["difference"]
     swept = sweep(
         paths,
         space=space,
@@ -157,7 +161,7 @@ def collect(paths: list[Path], file: str, asked: Asked, progress: Progress) -> N
         raw=asked.raw,
         threads=asked.threads,
         progress=progress,
-        **_without_sizes(asked.coding),
+        **_without(asked.coding, *idle_there),
     )
     # With a format that loses, if there is any: what concerns quantising is an error without.
     shown = next((name for name in formats if name != NATIVE), NATIVE)
@@ -190,13 +194,8 @@ def _usual_formats(native: Sequence[LayerDetails]) -> tuple[str, ...]:
     return (NATIVE, *FLOAT_FORMATS) if wide else (NATIVE,)
 
 
-def _without_sizes(coding: Coding) -> Coding:
-    """Leave out what a sweep goes through itself."""
-    return {  # type: ignore[return-value]
-        name: value
-        for name, value in coding.items()
-        if name not in ("block_size", "max_burst", "order")
-    }
+def _without(coding: Coding, *names: str) -> Coding:
+    return {name: value for name, value in coding.items() if name not in names}  # type: ignore[return-value]
 
 
 def _details(
@@ -229,11 +228,12 @@ def _measured(
 ) -> FormatNumbers:
     coding = coding_in(format_, order, asked.coding)
     usual: Any = {"layers": layers, "raw": asked.raw, "threads": asked.threads}
-    usual |= {"progress": _named(progress, format_), **coding}
+    usual["progress"] = _named(progress, format_)
+    of_tiles = _without(coding, "chunk_words")
     return FormatNumbers(
         format_,
-        compare(paths, **usual),
-        traffic(paths, frame_axis=asked.frame_axis, **asked.traffic, **usual),
+        compare(paths, **usual, **coding),
+        traffic(paths, frame_axis=asked.frame_axis, **asked.traffic, **usual, **of_tiles),
         details,
     )
 
@@ -242,9 +242,10 @@ def _named(progress: Progress, format_: str) -> Progress:
     return lambda step: progress(Step(f"{format_} {step.layer}", step.done, step.total))
 
 
-def _frame_bits(row: Row) -> int:
-    """Return the bits of a frame's streams, or words; a table of the whole layer is in no frame."""
-    return min(row.first_stream_bits + row.second_stream_bits, -(-row.raw_bits // 8) * 8)
+def _pieces(rows: Sequence[Row]) -> Pieces:
+    """Return frames as pieces; a table of the whole layer is in no frame."""
+    columns = [(row.words, row.raw_bits, row.bits - row.table_bits, row.zero_words) for row in rows]
+    return Pieces(*np.array(columns, np.int64).T)
 
 
 def _add_frames(found: FormatNumbers, rows: list[Row], block_size: int, max_burst: int) -> None:
@@ -254,27 +255,22 @@ def _add_frames(found: FormatNumbers, rows: list[Row], block_size: int, max_burs
     for row in rows:
         if row.block_size in (None, block_size) and row.max_burst in (None, max_burst):
             by_codec.setdefault(row.codec, {}).setdefault(row.layer, []).append(row)
-        if row.codec == "ebpc" and row.block_size is not None and row.max_burst is not None:
+        if row.codec == EBPC and row.block_size is not None and row.max_burst is not None:
             sums = heat.setdefault((row.block_size, row.max_burst), [0, 0])
             sums[0] += row.raw_bits
             sums[1] += row.bits
-    found.heat = {key: raw / max(bits, 1) for key, (raw, bits) in heat.items()}
+    found.heat = {key: raw / bits for key, (raw, bits) in heat.items() if bits}
     for codec, layers in by_codec.items():
-        found.ratios[codec] = {
-            name: Box.of(np.array([row.raw_bits / max(_frame_bits(row), 1) for row in frames]))
-            for name, frames in layers.items()
-        }
-        if len({len(frames) for frames in layers.values()}) == 1:
-            raw = np.sum([[row.raw_bits for row in frames] for frames in layers.values()], axis=0)
-            bits = np.sum(
-                [[_frame_bits(row) for row in frames] for frames in layers.values()], axis=0
-            )
-            found.network_ratios[codec] = Box.of(raw / np.maximum(bits, 1))
-        found.frames = {name: len(frames) for name, frames in layers.items()}
-        found.sparsities = {
-            name: Box.of(np.array([row.zero_words / row.words for row in frames]))
-            for name, frames in layers.items()
-        }
+        pieces = {name: _pieces(frames) for name, frames in layers.items()}
+        found.frames = {name: one.bits.size for name, one in pieces.items()}
+        found.sparsities = {name: Box.of(one.sparsities) for name, one in pieces.items()}
+        # Of frames that take no bits, as those of zeros may, there is no ratio.
+        ratios = {name: one.ratios for name, one in pieces.items()}
+        found.ratios[codec] = {name: Box.of(some) for name, some in ratios.items() if some.size}
+        if len({*found.frames.values()}) == 1:
+            together = Pieces.together([*pieces.values()]).ratios
+            if together.size:
+                found.network_ratios[codec] = Box.of(together)
 
 
 def checked(asked: Asked) -> Asked:
@@ -287,7 +283,7 @@ def checked(asked: Asked) -> Asked:
     """
     if asked.coding.get("quantize") is not None:
         raise ParameterError("quantize is given", hint="give formats, as fixed8")
-    if asked.coding.get("codec") not in (None, "ebpc"):
+    if asked.coding.get("codec") not in (None, EBPC):
         raise ParameterError("codec is given", hint="give codecs")
     _ = Cut(frame_axis=asked.frame_axis)
     _ = Space(asked.formats or (NATIVE,), (FILE,), asked.codecs or DEFAULT_CODECS)

@@ -147,6 +147,8 @@ def _kind(method: Method) -> str:
 
 
 def _ratios(numbers: Numbers, one: FormatNumbers) -> Iterator[Figure]:
+    if not any(one.ratios.values()):
+        return
     names = list(one.sparsities)
     series, colours = [], codec_colours(numbers.codecs)
     for codec, boxes in one.ratios.items():
@@ -282,6 +284,8 @@ def why_none(section: str, numbers: Numbers, one: FormatNumbers) -> str:
             f"for, {', '.join(numbers.codecs)}, there is no ebpc that has both left open. Other codecs "
             "have only one of these parameters, or none."
         )
+    if section == "ratio_per_layer" and not any(one.ratios.values()):
+        return f"No frame has a ratio: {', '.join(numbers.codecs)} takes no bits for zeros alone."
     if section == "differences" and not any(layer.differences.total for layer in one.details):
         return "No layer has two words that are not zero: there are no differences."
     if section == "bpc_symbols" and not any(layer.symbol_bits.any() for layer in one.details):

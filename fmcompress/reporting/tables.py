@@ -204,14 +204,13 @@ def sweep_table(numbers: Numbers, one: FormatNumbers) -> str:
     columns = [Column("codec", "left"), Column("block size"), Column("longest burst")]
     columns += [Column("ratio"), Column("bit/word")]
     best: list[Best] = [row for row in numbers.sweep.best if row.format == one.name]
-    sizes = [row.bits for row in best]
-    least = min(sizes) if min(sizes) < max(sizes) else None
+    outstanding = numbers.sweep.outstanding()
     rows = [
         (
             row.codec,
             number(row.block_size, "d"),
             number(row.max_burst, "d"),
-            Cell(number(row.ratio), "best") if row.bits == least else number(row.ratio),
+            Cell(number(row.ratio), "best") if row in outstanding else number(row.ratio),
             number(row.bits_per_word),
         )
         for row in best
@@ -232,7 +231,7 @@ def traffic_table(one: FormatNumbers) -> str:
     pairs: list[tuple[str, tuple[float, float] | None, str]] = [
         ("bytes a frame, nominal", (total.raw_bytes, total.stream_bytes), ",.0f"),
         ("bytes a frame, moved once", (total.raw_memory_bytes, total.total_bytes), ",.0f"),
-        (f"bytes a frame, {_times(found.passes)}", found.moved_bytes, ",.0f"),
+        (f"bytes a frame, {found.times}", found.moved_bytes, ",.0f"),
         (f"MB/s at {found.frames_per_second or 0:g} frames/s", found.megabytes_per_second, ",.3f"),
         ("energy a frame, µJ", found.microjoules, ",.3f"),
         ("power, mW", found.milliwatts, ",.3f"),
@@ -266,7 +265,3 @@ def tiles_table(found: Traffic) -> str:
         columns,
         rows,
     )
-
-
-def _times(passes: int) -> str:
-    return {1: "once", 2: "twice (written and read)"}.get(passes, f"{passes} times")
