@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from fmcompress.over_epochs import Epochs
     from fmcompress.statistics import Sizes
 
+# What the last row is.
+_TOGETHER = {"frame": "total", "channel": "all channels", "layer": "all layers"}
+
 
 def distribution_text(found: Distribution, width: int | None) -> str:
     """Render where ratios and sparsities lie, layer by layer and in total.
@@ -32,7 +35,7 @@ def distribution_text(found: Distribution, width: int | None) -> str:
         )
         for layer in found.layers
     ]
-    rows.append(("total", *_cells(found.total)))
+    rows.append((_TOGETHER[found.by], *_cells(found.total)))
     if width is None:
         columns = [(title.replace("\n", " "), align) for title, align in columns]
     lines = [
@@ -44,6 +47,8 @@ def distribution_text(found: Distribution, width: int | None) -> str:
         lines.append("no total: layers have different numbers of frames")
     elif found.by == "frame":
         lines.append("total: each frame of all layers together")
+    else:
+        lines.append(f"{_TOGETHER[found.by]}: each {found.by} counts alike, however long it is")
     return "\n".join(lines)
 
 

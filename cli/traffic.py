@@ -13,6 +13,7 @@ from fmcompress.cli.progress import ProgressBar
 
 # Options that go with --hardware where there is no input.
 _OF_HARDWARE = {"hardware", "as_json", "as_csv"}
+_NOT_IN_CSV = ("frames_per_second", "energy", "pj_per_bit", "hardware", "per_layer")
 
 
 @click.command(
@@ -77,6 +78,8 @@ def command(
     state = ctx.find_object(State) or State()
     options.one_of(json=as_json, csv=as_csv)
     memory_options.one_energy(coding)
+    if as_csv and in_:
+        idle_options.without_effect(ctx, dict.fromkeys(_NOT_IN_CSV, "--csv has bytes alone"))
     if not in_:
         if not hardware:
             raise click.UsageError("Name the input: IN.")

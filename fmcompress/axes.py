@@ -7,7 +7,7 @@ from typing import Any
 
 from fmcompress.channels_last import LAYOUT_NAMES, LAYOUTS, plain_text
 from fmcompress.errors import ParameterError
-from fmcompress.numbers import is_digits
+from fmcompress.numbers import is_digits, plain
 
 # What dump scripts call the axis itself, lower case and without "_", "-", "." and blanks.
 FRAME_AXIS_NAMES = ("frameaxis", "framesaxis", "batchaxis", "batchdim")
@@ -106,7 +106,7 @@ def unusable(
             what = f"no layout of {len(shape)} axes"
         else:
             continue
-        found.append(f"its attribute {name} is {value!r:.40}, {what}; it is ignored")
+        found.append(f"its attribute {name} is {plain(value)!r:.40}, {what}; it is ignored")
     return found
 
 

@@ -14,7 +14,7 @@ from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.contents import DEFAULT_CHUNK_WORDS, MAX_CHUNK_WORDS
 from fmcompress.element_types import FOUR_BIT, element_type
 from fmcompress.errors import ParameterError
-from fmcompress.numbers import from_digits, switch, whole
+from fmcompress.numbers import from_digits, plain, switch, whole
 from fmcompress.recipe import Recipe
 from fmcompress.stream_words import MAX_WORD_BITS
 from fmcompress.words import MAPPINGS, Wishes, WordFormat
@@ -92,11 +92,6 @@ class Coding(TypedDict, total=False):
     rounding: str
     order: str | Sequence[int] | None
     serpentine: bool
-
-
-def plain(value: Any) -> Any:
-    """Return NumPy's numbers and arrays as Python's numbers and lists; anything else as it is."""
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,11 @@ def switch(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def plain(value: Any) -> Any:
+    """Return NumPy's numbers and arrays as Python's numbers and lists; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def shortest(value: float) -> str:
     """Return the shortest text that means a number, and no other."""
     return repr(float(value)).removesuffix(".0")

@@ -136,7 +136,7 @@ class _Tiles(NamedTuple):
     Attributes
     ----------
     stream_bytes, memory_bytes : ndarray of int64, shape (frames, tiles)
-        Of each tile, as it is and in whole bursts.
+        Of each tile the fewest bytes, as if there were no bursts; and the fewest in whole bursts.
     stored : ndarray of bool, shape (frames, tiles)
         Whether it takes fewer bursts as it is than coded.
     """
@@ -182,16 +182,16 @@ class _Layer(LayerSurvey[list[_Tiles]]):
         count, bits = tiles.shape[2], self.layer.word_bits
         raw = stored_bytes(count, bits)
         raw_memory = self._in_bursts(raw)
-        # Of several codecs the one with the fewest bursts, not the fewest bytes.
-        streams = memory = np.full(tiles.shape[:2], np.iinfo(np.int64).max)
+        # Of several codecs the one with the fewest bursts, which need not have the fewest bytes.
+        streams = np.full(tiles.shape[:2], raw)
+        memory = np.full(tiles.shape[:2], np.iinfo(np.int64).max)
         for part in self._codec.parts:
             measured = part.measure_chunks(tiles.reshape(-1), bits, count)
             sizes = np.array(measured, np.int64).reshape(*tiles.shape[:2], 2)
-            bursts = self._in_bursts(sizes).sum(axis=2)
-            streams = np.where(bursts < memory, sizes.sum(axis=2), streams)
-            memory = np.minimum(memory, bursts)
+            streams = np.minimum(streams, sizes.sum(axis=2))
+            memory = np.minimum(memory, self._in_bursts(sizes).sum(axis=2))
         stored = memory > raw_memory
-        return _Tiles(np.where(stored, raw, streams), np.where(stored, raw_memory, memory), stored)
+        return _Tiles(streams, np.where(stored, raw_memory, memory), stored)
 
     def _in_bursts(self, size: Any) -> Any:
         """Round bytes up to whole bursts: a number, or an array of them."""

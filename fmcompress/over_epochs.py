@@ -13,7 +13,7 @@ from fmcompress.compression import Attributes, measured
 from fmcompress.errors import ParameterError
 from fmcompress.files import Sources, listed_sources
 from fmcompress.in_order import Workers
-from fmcompress.numbers import shortest
+from fmcompress.numbers import plain, shortest
 from fmcompress.progress import Progress, silent
 from fmcompress.statistics import Sizes, Stats
 
@@ -148,6 +148,12 @@ def _epoch_of(groups: Mapping[str, Attributes], of_layers: Sequence[Attributes])
     own = _number(groups.get("", {}))
     if own is not None:
         return own
+    named = [
+        attributes[EPOCH] for attributes in (groups.get("", {}), *of_layers) if EPOCH in attributes
+    ]
+    if named and all(_number({EPOCH: value}) is None for value in named):
+        value = f"{plain(named[0])!r:.40}"
+        raise ParameterError(f"its attribute {EPOCH!r} is {value}, no number", hint="write another")
     values = {_number(attributes) for attributes in of_layers}
     if len(values) == 1 and (epoch := next(iter(values))) is not None:
         return epoch

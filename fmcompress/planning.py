@@ -19,6 +19,7 @@ from fmcompress.errors import ParameterError, error_context
 from fmcompress.fitting import OTHER_LAYERS, Fitting
 from fmcompress.in_order import Each
 from fmcompress.layer_plan import LayerPlan
+from fmcompress.numbers import plain
 from fmcompress.picking import pick
 from fmcompress.quantizing import FLOAT_TYPES
 from fmcompress.recipe import Unquantizable
@@ -321,7 +322,7 @@ class Plan:
         if noted is None:
             if unreadable is None:
                 return
-            value = f"{tensor.attributes[unreadable]!r:.40}"
+            value = f"{plain(tensor.attributes[unreadable])!r:.40}"
             doubt = f"its attribute {unreadable} is {value}, no number; it is ignored"
         elif np.ndim(noted) or not float(noted).is_integer():
             doubt = (

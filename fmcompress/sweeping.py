@@ -17,7 +17,7 @@ from fmcompress import __version__
 from fmcompress.batches import chunks_in_batch
 from fmcompress.codecs.ebpc import Ebpc
 from fmcompress.codecs.stored import stored_bytes
-from fmcompress.coding import Coding, plain
+from fmcompress.coding import Coding
 from fmcompress.configurations import FILE, NATIVE, Space, coding_in, measure_all
 from fmcompress.cutting import Cut
 from fmcompress.digests import digest_of
@@ -25,7 +25,7 @@ from fmcompress.errors import ParameterError, error_context
 from fmcompress.files import Sources, name_of, source_paths
 from fmcompress.in_order import Workers
 from fmcompress.layer_words import LayerWords, open_words
-from fmcompress.numbers import switch
+from fmcompress.numbers import plain, switch
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.reader import are_container
 from fmcompress.surveying import LayerSurvey, nothing_left, survey

@@ -166,16 +166,13 @@ def expected(
         )
         words = np.ascontiguousarray(frame[tuple(cut)]).reshape(-1)
         in_bursts = lambda sizes: sum(rounded(size, burst) for size in sizes)
-        sizes = min(
-            ([len(stream) for stream in part.encode(words, w)] for part in codec.parts),
-            key=in_bursts,
-        )
+        coded = [[len(stream) for stream in part.encode(words, w)] for part in codec.parts]
         raw = stored_bytes(words.size, w)
-        stored = in_bursts(sizes) > rounded(raw, burst)
-        streams.append(raw if stored else sum(sizes))
-        memory.append(rounded(raw, burst) if stored else in_bursts(sizes))
+        streams.append(min(raw, *map(sum, coded)))
+        memory.append(min(rounded(raw, burst), *map(in_bursts, coded)))
         bounds = codec.most_bytes(words.size, w)
-        assert all(size <= most for size, most in zip(sizes, bounds, strict=True))
+        for sizes in coded:
+            assert all(size <= most for size, most in zip(sizes, bounds, strict=True))
     return {"streams": streams, "memory": memory}
 
 
@@ -213,6 +210,18 @@ def test_index(tmp_path: Path, name: str, entry_bits: int) -> None:
     [layer] = fmcompress.traffic(path, codec=name, **arguments).layers
     assert layer.tiles_per_frame == 100
     assert layer.index_bytes == rounded(math.ceil(100 * entry_bits / 8), 32)
+
+
+def test_bytes_of_streams_do_not_depend_on_bursts(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, a=np.random.default_rng(1).integers(0, 256, (3, 2, 90, 90)).astype("u1")
+    )
+    found = [
+        fmcompress.traffic(path, tile="5x7", burst_bytes=burst, frame_axis=0).layers[0].stream_bytes
+        for burst in (1, 32, 4096)
+    ]
+    assert found[0].tolist() == found[1].tolist() == found[2].tolist()
+    assert found[0].max() <= 2 * 90 * 90
 
 
 def test_auto_takes_the_fewest_bursts(tmp_path: Path) -> None:
@@ -448,7 +457,9 @@ def test_json(dump: str) -> None:
 
 
 def test_csv(dump: str) -> None:
-    code, out, err = run("traffic", dump, "--csv", *OPTIONS)
+    code, _, err = run("traffic", dump, "--csv", *OPTIONS)
+    assert (code, "--fps has no effect: --csv has bytes alone" in err) == (2, True)
+    code, out, err = run("traffic", dump, "--csv", "--tile", "2x4x4", "--burst", "32")
     assert code == 0, err
     rows = list(csv.DictReader(io.StringIO(out)))
     found = fmcompress.traffic(dump, tile="2x4x4", burst_bytes=32)
