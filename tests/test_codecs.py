@@ -273,6 +273,26 @@ def test_word_width_and_count_out_of_range(codec: Codec) -> None:
         codec.decode(b"", b"", -1, 8)
 
 
+@pytest.mark.parametrize("name", ["shapeshifter", "rice", "mask-rice", "huffman"])
+def test_the_sign_is_what_suits_the_words(name: str) -> None:
+    """Whatever elements were: the smaller one, unless a user says which."""
+    around_zero = [0, 1, 0xFFFE, 2, 0xFFFF, 0, 0, 0xFFFD, 3, 0xFFF8] * 20
+    from_zero = [0, 1, 9, 0x7100, 0x6004, 0, 0, 3, 0x40FF, 0x7FFE] * 20
+    for numbers, signed in ((around_zero, True), (from_zero, False)):
+        for difference in ("signed", "unsigned"):
+            found = fitted(codec_named(name, {}, difference), numbers, 16)
+            assert found.describe()["signed"] is signed
+            told = fitted(codec_named(f"{name}:signed={'no' if signed else 'yes'}"), numbers, 16)
+            assert told.describe()["signed"] is not signed
+            sizes = {
+                codec: sum(map(len, codec.encode(array(numbers, 16), 16)))
+                for codec in (found, told)
+            }
+            # A positive number is of one category, be it signed or not.
+            assert sizes[found] < sizes[told] + (name == "huffman")
+            check(found, numbers, 16)
+
+
 @each_codec
 def test_description(codec: Codec) -> None:
     """A codec is built again from what it says of itself; what is unknown there is refused."""

@@ -66,8 +66,7 @@ def codec_named(
     parameters : mapping, optional
         Further ones.
     difference : str
-        That which suits the words, for codecs that form one and are not told which; and
-        whether words are signed, for those that ask.
+        That which suits the words, for codecs that form one and are not told which.
 
     Raises
     ------
@@ -85,8 +84,8 @@ def codec_named(
         if key not in known:
             has = ", ".join(known) or "none"
             raise ParameterError(f"codec {name} has no parameter {key!r}", hint=f"it has {has}")
-    suiting = {"difference": difference, "signed": difference == "signed"}
-    return CODECS[name](**{key: suiting[key] for key in suiting if key in known} | given)
+    suiting = {"difference": difference} if "difference" in known else {}
+    return CODECS[name](**suiting | given)
 
 
 def free_parameters(text: str) -> list[str]:
@@ -132,6 +131,9 @@ def codec_from_description(description: dict[str, Any]) -> Codec:
     name = parameters.pop("name", None)
     if not isinstance(name, str) or name not in CODECS:
         raise UnsupportedError(f"unknown codec {name!r}", hint="upgrade fmcompress")
+    for key, value in parameters.items():
+        if value is None:
+            raise DamagedError(f"the codec's description is not valid: {key} is null")
     try:
         return CODECS[name](**parameters)
     except TypeError as error:

@@ -42,9 +42,9 @@ class Codec(ABC):
         return [field.name for field in fields(cls) if "fitted" not in field.metadata]  # type: ignore[arg-type]
 
     def describe(self) -> dict[str, Any]:
-        """Return the parameters as they stand in the container, with ``name``."""
+        """Return the parameters as they stand in the container, with ``name``; None stands nowhere."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        return {"name": self.name, **values}
+        return {"name": self.name, **{k: v for k, v in values.items() if v is not None}}
 
     @property
     def parts(self) -> tuple[Codec, ...]:

@@ -16,6 +16,7 @@ from fmcompress.codecs.prefix_codes import (
     limited_lengths,
     tables,
 )
+from fmcompress.codecs.word_sign import are_signed
 from fmcompress.errors import DamagedError, ParameterError
 from fmcompress.kernel_loading import kernel, kernel_words
 from fmcompress.stream_words import check_word_bits
@@ -32,8 +33,9 @@ class Huffman(ByTransmission):
 
     Parameters
     ----------
-    signed : bool
-        Whether words of more than 8 bits are two's complement numbers.
+    signed : bool, optional
+        Whether words of more than 8 bits are two's complement numbers; by default, `fitted` finds
+        what makes a layer shorter, and until then they are.
     lengths : str
         One hexadecimal digit for each symbol, the length of its code; 0 for a symbol that does
         not occur. Empty before `fitted`.
@@ -50,11 +52,12 @@ class Huffman(ByTransmission):
     kernels: ClassVar[str] = "huffman"
     streams: ClassVar[tuple[str, ...]] = ("code",)
 
-    signed: bool = True
+    signed: bool | None = None
     lengths: str = field(default="", metadata={"fitted": True})
 
     def __post_init__(self) -> None:
-        check_choice(self, "signed", (True, False))
+        if self.signed is not None:
+            check_choice(self, "signed", (False, True))
         check_lengths(self.lengths)
 
     def fitted(self, words: Callable[[], Iterable[NDArray[Any]]], word_bits: int) -> Huffman:
@@ -68,13 +71,14 @@ class Huffman(ByTransmission):
         import numpy as np
 
         check_word_bits(word_bits)
+        signed = are_signed(words, word_bits) if self.signed is None else self.signed
         times = np.zeros(_symbols(word_bits), np.int64)
         for part in words():
             wide = kernel_words(part)
-            index = kernel(self.kernels, "count")(wide, word_bits, self.signed, times)
+            index = kernel(self.kernels, "count")(wide, word_bits, signed, times)
             if index >= 0:
                 raise ParameterError(f"word {wide[index]} has more than {word_bits} bits")
-        return replace(self, lengths=digits(limited_lengths(times.tolist())))
+        return replace(self, signed=signed, lengths=digits(limited_lengths(times.tolist())))
 
     @property
     def table_bits(self) -> int:
@@ -83,7 +87,7 @@ class Huffman(ByTransmission):
 
     def numbers(self, word_bits: int) -> tuple[Any, ...]:
         """Return w, whether words are signed, and the code: to write it, and to read it."""
-        return word_bits, self.signed, *tables(self.lengths)
+        return word_bits, self.signed is not False, *tables(self.lengths)
 
     def most_bits(self, count: int, word_bits: int) -> tuple[int, int]:
         """Return the bits where all have the longest code that there can be."""
@@ -111,7 +115,9 @@ class Huffman(ByTransmission):
         check_word_bits(word_bits)
         codes, _ = tables(self.lengths)
         wide = kernel_words(words)
-        index = kernel(self.kernels, "without_code")(wide, word_bits, self.signed, codes)
+        index = kernel(self.kernels, "without_code")(
+            wide, word_bits, self.signed is not False, codes
+        )
         if index >= 0:
             raise ParameterError(
                 f"word {index}, which is {wide[index]}, has no code",

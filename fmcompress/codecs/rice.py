@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fmcompress.codecs.by_transmission import ByTransmission
 from fmcompress.codecs.choices import check_choice
+from fmcompress.codecs.word_sign import are_signed
 from fmcompress.stream_words import position_bits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BLOCKS = (8, 16, 32, 64, 128)
 
@@ -20,8 +25,9 @@ class Rice(ByTransmission):
     ----------
     block : {32, 8, 16, 64, 128}
         Words that share a k.
-    signed : bool
-        Whether words are two's complement numbers.
+    signed : bool, optional
+        Whether words are two's complement numbers; by default, `fitted` finds what makes a layer
+        shorter, and until then they are.
 
     Raises
     ------
@@ -36,15 +42,22 @@ class Rice(ByTransmission):
     streams: ClassVar[tuple[str, ...]] = ("Rice",)
 
     block: int = 32
-    signed: bool = True
+    signed: bool | None = None
 
     def __post_init__(self) -> None:
         check_choice(self, "block", BLOCKS)
-        check_choice(self, "signed", (False, True))
+        if self.signed is not None:
+            check_choice(self, "signed", (False, True))
+
+    def fitted(self, words: Callable[[], Iterable[NDArray[Any]]], word_bits: int) -> Self:
+        """Return the codec with the sign that suits a layer's words, unless one was given."""
+        if self.signed is not None:
+            return self
+        return replace(self, signed=are_signed(words, word_bits))
 
     def numbers(self, word_bits: int) -> tuple[int, ...]:
         """Return w, the bits of the field for k, the block, and whether words are signed."""
-        return word_bits, position_bits(word_bits), self.block, self.signed
+        return word_bits, position_bits(word_bits), self.block, self.signed is not False
 
     def most_bits(self, count: int, word_bits: int) -> tuple[int, int]:
         """Return the bits with k = w - 1, where no code has more than w + 1; others are better."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fmcompress.codecs.by_transmission import ByTransmission
 from fmcompress.codecs.choices import check_choice
+from fmcompress.codecs.word_sign import are_signed
 from fmcompress.stream_words import position_bits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 GROUPS = (8, 16, 32, 64, 128, 256)
 
@@ -20,8 +25,9 @@ class ShapeShifter(ByTransmission):
     ----------
     group : {16, 8, 32, 64, 128, 256}
         Words that share a mask and a width.
-    signed : bool
-        Whether words are two's complement numbers.
+    signed : bool, optional
+        Whether words are two's complement numbers; by default, `fitted` finds what makes a layer
+        shorter, and until then they are.
 
     Raises
     ------
@@ -36,20 +42,29 @@ class ShapeShifter(ByTransmission):
     streams: ClassVar[tuple[str, ...]] = ("group",)
 
     group: int = 16
-    signed: bool = True
+    signed: bool | None = None
 
     def __post_init__(self) -> None:
         check_choice(self, "group", GROUPS)
-        check_choice(self, "signed", (False, True))
+        if self.signed is not None:
+            check_choice(self, "signed", (False, True))
+
+    def fitted(self, words: Callable[[], Iterable[NDArray[Any]]], word_bits: int) -> Self:
+        """Return the codec with the sign that suits a layer's words, unless one was given."""
+        if self.signed is not None:
+            return self
+        return replace(self, signed=are_signed(words, word_bits))
 
     def numbers(self, word_bits: int) -> tuple[int, ...]:
         """Return w, the bits of the width field, the group, and whether words are signed."""
-        return word_bits, position_bits(word_bits), self.group, self.signed
+        return word_bits, position_bits(word_bits), self.group, self.signed is not False
 
     def most_bits(self, count: int, word_bits: int) -> tuple[int, int]:
         """Return the bits where every word takes the full width."""
         groups = -(-count // self.group)
-        return 0, groups * position_bits(word_bits) + count * (1 + self.signed + word_bits)
+        return 0, groups * position_bits(word_bits) + count * (
+            1 + (self.signed is not False) + word_bits
+        )
 
     def most_words(self, first_bits: int, second_bits: int, word_bits: int) -> int:
         """Return the words where all are zero."""
