@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fmcompress.codecs.codec import Codec, check_counts
 from fmcompress.errors import CodeFault, ParameterError, StreamError
 from fmcompress.kernel_loading import kernel, kernel_words
-from fmcompress.stream_words import check_word_bits, word_dtype
+from fmcompress.stream_words import MOST_TRANSMISSION_WORDS, check_word_bits, word_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from fmcompress.errors import DamagedError
 
-# Of one transmission; a stream of a few bytes may stand for as many zeros as it likes.
-MOST_WORDS = 1 << 24
+MOST_WORDS = MOST_TRANSMISSION_WORDS
 # As `BEHIND` and `SECOND` in kernels/bits.py.
 BEHIND = 8
 _SECOND = 8
