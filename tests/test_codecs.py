@@ -14,9 +14,16 @@ from harness import examples, words
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmcompress.codecs import CODECS, Codec, codec_from_description, codec_named
+from fmcompress.codecs import (
+    CODECS,
+    Codec,
+    by_transmission,
+    codec_from_description,
+    codec_named,
+)
 from fmcompress.codecs.auto import Auto
 from fmcompress.errors import CodeFault, DamagedError, ParameterError, StreamError
+from fmcompress.kernels.bits import BEHIND, SECOND
 from fmcompress.reference import WORD_BITS
 from fmcompress.stream_words import word_dtype
 
@@ -46,6 +53,11 @@ RUNS = (1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97, 128, 255, 256, 25
 def test_every_codec_is_here() -> None:
     """EBPC and stored words have tests of their own: test_codec.py."""
     assert {codec.name for codec in EACH} | {"ebpc", "stored", "auto"} == set(CODECS)
+
+
+def test_constants_agree() -> None:
+    """Codecs and kernels share no line, but these numbers."""
+    assert (by_transmission.BEHIND, by_transmission._SECOND) == (BEHIND, SECOND)
 
 
 def array(numbers: Sequence[int], w: int) -> np.ndarray[Any, Any]:
