@@ -307,6 +307,7 @@ def test_description(codec: Codec) -> None:
         ("zvc:group", "group is ''"),
         ("zvc:group=33", "group is 33, not one of"),
         ("zvc:group=-8", "group is '-8'"),
+        pytest.param(f"zvc:group={'9' * 5000}", "group is '9{5000}', not one of", id="digits"),
         ("zvc:group=8,group=8", "group is given twice"),
         ("zvc:burst=8", "no parameter 'burst'; it has group"),
         ("huffman:lengths=11", "no parameter 'lengths'; it has signed"),
