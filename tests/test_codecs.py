@@ -285,6 +285,31 @@ def test_word_width_and_count_out_of_range(codec: Codec) -> None:
         codec.decode(b"", b"", -1, 8)
 
 
+@pytest.mark.parametrize("codec", [each for each in EACH if each.name != "bpc"], ids=str)
+def test_words_wider_than_w(codec: Codec) -> None:
+    """Refused, the first of them by its index; none is cut to w bits."""
+    for numbers, w in (([1, 300, 2, 301], 8), ([0, 8, 9], 3), ([0, 2**31], 31)):
+        ready = fitted(codec, [0, 1, 2], w)
+        words = np.array(numbers, np.uint8 if w == 3 else np.uint32)
+        refused = f"word 1, which is {numbers[1]}, has "
+        with pytest.raises(ParameterError, match=refused):
+            ready.encode(words, w)
+        with pytest.raises(ParameterError, match=refused):
+            ready.measure_chunks(words, w, 2)
+    most = np.full(9, 2**32 - 1, np.uint32)
+    assert fitted(codec, most.tolist(), 32).encode(most, 32) != (b"", b"")
+
+
+def test_a_transmission_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the transmission that counts, not all words."""
+    monkeypatch.setattr(by_transmission, "MOST_WORDS", 10)
+    words = np.ones(25, np.uint8)
+    assert len(codec_named("zvc").encode_chunks(words, 8, 10)) == 3
+    for longest, chunk_words in ((11, 11), (25, 1000)):
+        with pytest.raises(ParameterError, match=f"has {longest} words, more than 10"):
+            codec_named("zvc").measure_chunks(words, 8, chunk_words)
+
+
 @each_codec
 def test_description(codec: Codec) -> None:
     """A codec is built again from what it says of itself; what is unknown there is refused."""

@@ -148,11 +148,18 @@ def chunks_of(words: NDArray[Any], word_bits: int, chunk_words: int) -> list[NDA
     Raises
     ------
     ParameterError
-        If the word width is none, or a transmission would be too long.
+        If the word width is none, a word is wider, or a transmission would be too long.
     """
     check_word_bits(word_bits)
-    if min(words.size, chunk_words) > MOST_WORDS:
-        raise ParameterError(f"a transmission has {words.size} words, more than {MOST_WORDS}")
+    longest = min(words.size, chunk_words)
+    if longest > MOST_WORDS:
+        raise ParameterError(f"a transmission has {longest} words, more than {MOST_WORDS}")
+    # Of a dtype of w bits no word can be wider.
+    if 8 * words.itemsize > word_bits and words.size and int(words.max()) >> word_bits:
+        index = int((words >> word_bits != 0).argmax())
+        raise ParameterError(
+            f"word {index}, which is {words[index]}, has more than {word_bits} bits"
+        )
     wide = kernel_words(words)
     return [wide[at : at + chunk_words] for at in range(0, wide.size, chunk_words)]
 
