@@ -529,6 +529,8 @@ def check_page(text: str) -> Page:
     assert policy is not None
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    assert rules.keys() == {"default-src", "style-src", "script-src", "base-uri", "form-action"}
+    assert not re.search(r"url\(|[\"']data:", text)
     for tag, rule in (("style", "style-src"), ("script", "script-src")):
         (inline,) = page.texts[tag]
         digest = b64encode(sha256(inline.encode()).digest()).decode()

@@ -110,7 +110,7 @@ def page(numbers: Numbers, figures: Sequence[Figure], asked: dict[str, Any]) -> 
     style, script = _style(), _file("script.js")
     policy = (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        "base-uri 'none'; form-action 'none'"
     )
     sections = {name: list(group) for name, group in groupby(figures, lambda one: one.section)}
     parts = [_section(numbers, section, sections.get(section.name, [])) for section in SECTIONS]
