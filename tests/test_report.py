@@ -747,6 +747,14 @@ def test_several_dumps_are_in_the_title(samples: Path, tmp_path: Path) -> None:
     assert title == "Feature maps of digits_int8.h5, digits_uint8.npz"
 
 
+def test_a_name_with_a_comma_is_one_name(tmp_path: Path) -> None:
+    (tmp_path / "a, run 1").mkdir()
+    path = maps(tmp_path / "a, run 1" / "conv, relu.h5", a=some((4, 60), "uint8"))
+    page = check_page(made(path, tmp_path / "report.html")[1])
+    assert page.texts["title"][0] == "Feature maps of conv, relu.h5"
+    assert page.texts["bdi"] == ["conv, relu.h5"]
+
+
 def test_boxes_can_be_read_as_numbers(samples: Path, tmp_path: Path) -> None:
     """Without a pointer, and without the script."""
     path = samples / "digits_int8.h5"
