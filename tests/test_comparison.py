@@ -164,6 +164,17 @@ def test_the_best_is_marked_where_there_is_one(tmp_path: Path) -> None:
     assert lines["some"].count("*") == 1
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_table_is_said_to_count_where_there_is_one(tmp_path: Path, codec: str) -> None:
+    from fmcompress.cli.render_comparison import comparison_text
+
+    words = feature_map((4, 40), "uint8")
+    np.save(tmp_path / "a.npy", words)
+    text = comparison_text(fmcompress.compare(tmp_path / "a.npy", codecs=codec), None)
+    fitted = fmcompress.codecs.codec_named(codec).fitted(lambda: [words.reshape(-1)], 8)
+    assert (f"{codec}'s table of a layer counts, too" in text) == (fitted.table_bits > 0)
+
+
 def test_codecs_picked(samples: Path) -> None:
     found = fmcompress.compare(samples / "digits_int8.h5", codecs=["zvc:group=8", "zvc", "zvc"])
     assert [method.name for method in found.methods] == ["zvc:group=8", "zvc"]
