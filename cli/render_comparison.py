@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 BEST = "*"
 NOTE = (
-    "ratio = bits of the words / bits of the streams; huffman's table of a layer counts, too\n"
+    "ratio = bits of the words / bits of the streams{table}\n"
     "* the best of a row, unless all are alike; auto, a choice among codecs, is none\n"
     "over H0: how much longer than the order-0 entropy, the bound of any code of single words"
 )
+WITH_A_TABLE = "huffman"
 
 
 def comparison_text(found: Comparison, width: int | None) -> str:
@@ -29,7 +30,7 @@ def comparison_text(found: Comparison, width: int | None) -> str:
         Of the terminal; None where the text goes to a file or a pipe, and is not folded.
     """
     parts = [_layers(found, methods, width) for methods in _fitting(found, width)]
-    parts += [_totals(found, width), _summary(found), NOTE]
+    parts += [_totals(found, width), _summary(found), _note(found)]
     return "\n\n".join(parts)
 
 
@@ -121,6 +122,12 @@ def _summary(found: Comparison) -> str:
         lines.append("chunks count as they are coded, even where that is larger than their words")
     lines += [f"advice: {printable(line)}" for line in found.advice]
     return "\n".join(lines)
+
+
+def _note(found: Comparison) -> str:
+    names = {method.name.partition(":")[0] for method in found.methods}
+    counts = f"; {WITH_A_TABLE}'s table of a layer counts, too" if WITH_A_TABLE in names else ""
+    return NOTE.format(table=counts)
 
 
 def _percent(share: float | None) -> str:

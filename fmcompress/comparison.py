@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 import numpy as np
 
 from fmcompress.advice import Advisor
-from fmcompress.apack import apack_size
+from fmcompress.apack import MOST_WORD_BITS, apack_size
 from fmcompress.batches import chunks_in_batch
 from fmcompress.bounds import Bounds
 from fmcompress.coding import Coding, Options
@@ -27,9 +27,6 @@ from fmcompress.surveying import LayerSurvey, nothing_left, survey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-# APack is a model of words of up to so many bits.
-_APACK_WORD_BITS = 8
 
 
 def compare(
@@ -150,7 +147,7 @@ class _Layer(LayerSurvey[_Batch]):
             sizes[name] = self._sizes[name] + MethodSizes(table_bits, table_bits)
         if APACK in self._methods.listed:
             sizes[APACK.name] = None
-            if bits <= _APACK_WORD_BITS and self.bounds.times is not None:
+            if bits <= MOST_WORD_BITS and self.bounds.times is not None:
                 model_bits = apack_size(self.bounds.times, bits).bits
                 sizes[APACK.name] = MethodSizes(model_bits, model_bits)
         sums = Sums(

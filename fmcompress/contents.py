@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fmcompress.errors import DamagedError, UnsupportedError
+from fmcompress.stream_words import MOST_TRANSMISSION_WORDS
 
-MAX_CHUNK_WORDS = 1 << 24
+MAX_CHUNK_WORDS = MOST_TRANSMISSION_WORDS
 DEFAULT_CHUNK_WORDS = 1 << 16
 MAX_AXES = 64
 

@@ -1,7 +1,8 @@
 """What it takes to move a bit to off-chip memory: published figures, none of them a default.
 
 Such figures differ by more than ten, and not all of them include the same: rows opened, the
-device's own wires, the interface. They are for orders of magnitude; `note` says what each is.
+device's own wires, the interface. So those of two sources do not compare, not even of one memory.
+They are for orders of magnitude; `note` says what each is.
 """
 
 from __future__ import annotations
@@ -59,11 +60,16 @@ class Energy(NamedTuple):
 PRESETS: dict[str, Energy] = {
     preset.name: preset
     for preset in (
-        Energy("ddr3", "DDR3 DRAM", 70.0, _MALLADI, f"DRAM access; {_SECOND_HAND}"),
+        Energy(
+            *("ddr3", "DDR3 DRAM", 70.0, _MALLADI),
+            "DRAM access in servers; the source of ddr4, which is another one, has less than a third "
+            f"of this for DDR3; {_SECOND_HAND}",
+        ),
         Energy("lpddr2", "LPDDR2 DRAM", 40.0, _MALLADI, f"DRAM access; {_SECOND_HAND}"),
         Energy(
-            *("ddr4", "DDR3 or DDR4 DRAM", 1300 / 64, _JOUPPI),
-            f"DRAM access, 1300 pJ for 64 bits; {_SECOND_HAND}",
+            *("ddr4", "DDR3 or DDR4 DRAM, one figure for both", 1300 / 64, _JOUPPI),
+            "DRAM access, 1300 pJ for 64 bits; the source of ddr3, which is another one, has more "
+            f"than three times this; {_SECOND_HAND}",
         ),
         Energy(
             "gddr5", "GDDR5 DRAM", 14.0, _OCONNOR, f"DRAM access, figure 1a there; {_SECOND_HAND}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from numbers import Real
 from operator import index
 from typing import Any
@@ -11,6 +12,8 @@ from fmcompress.errors import ParameterError
 
 # More than this nobody means, and products of such numbers stay finite.
 MOST = 1e12
+# However Python is set up, it makes a number of so many digits.
+_MOST_DIGITS = sys.int_info.str_digits_check_threshold
 
 
 def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
@@ -96,8 +99,11 @@ def shortest(value: float) -> str:
 
 
 def is_digits(text: str) -> bool:
-    """Tell whether a text is digits 0 to 9: Python takes those of other scripts for numbers, too."""
-    return text.isascii() and text.isdecimal()
+    """Tell whether a text is digits 0 to 9, and few enough for `int`.
+
+    Python takes digits of other scripts for numbers, too.
+    """
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def from_digits(text: str) -> int:
@@ -106,7 +112,7 @@ def from_digits(text: str) -> int:
     Raises
     ------
     ValueError
-        If a text is anything else, as one of digits of other scripts.
+        If a text is anything else, as one of digits of other scripts, or of thousands of digits.
     """
     plain = text.strip()
     if not is_digits(plain[1:] if plain[:1] in ("+", "-") else plain):

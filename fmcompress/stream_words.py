@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_WORD_BITS, MAX_WORD_BITS = 1, 32
+# Of one transmission, and so of a chunk; a stream of a few bytes may stand for as many zeros as it
+# likes.
+MOST_TRANSMISSION_WORDS = 1 << 24
 
 
 def check_word_bits(word_bits: int) -> None:

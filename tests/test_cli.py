@@ -13,9 +13,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import click
 import h5py
 import numpy as np
 import pytest
@@ -25,8 +27,15 @@ from fmcompress import reference
 from fmcompress.cli import main as main_module
 from fmcompress.cli import progress, render
 from fmcompress.cli.main import main
+from fmcompress.codecs.choices import DIFFERENCES
+from fmcompress.codecs.ebpc import BLOCK_SIZES, MAX_BURSTS, Ebpc
+from fmcompress.coding import MIN_WORD_BITS, Options
 from fmcompress.in_order import Workers
+from fmcompress.off_chip import BURST_BYTES, PASSES
 from fmcompress.progress import Step
+from fmcompress.quantizing import ROUNDINGS, TARGETS
+from fmcompress.stream_words import MAX_WORD_BITS, MOST_TRANSMISSION_WORDS
+from fmcompress.words import MAPPINGS
 
 COMMAND = (sys.executable, "-m", "fmcompress.cli")
 DUMPS = ("maps.h5", "maps.npz", "maps.npy")
@@ -602,6 +611,59 @@ def test_wrong_options(fmc: Fmc, option: str, value: str) -> None:
         assert (ran.code, ran.out) == (2, b"")
         assert option.strip("-").replace("-", " ") in ran.err.replace("_", " ").replace("-", " ")
     assert names() == sorted(DUMPS)
+
+
+# What commands repeat of the library, most of which they import only once they run: of each option
+# its choices or its range, and its default.
+REPEATED: dict[str, tuple[Any, Any]] = {
+    "codec": (None, Options().codec),
+    "block_size": (list(map(str, BLOCK_SIZES)), None),
+    "max_burst": (list(map(str, MAX_BURSTS)), None),
+    "difference": (list(DIFFERENCES), None),
+    "quantize": (list(TARGETS), None),
+    "rounding": (list(ROUNDINGS), Options().rounding),
+    "mapping": (list(MAPPINGS), None),
+    "word_bits": ((MIN_WORD_BITS, MAX_WORD_BITS), None),
+    "chunk_words": ((1, MOST_TRANSMISSION_WORDS), Options().chunk_words),
+    "burst_bytes": (None, BURST_BYTES),
+    "passes": (None, PASSES),
+}
+# By default None, and the library's own default is in the help.
+IN_HELP = {
+    "block_size": Ebpc().block_size,
+    "max_burst": Ebpc().max_burst,
+    "block_sizes": ",".join(map(str, BLOCK_SIZES)),
+    "max_bursts": ",".join(map(str, MAX_BURSTS)),
+}
+
+
+def options_of(name: str) -> list[click.Option]:
+    """An option of all commands that have it."""
+    modules = [
+        import_module(f"fmcompress.cli.{module}") for module, _ in main_module.COMMANDS.values()
+    ]
+    found = [one for module in modules for one in module.command.params if one.name == name]
+    assert found, "no command has it"
+    return [one for one in found if isinstance(one, click.Option) and not one.multiple]
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_choices_and_defaults_are_the_library_s(name: str) -> None:
+    values, default = REPEATED[name]
+    for option in options_of(name):
+        kind, said = option.type, option.to_info_dict()["default"]
+        assert said == default
+        if isinstance(kind, click.Choice):
+            assert sorted(kind.choices) == sorted(values)
+        elif values is not None:
+            assert isinstance(kind, click.IntRange)
+            assert (kind.min, kind.max) == values
+
+
+@pytest.mark.parametrize("name", IN_HELP)
+def test_defaults_in_the_help_are_the_library_s(name: str) -> None:
+    for option in options_of(name):
+        assert f"[default: {IN_HELP[name]}]" in (option.help or "")
 
 
 def test_wrong_usage(fmc: Fmc) -> None:

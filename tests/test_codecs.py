@@ -14,9 +14,16 @@ from harness import examples, words
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmcompress.codecs import CODECS, Codec, codec_from_description, codec_named
+from fmcompress.codecs import (
+    CODECS,
+    Codec,
+    by_transmission,
+    codec_from_description,
+    codec_named,
+)
 from fmcompress.codecs.auto import Auto
 from fmcompress.errors import CodeFault, DamagedError, ParameterError, StreamError
+from fmcompress.kernels.bits import BEHIND, SECOND
 from fmcompress.reference import WORD_BITS
 from fmcompress.stream_words import word_dtype
 
@@ -46,6 +53,11 @@ RUNS = (1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97, 128, 255, 256, 25
 def test_every_codec_is_here() -> None:
     """EBPC and stored words have tests of their own: test_codec.py."""
     assert {codec.name for codec in EACH} | {"ebpc", "stored", "auto"} == set(CODECS)
+
+
+def test_constants_agree() -> None:
+    """Codecs and kernels share no line, but these numbers."""
+    assert (by_transmission.BEHIND, by_transmission._SECOND) == (BEHIND, SECOND)
 
 
 def array(numbers: Sequence[int], w: int) -> np.ndarray[Any, Any]:
@@ -293,6 +305,31 @@ def test_the_sign_is_what_suits_the_words(name: str) -> None:
             check(found, numbers, 16)
 
 
+@pytest.mark.parametrize("codec", [each for each in EACH if each.name != "bpc"], ids=str)
+def test_words_wider_than_w(codec: Codec) -> None:
+    """Refused, the first of them by its index; none is cut to w bits."""
+    for numbers, w in (([1, 300, 2, 301], 8), ([0, 8, 9], 3), ([0, 2**31], 31)):
+        ready = fitted(codec, [0, 1, 2], w)
+        words = np.array(numbers, np.uint8 if w == 3 else np.uint32)
+        refused = f"word 1, which is {numbers[1]}, has "
+        with pytest.raises(ParameterError, match=refused):
+            ready.encode(words, w)
+        with pytest.raises(ParameterError, match=refused):
+            ready.measure_chunks(words, w, 2)
+    most = np.full(9, 2**32 - 1, np.uint32)
+    assert fitted(codec, most.tolist(), 32).encode(most, 32) != (b"", b"")
+
+
+def test_a_transmission_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the transmission that counts, not all words."""
+    monkeypatch.setattr(by_transmission, "MOST_WORDS", 10)
+    words = np.ones(25, np.uint8)
+    assert len(codec_named("zvc").encode_chunks(words, 8, 10)) == 3
+    for longest, chunk_words in ((11, 11), (25, 1000)):
+        with pytest.raises(ParameterError, match=f"has {longest} words, more than 10"):
+            codec_named("zvc").measure_chunks(words, 8, chunk_words)
+
+
 @each_codec
 def test_description(codec: Codec) -> None:
     """A codec is built again from what it says of itself; what is unknown there is refused."""
@@ -315,6 +352,7 @@ def test_description(codec: Codec) -> None:
         ("zvc:group", "group is ''"),
         ("zvc:group=33", "group is 33, not one of"),
         ("zvc:group=-8", "group is '-8'"),
+        pytest.param(f"zvc:group={'9' * 5000}", "group is '9{5000}', not one of", id="digits"),
         ("zvc:group=8,group=8", "group is given twice"),
         ("zvc:burst=8", "no parameter 'burst'; it has group"),
         ("huffman:lengths=11", "no parameter 'lengths'; it has signed"),

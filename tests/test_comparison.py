@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import fmcompress
+from fmcompress import comparison
 from fmcompress import general_compressors as general
 from fmcompress.best_codecs import AUTO
 from fmcompress.codecs import CODECS
@@ -152,8 +153,9 @@ def test_threads_change_nothing(samples: Path) -> None:
 # --- Bounds and models --------------------------------------------------------------------
 
 
-def test_entropy(tmp_path: Path) -> None:
-    """Against its definition, over batches and chunks."""
+def test_entropy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against its definition, over batches of a chunk each."""
+    monkeypatch.setattr(comparison, "chunks_in_batch", lambda chunk_words, word_bits: 1)
     words = feature_map((3, 40, 500), "uint8")
     sums = compared(tmp_path, a=words).layers[0].sums
     flat = words.reshape(-1).tolist()
@@ -161,8 +163,8 @@ def test_entropy(tmp_path: Path) -> None:
     left = Counter(flat[:-1])
     bits = -sum(count * math.log2(count / len(flat)) for count in single.values())
     given = -sum(count * math.log2(count / left[pair[0]]) for pair, count in pairs.items())
-    assert sums.entropy_bits == pytest.approx(bits)
-    assert sums.conditional_entropy_bits == pytest.approx(given, rel=1e-3)
+    assert sums.entropy_bits == pytest.approx(bits, rel=1e-12)
+    assert sums.conditional_entropy_bits == pytest.approx(given, rel=1e-12)
     for method in ("huffman", "apack"):
         sizes = sums.methods[method]
         assert sizes is not None
@@ -209,6 +211,17 @@ def test_the_best_is_marked_where_there_is_one(tmp_path: Path) -> None:
     assert lines["some"].count("*") == 1
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_table_is_said_to_count_where_there_is_one(tmp_path: Path, codec: str) -> None:
+    from fmcompress.cli.render_comparison import comparison_text
+
+    words = feature_map((4, 40), "uint8")
+    np.save(tmp_path / "a.npy", words)
+    text = comparison_text(fmcompress.compare(tmp_path / "a.npy", codecs=codec), None)
+    fitted = fmcompress.codecs.codec_named(codec).fitted(lambda: [words.reshape(-1)], 8)
+    assert (f"{codec}'s table of a layer counts, too" in text) == (fitted.table_bits > 0)
+
+
 def test_codecs_picked(samples: Path) -> None:
     found = fmcompress.compare(samples / "digits_int8.h5", codecs=["zvc:group=8", "zvc", "zvc"])
     assert [method.name for method in found.methods] == ["zvc:group=8", "zvc"]
@@ -225,7 +238,7 @@ def test_codecs_picked(samples: Path) -> None:
         ({"codecs": ["zvc"], "block_size": 16}, "block_size is a parameter of none"),
         ({"codecs": ["ebpc"], "block_size": 7}, "block_size is 7"),
         ({"layers": "labels"}, "nothing can be compared: dtype has no word format"),
-        ({"layers": "nothing"}, "nothing"),
+        ({"layers": "nothing"}, "no layer matches 'nothing'"),
     ],
 )
 def test_what_cannot_be_compared(samples: Path, options: dict[str, Any], message: str) -> None:

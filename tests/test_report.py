@@ -528,6 +528,8 @@ def check_page(text: str) -> Page:
     assert policy is not None
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    assert rules.keys() == {"default-src", "style-src", "script-src", "base-uri", "form-action"}
+    assert not re.search(r"url\(|[\"']data:", text)
     for tag, rule in (("style", "style-src"), ("script", "script-src")):
         (inline,) = page.texts[tag]
         digest = b64encode(sha256(inline.encode()).digest()).decode()
@@ -759,6 +761,14 @@ def test_several_dumps_are_in_the_title(samples: Path, tmp_path: Path) -> None:
     fmcompress.report(sources, tmp_path / "r.html")
     title = (tmp_path / "r.html").read_text().partition("<title>")[2].partition("<")[0]
     assert title == "Feature maps of digits_int8.h5, digits_uint8.npz"
+
+
+def test_a_name_with_a_comma_is_one_name(tmp_path: Path) -> None:
+    (tmp_path / "a, run 1").mkdir()
+    path = maps(tmp_path / "a, run 1" / "conv, relu.h5", a=some((4, 60), "uint8"))
+    page = check_page(made(path, tmp_path / "report.html")[1])
+    assert page.texts["title"][0] == "Feature maps of conv, relu.h5"
+    assert page.texts["bdi"] == ["conv, relu.h5"]
 
 
 def test_boxes_can_be_read_as_numbers(samples: Path, tmp_path: Path) -> None:

@@ -499,6 +499,7 @@ def test_trace_needs_no_more_than_its_cycles(dump: Path) -> None:
         (["--stall", "bpc=always", "--stall", "bpc=random:0.5"], "--stall bpc is given twice"),
         (["--stall", "bpc"], "no PORT=PATTERN"),
         (["--cycles", "5"], "no A:B"),
+        pytest.param(["--cycles", f"0:{'9' * 5000}"], "no A:B", id="digits"),
         (["--cycles", "5:5"], "has no cycle"),
         (["--cycles", "0:5"], "--cycles is for --vcd or --trace"),
         (["--vcd", "-"], "--vcd needs the name of a file"),

@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import os
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -218,6 +219,14 @@ def test_links_lead_to_the_folders() -> None:
         link = ROOT / "fmcompress" / name
         if link.is_symlink():  # on Windows, git may write a text file
             assert link.resolve() == ROOT / name
+
+
+def test_every_module_is_in_the_house() -> None:
+    """Named in CONTRIBUTING.md, where a reader looks for what there is."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)(?:\.py|/)?`", text))
+    modules = {module_of(path).split(".")[1] for path in SOURCES if "." in module_of(path)}
+    assert modules - named == set()
 
 
 def test_every_module_stands_on_a_floor() -> None:

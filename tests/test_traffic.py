@@ -438,6 +438,7 @@ def test_nothing_to_measure(tmp_path: Path) -> None:
 
 # --- The command --------------------------------------------------------------------------
 
+NINES = "9" * 5000  # of more digits than Python makes a number
 OPTIONS = ("--tile", "2x4x4", "--burst", "32", "--fps", "30", "--energy", "lpddr2")
 
 
@@ -527,6 +528,7 @@ def test_without_input(options: tuple[str, ...], message: str) -> None:
         (("--json", "--csv"), "exclude each other"),
         (("--fps", "0"), "frames_per_second is 0"),
         (("--tile", "8by8"), "tile is '8by8'"),
+        pytest.param(("--tile", f"{NINES}x8"), f"tile is '{NINES}x8'", id="digits"),
         (("--burst", "0"), "0 is not in the range"),
         (("--energy", "ddr9"), "ddr9"),
         (("--chunk-words", "64"), "No such option '--chunk-words'"),

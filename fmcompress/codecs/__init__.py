@@ -24,6 +24,7 @@ from fmcompress.codecs.stored import Stored
 from fmcompress.codecs.zrle import Zrle
 from fmcompress.codecs.zvc import Zvc
 from fmcompress.errors import DamagedError, ParameterError, UnsupportedError
+from fmcompress.numbers import is_digits
 
 __all__ = [
     "CODECS",
@@ -114,7 +115,7 @@ def _value(text: str) -> Any:
     """Read a parameter: a whole number, yes or no, or a name."""
     if text.lower() in ("yes", "no", "true", "false"):
         return text.lower() in ("yes", "true")
-    return int(text) if text.isascii() and text.isdigit() else text
+    return int(text) if is_digits(text) else text
 
 
 def codec_from_description(description: dict[str, Any]) -> Codec:

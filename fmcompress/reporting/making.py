@@ -131,7 +131,8 @@ def report(
             numbers = collect(paths, name_of(source), asked, progress)
         drawn = list(figures(numbers))
         told = {"layers": layers or "all", "frame_axis": frame_axis, "raw": raw, **moved}
-        data = page(numbers, drawn, told).encode("utf-8")
+        names = list(map(name_of, source if isinstance(source, list | tuple) else [source]))
+        data = page(numbers, names, drawn, told).encode("utf-8")
         with writing(place) as file:
             file.write(data)
         if isinstance(folder, Path):

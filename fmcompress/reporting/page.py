@@ -96,12 +96,16 @@ def _digest(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def page(numbers: Numbers, figures: Sequence[Figure], asked: dict[str, Any]) -> str:
+def page(
+    numbers: Numbers, sources: Sequence[str], figures: Sequence[Figure], asked: dict[str, Any]
+) -> str:
     """Return the report.
 
     Parameters
     ----------
     numbers : Numbers
+    sources : sequence of str
+        The files that were measured, by name or path.
     figures : sequence of Figure
         Those of a section side by side.
     asked : dict
@@ -110,15 +114,14 @@ def page(numbers: Numbers, figures: Sequence[Figure], asked: dict[str, Any]) -> 
     style, script = _style(), _file("script.js")
     policy = (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        "base-uri 'none'; form-action 'none'"
     )
     sections = {name: list(group) for name, group in groupby(figures, lambda one: one.section)}
     parts = [_section(numbers, section, sections.get(section.name, [])) for section in SECTIONS]
     names = [(s.name, s.title) for s, part in zip(SECTIONS, parts, strict=True) if part]
     names.append(("computed", "How it was computed"))
     links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in names)
-    files = [PurePath(part).name for part in numbers.file.split(", ")]  # of several, all
-    shown = ", ".join(filter(None, files)) or numbers.file
+    shown = ", ".join(PurePath(file).name or file for file in sources)
     title = f"Feature maps of {shown}"
     return "\n".join(
         [
