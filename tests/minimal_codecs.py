@@ -120,7 +120,9 @@ def category(stream: Bits, c: int, codec: dict[str, Any], w: int) -> int:
     """Read which word of category c it is."""
     bits = stream.take(c)
     v = bits if c == 0 or bits >> (c - 1) else bits - 2**c + 1
-    least, most = (-(2 ** (w - 1)), 2 ** (w - 1) - 1) if codec["signed"] else (0, 2**w - 1)
+    least, most = (
+        (-(2 ** (w - 1)), 2 ** (w - 1) - 1) if codec.get("signed", True) else (0, 2**w - 1)
+    )
     if not least <= v <= most:
         raise Invalid
     return v % 2**w
@@ -181,7 +183,7 @@ def bpc(codec: dict[str, Any], first: bytes, second: bytes, count: int, w: int) 
 @single
 def shapeshifter(codec: dict[str, Any], stream: Bits, count: int, w: int) -> list[int]:
     words: list[int] = []
-    signed = codec["signed"]
+    signed = codec.get("signed", True)
     while len(words) < count:
         mask = [stream.take(1) for _ in range(min(codec["group"], count - len(words)))]
         width = stream.take(bits_for(w)) + 1 if any(mask) else 0
@@ -218,7 +220,7 @@ def rice_word(codec: dict[str, Any], u: int, w: int) -> int:
     """The pattern that u stands for."""
     if u >= 2**w:
         raise Invalid
-    if not codec["signed"]:
+    if not codec.get("signed", True):
         return u
     return (-(u + 1) // 2 if u % 2 else u // 2) % 2**w
 
