@@ -218,6 +218,32 @@ def orders_table(lines: Iterable[Line]) -> str:
     return markdown(["network", "words", "streams", "authors' counting"], rows, 4)
 
 
+def leads_table(lines: Iterable[Line]) -> str:
+    """Return how far EBPC is ahead of the best of the other three, with what the paper has."""
+    rows = []
+    for line in lines:
+        if not line.is_decodable:
+            continue
+        medians = [
+            {m: float(np.median(r[m])) for m in METHODS if m in r}
+            for r in (line.streams, line.counted)
+        ]
+        published = dict(zip(METHODS, line.figure.medians, strict=True)) if line.figure else {}
+        near = NEAREST[line.network] if published else ""
+        rows.append([line.network, line.target, *map(lead, [*medians, published]), near])
+    header = ["network", "words", "streams %", "authors' counting %", "paper %", "of"]
+    return markdown(header, rows, 2)
+
+
+def lead(medians: Mapping[str, float]) -> str:
+    """Return by how much EBPC's ratio exceeds the best of the others, in %."""
+    others = [ratio for method, ratio in medians.items() if method != "ebpc"]
+    if not others or "ebpc" not in medians:
+        return ""
+    percent = round(100 * (medians["ebpc"] / max(others) - 1))
+    return f"{percent:+d}" if percent else "0"
+
+
 def order(ratios: Ratios) -> str:
     """Put the methods into their order."""
     found = {title: float(np.median(ratios[m])) for m, title in TITLES.items() if m in ratios}
@@ -340,6 +366,7 @@ def sections(networks: Sequence[Network], out: Callable[[str], None]) -> Iterato
         ratios = [ratios_table(lines), *comparisons(lines), *left]
         yield "\n\n".join(["### Ratios of feature maps", *ratios])
         yield f"### The order of the methods\n\n{orders_table(lines)}"
+        yield f"### EBPC over the best of the other three\n\n{leads_table(lines)}"
     if gradients:
         out("ratios of gradients")
         yield f"### Gradients, fixed16\n\n{gradients_table(gradients)}"

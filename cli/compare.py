@@ -70,6 +70,7 @@ def command(
         )
     if not state.quiet and not as_json:
         render.print_remarks(found)
+        render.print_left_out(found)
     if as_json:
         render.print_json(found.to_json())
     elif as_csv:

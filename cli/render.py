@@ -14,9 +14,12 @@ import click
 from fmcompress.printable import printable, write_csv
 
 if TYPE_CHECKING:
+    from fmcompress.compared import Comparison
+    from fmcompress.distributions import Distribution
     from fmcompress.listing import Entry, Listing
     from fmcompress.reporting.making import Report
     from fmcompress.statistics import LayerStats, Sizes, Stats
+    from fmcompress.tile_traffic import Traffic
     from fmcompress.vector_check import VectorCheck
     from fmcompress.vector_set import VectorSet
 
@@ -61,6 +64,14 @@ def print_remarks(found: Remarkable) -> None:
     for note in found.notes:
         click.echo(f"fmc: {printable(note)}", err=True)
     print_warnings(found)
+
+
+def print_left_out(found: Comparison | Distribution | Traffic) -> None:
+    """Say on stderr which layers have no words, and so are in no number."""
+    from fmcompress.surveying import left_out_texts
+
+    for text in left_out_texts(found.left_out):
+        click.echo(f"fmc: {printable(text)}", err=True)
 
 
 def print_warnings(found: Remarkable) -> None:

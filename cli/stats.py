@@ -95,6 +95,8 @@ def command(
             found = fmcompress.distribution(options.sources(in_), by=by, **axes, **arguments)
     if not state.quiet and not as_json:
         render.print_remarks(found)
+        if by not in (None, "epoch"):
+            render.print_left_out(found)
     per_layer, width = per_layer or state.verbose, render.width_of(sys.stdout)
     if as_json:
         render.print_json(found.to_json())

@@ -28,6 +28,9 @@ _Advice: TypeAlias = tuple[str, str, str]
 _NONE: _Advice = ("", "", "")
 _NEVER_NEGATIVE = "no word is negative, half of the range is never used"
 _HALF = "its words use half of their range or less"
+_AUTO = "--codec auto takes whichever is smaller"
+# An option is for a whole dump.
+_ALONE = ", with --layers for {} alone"
 
 
 class _Layer(NamedTuple):
@@ -37,6 +40,14 @@ class _Layer(NamedTuple):
     format: WordFormat
     histogram: NDArray[np.int64] | None
     methods: Sequence[Method]
+
+
+class _Seen(NamedTuple):
+    """What was seen in a layer, and what would mend it."""
+
+    layer: str
+    text: str
+    option: str
 
 
 class Advisor:
@@ -53,7 +64,8 @@ class Advisor:
     def __init__(self, methods: Sequence[Method], has_options: bool = True) -> None:
         self._methods = methods
         self._has_options = has_options
-        self._seen: dict[tuple[int, str], list[tuple[str, str]]] = {}
+        self._layers = 0
+        self._seen: dict[tuple[int, str], list[_Seen]] = {}
 
     def look_at(
         self, compared: LayerComparison, format_: WordFormat, histogram: NDArray[np.int64] | None
@@ -68,24 +80,26 @@ class Advisor:
         histogram : ndarray of int64, optional
             How often each word occurs, where it is known.
         """
+        self._layers += 1
         if compared.sums.words < _FEW_WORDS:
             return
         layer = _Layer(compared, format_, histogram, self._methods)
         for number, rule in enumerate(_RULES):
             kind, text, option = rule(layer)
-            if option and self._has_options:
-                text += f"; {option}"
             if text:
-                self._seen.setdefault((number, kind), []).append((compared.name, text))
+                found = _Seen(compared.name, text, option if self._has_options else "")
+                self._seen.setdefault((number, kind), []).append(found)
 
     def advice(self) -> list[str]:
         """Return a line for each kind of advice: for its first layer, and how many are alike."""
         lines = []
         for key in sorted(self._seen):
-            name, text = self._seen[key][0]
-            count = len(self._seen[key])
+            first, count = self._seen[key][0], len(self._seen[key])
             more = f" (and {count - 1} more like it)" if count > 1 else ""
-            lines.append(f"layer {name!r}{more}: {text}")
+            option = f"; {first.option}" if first.option else ""
+            if option and first.option != _AUTO and count < self._layers:
+                option += _ALONE.format("these" if count > 1 else "it")
+            lines.append(f"layer {first.layer!r}{more}: {first.text}{option}")
         return lines
 
 
@@ -113,36 +127,34 @@ def _dense(layer: _Layer) -> _Advice:
     gain = ebpc.bits / max(bpc.bits, 1) - 1
     if gain < _WORTH:
         return _NONE
-    seen = f"dense, {100 * sums.sparsity:.1f} % zeros, as without ReLU"
-    return (
-        "",
-        f"{seen}: bpc codes it {100 * gain:.0f} % better than ebpc",
-        "--codec auto takes whichever is smaller",
-    )
+    seen = f"dense, {100 * sums.sparsity:.1f} % zeros"
+    return "", f"{seen}: bpc codes it {100 * gain:.0f} % better than ebpc", _AUTO
 
 
 def _half_range(layer: _Layer) -> _Advice:
-    """See whether the highest bit of words tells nothing."""
+    """See whether the highest bit of words tells nothing: it is 0, or the bit below it repeats it."""
     histogram, format_ = layer.histogram, layer.format
     if not isinstance(format_, IntegerWords) or format_.bits < 3:
         return _NONE
     if histogram is None or not histogram[1:].any():
         return _NONE
-    half = histogram.size // 2
-    if histogram[half:].any():
-        return _NONE
-    bits = int(np.flatnonzero(histogram)[-1]).bit_length()
-    if format_.difference == "signed":
-        quantized = layer.compared.quantized
-        if quantized.get("target") == "fixed8":
-            return "fixed8", _NEVER_NEGATIVE, "--quantize ufixed8 would use all of it"
-        if quantized or format_.zero_point or format_.word_bits:
-            return "signed", _NEVER_NEGATIVE, ""
-        option = f"--dtype u{format_.format} --word-bits {bits} would do"
-        return f"{format_.format} {bits}", _NEVER_NEGATIVE, option
-    if format_.zero_point or layer.compared.quantized:  # of elements, the range is another
-        return "unsigned", _HALF, ""
-    return str(bits), _HALF, f"--word-bits {bits} would do"
+    words = np.flatnonzero(histogram)
+    is_signed, quantized = format_.difference == "signed", layer.compared.quantized
+    # Of elements, the range is another; of words that are narrow, it was chosen.
+    told = bool(quantized or format_.zero_point or format_.word_bits)
+    if words[-1] >= histogram.size // 2:
+        numbers = np.where(words < histogram.size // 2, words, words - histogram.size)
+        bits = max(int(numbers.max()).bit_length(), int(-numbers.min() - 1).bit_length()) + 1
+        if not is_signed or bits >= format_.bits:
+            return _NONE
+        return f"signed {bits}", _HALF, "" if told else f"--word-bits {bits} would do"
+    bits = int(words[-1]).bit_length()
+    if not is_signed:
+        return f"unsigned {bits}", _HALF, "" if told else f"--word-bits {bits} would do"
+    if quantized.get("target") == "fixed8":
+        return "fixed8", _NEVER_NEGATIVE, "--quantize ufixed8 would keep one more bit of each value"
+    option = f"--dtype u{format_.format} --word-bits {bits} would do"
+    return f"positive {bits}", _NEVER_NEGATIVE, "" if told else option
 
 
 _RULES = (_zero_point, _dense, _half_range)

@@ -103,8 +103,13 @@ class Methods:
         }
         plain = np.ascontiguousarray(words)
         chunks = [plain[at : at + chunk_words] for at in range(0, words.size, chunk_words)]
+        # Words that are no whole bytes are given as they lie in memory, and without gaps.
+        packed = [_packed(chunk, word_bits) for chunk in chunks] if word_bits % 8 else []
         for compressor in self._compressors:
-            sizes[compressor.name] = np.array([compressor.size(chunk) for chunk in chunks])
+            own = [compressor.size(chunk) for chunk in chunks]
+            if packed:
+                own = [min(pair) for pair in zip(own, map(compressor.size, packed), strict=True)]
+            sizes[compressor.name] = np.array(own)
         return {
             name: MethodSizes(
                 8 * int((own if never_store else np.minimum(own, raw)).sum()),
@@ -113,3 +118,8 @@ class Methods:
             )
             for name, own in sizes.items()
         }
+
+
+def _packed(words: NDArray[Any], word_bits: int) -> NDArray[np.uint8]:
+    _, octets = Stored().encode(words, word_bits)
+    return np.frombuffer(octets, np.uint8)

@@ -317,6 +317,7 @@ class Plan:
         ignored = isinstance(words, IntegerWords) and words.zero_point_from in ("none", "found")
         if not ignored or self.layers[tensor.name].quantization:
             return
+        type_ = self.layers[tensor.name].element_type
         noted = noted_zero_point(tensor.attributes)
         unreadable = unreadable_zero_point(tensor.attributes)
         if noted is None:
@@ -327,13 +328,10 @@ class Plan:
         elif np.ndim(noted) or not float(noted).is_integer():
             doubt = (
                 f"its attribute's zero points fit no axis of shape {tensor.shape}, or several, or "
-                f"not {tensor.label}; they are ignored: give --zero-point and --zero-point-axis"
+                f"not {type_}; they are ignored: give --zero-point and --zero-point-axis"
             )
         else:
-            doubt = (
-                f"its attribute says zero point {int(noted)}, which is outside {tensor.label}; it "
-                "is ignored"
-            )
+            doubt = f"its attribute says zero point {int(noted)}, which is outside {type_}; it is ignored"
         self.warnings.append(f"layer {tensor.name!r}: {doubt}")
 
     def say_orders(self, advice: list[str] | None = None) -> None:
@@ -352,7 +350,7 @@ class Plan:
             why = "with channels last (NHWC)" if last[0].order != "F" else "in Fortran order"
             wanted = channels_first(last[0].shape, last[0].order)
             (self.warnings if advice is None else advice).append(
-                f"layer {last[0].name!r}{seem} to lie {why}, which EBPC codes worse: try --order "
+                f"layer {last[0].name!r}{seem} to lie {why}, which EBPC mostly codes worse: try --order "
                 f"{wanted}{'' if wanted == AUTO else ', or auto'}"
             )
         if self._tried:

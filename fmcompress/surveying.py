@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NO_WORDS = "has no words"
+_SHOWN_NAMES = 3
 
 
 class LayerSurvey(ABC, Generic[T]):
@@ -52,6 +53,20 @@ def nothing_left(
     """Return what is wrong where no layer has words: that nothing can be `done`, and why."""
     why = "; ".join(sorted(set(left_out.values()))) or "no layer"
     return ParameterError(f"nothing can be {done}: {why}", file=file, hint=hint)
+
+
+def left_out_texts(left_out: Mapping[str, str]) -> list[str]:
+    """Say which layers have no words, those of one reason together."""
+    return [
+        f"left out: {listed([name for name, its in left_out.items() if its == reason])}: {reason}"
+        for reason in dict.fromkeys(left_out.values())
+    ]
+
+
+def listed(names: Sequence[str]) -> str:
+    """List names, the first of many."""
+    more = len(names) - _SHOWN_NAMES
+    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 S = TypeVar("S", bound=LayerSurvey[Any])

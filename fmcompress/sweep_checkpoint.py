@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, TypeAlias
 
+import xxhash
+
 from fmcompress.errors import FmcError
 from fmcompress.sweep_rows import Row
 
@@ -108,7 +110,8 @@ class Checkpoint:
     def add(self, group: Group, rows: Iterable[Row]) -> None:
         """Keep the rows of a layer."""
         self._has_rows = True
-        self._write({"group": list(group), "rows": [list(row) for row in rows]})
+        kept = [list(row) for row in rows]
+        self._write({"group": list(group), "rows": kept, "check": _check(group, kept)})
 
     def _write(self, value: Any) -> None:
         if self._file is not None:
@@ -173,12 +176,19 @@ def _lines(path: Path) -> list[Any]:
 
 
 def _groups(lines: list[Any]) -> dict[Group, list[Row]]:
-    """Return the rows of layers, up to a line that is none of ours."""
+    """Return the rows of layers, up to a line that is none of ours, or was changed."""
     found: dict[Group, list[Row]] = {}
     for line in lines:
         try:
             format_, order, layer = map(str, line["group"])
+            if line["check"] != _check((format_, order, layer), line["rows"]):
+                break
             found[format_, order, layer] = [Row(*row) for row in line["rows"]]
         except (TypeError, KeyError, ValueError):
             break
     return found
+
+
+def _check(group: Group, rows: list[Any]) -> str:
+    """Return a checksum of a layer's rows."""
+    return xxhash.xxh3_64_hexdigest(json.dumps([*group, rows]).encode())

@@ -22,6 +22,7 @@ from fmcompress.layer_words import LayerWords, Words, check_hardware, difference
 from fmcompress.numbers import switch
 from fmcompress.progress import Progress, Step, silent
 from fmcompress.stream_words import words_of
+from fmcompress.surveying import left_out_texts, listed
 from fmcompress.targets import replacing
 from fmcompress.vector_cases import Case, case_line
 from fmcompress.vector_files import BITS, HEX, bit_lines, hex_lines
@@ -46,8 +47,6 @@ from fmcompress.vector_set import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_SHOWN_NAMES = 3
 
 
 def write_vectors(
@@ -173,7 +172,7 @@ class _Writing:
         if self._long:
             self._made.notes.append(
                 f"runs of more than {MOST_CYCLES:,} cycles are not in {CASES}: "
-                f"{_listed(self._long)}; --max-words and --chunks cut"
+                f"{listed(self._long)}; --max-words and --chunks cut"
             )
         self._cut.check()
         if not self._made.layers:
@@ -323,17 +322,9 @@ def _last(count: int) -> NDArray[np.bool_]:
 
 def _remarks(made: VectorSet) -> list[str]:
     """Say what was left out, and where differences are not as the layer's own."""
-    remarks = []
-    for reason in dict.fromkeys(made.left_out.values()):
-        names = [name for name, its in made.left_out.items() if its == reason]
-        remarks.append(f"left out: {_listed(names)}: {reason}")
+    remarks = left_out_texts(made.left_out)
     others = [layer for layer in made.layers if layer.own_difference != "signed"]
     for difference in dict.fromkeys(layer.own_difference for layer in others):
         names = [layer.name for layer in others if layer.own_difference == difference]
-        remarks.append(difference_note(difference, _listed(names)))
+        remarks.append(difference_note(difference, listed(names)))
     return remarks
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN_NAMES
-    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import zlib
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -269,6 +270,27 @@ def test_general_compressors_are_optional(tmp_path: Path, monkeypatch: pytest.Mo
     assert found.notes[-1] == f"not installed: lz4, zstandard, blosc2; {general.HOW_TO_GET}"
 
 
+def test_general_compressors_get_words_without_gaps(tmp_path: Path) -> None:
+    """Where words are no whole bytes: packed, if that is shorter than as they lie in memory."""
+    flags = np.random.default_rng(5).random((4, 100, 100)) < 0.3
+    found = compared(tmp_path, flags=flags)
+    bits = found.total.methods["zlib-6"]
+    assert bits is not None
+    packed = np.packbits(flags.reshape(-1))
+    chunks = [packed[at : at + CHUNK_WORDS // 8] for at in range(0, packed.size, CHUNK_WORDS // 8)]
+    assert bits.own_bits <= 8 * sum(len(zlib.compress(chunk.tobytes(), 6)) for chunk in chunks)
+
+
+def test_layers_without_words_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from fmcompress.cli.main import main
+
+    np.savez(tmp_path / "a.npz", maps=feature_map((4, 32)), names=np.array(["a", "b"]))
+    for command in (["compare", "--codec", "zvc"], ["traffic"], ["stats", "--by", "frame"]):
+        with pytest.raises(SystemExit):
+            main([*command, str(tmp_path / "a.npz")])
+        assert "fmc: left out: names: dtype has no word format" in capsys.readouterr().err
+
+
 def test_each_general_compressor_gives_a_size() -> None:
     """Of words that are read-only and of every width; never without a title."""
     compressors, _ = general.general_compressors()
@@ -319,7 +341,17 @@ def test_advice_on_half_of_the_range(tmp_path: Path) -> None:
     assert advice(tmp_path, ramp[:200]) == ""  # of so few words chance says too much
     assert "; --dtype uint8 --word-bits 6 would do" in advice(tmp_path, ramp.astype(np.int8))
     said = advice(tmp_path, (ramp / 10).astype(np.float32), quantize="fixed8")
-    assert "--quantize ufixed8" in said
+    assert "; --quantize ufixed8 would keep one more bit of each value" in said
+    both = (ramp.astype(np.int16) - 30).astype(np.int8)
+    assert "use half of their range or less; --word-bits 6 would do" in advice(
+        tmp_path, both, zero_point=0
+    )
+    assert "range" not in advice(
+        tmp_path, (both.astype(np.int16) * 3).astype(np.int8), zero_point=0
+    )
+    wide = both.astype(np.int16) * 4
+    assert "--word-bits 8 would do" in advice(tmp_path, wide, zero_point=0)
+    assert "range" not in advice(tmp_path, both, zero_point=0, word_bits=6)
     assert "range" not in advice(tmp_path, ramp * 4)
     assert "range" not in advice(tmp_path, (ramp / 10).astype(np.float32))
     assert advice(tmp_path, np.zeros(100, np.uint8)) == ""
@@ -335,6 +367,16 @@ def test_advice_can_be_followed(tmp_path: Path) -> None:
     fmcompress.compress(tmp_path / "a.npy", tmp_path / "a.fmc")
     [line] = fmcompress.compare(tmp_path / "a.fmc", codecs="zvc").advice
     assert line == "layer 'arr_0': no word is negative, half of the range is never used"
+
+
+def test_advice_for_some_layers_says_so(tmp_path: Path) -> None:
+    """An option is for a whole dump, and would harm the others."""
+    ramp = (np.arange(5000) % 60).astype(np.uint8)
+    of_one = compared(tmp_path, a=ramp, b=ramp * 4).advice
+    assert "--word-bits 6 would do, with --layers for it alone" in of_one[-1]
+    of_two = compared(tmp_path, a=ramp, b=ramp * 4, c=ramp).advice
+    assert "--word-bits 6 would do, with --layers for these alone" in of_two[-1]
+    assert compared(tmp_path, a=ramp).advice[-1].endswith("--word-bits 6 would do")
 
 
 def test_advice_is_one_line_for_many_layers(tmp_path: Path) -> None:

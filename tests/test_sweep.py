@@ -271,6 +271,25 @@ def test_a_file_that_is_no_checkpoint(
     assert kept.read_text() == text
 
 
+def test_rows_that_were_changed_are_counted_anew(
+    dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "part"
+    expected = fmcompress.sweep(dump, space=SMALL, checkpoint=kept).rows
+    for change in (
+        lambda line: line["rows"][0].__setitem__(-3, line["rows"][0][-3] + 1),
+        lambda line: line["rows"].clear(),
+        lambda line: line.pop("check"),
+    ):
+        key, *lines = kept.read_text().splitlines()
+        changed = json.loads(lines[1])
+        change(changed)
+        kept.write_text("\n".join([key, lines[0], json.dumps(changed), *lines[2:]]))
+        found = fmcompress.sweep(dump, space=SMALL, checkpoint=kept)
+        assert found.rows == expected
+        assert found.resumed_rows == len(expected) // 3
+
+
 @pytest.mark.parametrize(
     "line", ["5", "{}", '{"group": 3}', '{"group": ["a", "b", "c"], "rows": [[1, 2]]}', '{"gro']
 )
