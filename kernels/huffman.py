@@ -82,7 +82,7 @@ def without_code(words, word_bits, signed, codes):
 
 
 @njit(cache=True, nogil=True)
-def encode(words, word_bits, signed, codes, entries, stream):
+def encode(words, word_bits, signed, codes, stream):
     """Encode one transmission.
 
     Parameters
@@ -95,8 +95,6 @@ def encode(words, word_bits, signed, codes, entries, stream):
         Whether words are two's complement numbers.
     codes : ndarray of int64, shape (symbols,)
         Of each symbol its code, and its length in the four lowest bits.
-    entries : ndarray of uint16
-        Not needed.
     stream : ndarray of uint8
         Receives the stream; or empty.
 
@@ -114,7 +112,7 @@ def encode(words, word_bits, signed, codes, entries, stream):
 
 
 @njit(cache=True, nogil=True)
-def decode(stream, word_bits, signed, codes, entries, words):
+def decode(stream, word_bits, signed, entries, words):
     """Decode one transmission, strictly.
 
     Parameters
@@ -123,8 +121,6 @@ def decode(stream, word_bits, signed, codes, entries, words):
         And 8 bytes behind.
     word_bits, signed
         As of `encode`.
-    codes : ndarray of int64, shape (symbols,)
-        Not needed.
     entries : ndarray of uint16
         At the first bits of a code its symbol, and its length in the four lowest bits; where
         these are 0, another entry has to be looked at, further on by that number and by the bits

@@ -51,7 +51,11 @@ class ByTransmission(Codec):
 
     @abstractmethod
     def numbers(self, word_bits: int) -> tuple[Any, ...]:
-        """Return what the kernels are told: integers, or arrays."""
+        """Return what the encoder is told: integers, or arrays."""
+
+    def decoder_numbers(self, word_bits: int) -> tuple[Any, ...]:
+        """Return what the decoder is told: the same, unless a codec says otherwise."""
+        return self.numbers(word_bits)
 
     @abstractmethod
     def most_bits(self, count: int, word_bits: int) -> tuple[int, int]:
@@ -132,7 +136,7 @@ class ByTransmission(Codec):
         most = min(self.most_words(8 * len(first), 8 * len(second), word_bits) + 1, MOST_WORDS)
         words = np.empty(min(count, most), np.uint32)
         status, word, bit = kernel(self.kernels, self.decoder)(
-            *map(readable, streams), *self.numbers(word_bits), words
+            *map(readable, streams), *self.decoder_numbers(word_bits), words
         )
         if status:
             fault, stream = CodeFault(status % _SECOND), self.streams[status // _SECOND]

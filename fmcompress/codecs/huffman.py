@@ -86,8 +86,12 @@ class Huffman(ByTransmission):
         return 4 * len(self.lengths)
 
     def numbers(self, word_bits: int) -> tuple[Any, ...]:
-        """Return w, whether words are signed, and the code: to write it, and to read it."""
-        return word_bits, self.signed is not False, *tables(self.lengths)
+        """Return w, whether words are signed, and the code as it is written."""
+        return word_bits, self.signed is not False, tables(self.lengths)[0]
+
+    def decoder_numbers(self, word_bits: int) -> tuple[Any, ...]:
+        """Return w, whether words are signed, and the code as it is read."""
+        return word_bits, self.signed is not False, tables(self.lengths)[1]
 
     def most_bits(self, count: int, word_bits: int) -> tuple[int, int]:
         """Return the bits where all have the longest code that there can be."""
