@@ -13,9 +13,9 @@ from fmcompress.reporting.vector_graphics import (
     filled,
     nice_ticks,
     place,
-    plain_number,
     slab,
     text_width,
+    tick_numbers,
     told,
 )
 
@@ -122,9 +122,9 @@ def lying_bars(
     picture = Picture(right + 120, bottom + 40, title)
     draw_legend(picture, legend, left)
     scale = Scale(ticks, left, right)
-    for tick in ticks:
+    for tick, text in zip(ticks, tick_numbers(ticks), strict=True):
         picture.line(scale(tick), top - 4, scale(tick), bottom, "grid")
-        picture.text(scale(tick), bottom + 16, plain_number(tick), "number", "middle")
+        picture.text(scale(tick), bottom + 16, text, "number", "middle")
     picture.text((left + right) / 2, bottom + 34, axis, "axis", "middle")
     for i, bar in enumerate(bars):
         y = top + step * i

@@ -15,9 +15,9 @@ from fmcompress.reporting.vector_graphics import (
     logarithmic_ticks,
     nice_ticks,
     place,
-    plain_number,
     slab,
     text_width,
+    tick_numbers,
     told,
     visible,
 )
@@ -159,10 +159,11 @@ class Categories:
         )
 
     def _axis(self, axis: str, top: float) -> None:
-        for tick in self.scale.ticks:
+        ticks = self.scale.ticks
+        for tick, text in zip(ticks, tick_numbers(ticks), strict=True):
             y = self.scale(tick)
             self.picture.line(LEFT, y, self.right, y, "grid")
-            self.picture.text(LEFT - 8, y + 4, plain_number(tick), "number", "end")
+            self.picture.text(LEFT - 8, y + 4, text, "number", "end")
         middle = (top + self.bottom) / 2
         self.picture.text(14, middle, axis, "axis", "middle", -90)
 
