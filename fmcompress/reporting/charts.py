@@ -15,6 +15,7 @@ from fmcompress.reporting.vector_graphics import (
     logarithmic_ticks,
     nice_ticks,
     place,
+    safe,
     slab,
     text_width,
     tick_numbers,
@@ -177,8 +178,10 @@ def draw_legend(picture: Picture, names: Sequence[tuple[str, str]], left: float 
     """Draw names behind their colours, at the top."""
     for number, (name, kind) in enumerate(names):
         x = legend_end(names[:number], left)
+        picture.add(f'<g data-codec="{safe(name)}">')
         picture.add(filled(slab(x, 6, 11, 11), f"key {kind} fill"))
         picture.text(x + 17, 15.5, name)
+        picture.add("</g>")
 
 
 def legend_end(names: Sequence[tuple[str, str]], left: float = LEFT) -> float:
@@ -227,7 +230,8 @@ def box_plot(
             kind = "profile" if len(series) == 1 else "profile alone"
             elements.append(filled(f"M{points}", kind))
         elements += _boxes(places, chart.scale, each)
-        chart.picture.add(f'<g class="{one.colour}">{"".join(elements)}</g>')
+        named = f'data-codec="{safe(one.name)}"'
+        chart.picture.add(f'<g class="{one.colour}" {named}>{"".join(elements)}</g>')
         if numbers:
             for x, box in places:
                 y = chart.scale(box.percentile_99) - 5

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from fmcompress import __version__
 from fmcompress.compared import COMPRESSOR, EBPC
 from fmcompress.reporting.collecting import FormatNumbers, Numbers
-from fmcompress.reporting.colours import DARK, LIGHT, codec_colours, resolved, variables
+from fmcompress.reporting.colours import DARK, LIGHT, resolved, variables
 from fmcompress.reporting.computing import computed
 from fmcompress.reporting.figure import Figure
 from fmcompress.reporting.figures import why_none
@@ -239,7 +239,7 @@ def _figure(figure: Figure, beside: Sequence[Figure], numbers: Numbers) -> str:
     view = f' data-view="{safe(figure.view)}"' if len(beside) > 1 else ""
     series = ""
     if figure.section == "ratio_per_layer" and len(numbers.codecs) > 1:
-        series = f' data-series="{safe(json.dumps(codec_colours(numbers.codecs)))}"'
+        series = f' data-series="{safe(json.dumps(numbers.codecs))}"'
     centre = figure.picture.centre
     look = "" if centre is None else f' data-look="{centre:.0f}"'
     return (
