@@ -832,7 +832,9 @@ def test_of_zeros_alone_nothing_is_best(tmp_path: Path) -> None:
     path = maps(tmp_path / "maps.h5", a=np.zeros((3, 40), np.uint8), b=np.zeros((3, 4), np.uint8))
     _, text = made(path, tmp_path / "r.html")
     check_page(text)
-    assert "All words are zero: there is nothing that could tell methods apart." in text
+    assert "All words are zero: ratios tell no more than how each method writes zeros." in text
+    assert "No bar: csc, which writes nothing of zeros alone." in text
+    assert "would give EBPC" not in text
     assert "BPC streams are empty" in text
     assert "there are no differences" in text
     assert text.count('<td class="left">uint8, all zero</td>') == 2
@@ -873,10 +875,12 @@ def test_what_holds_where_nothing_was_given_is_said(samples: Path, tmp_path: Pat
         "frame_axis": "0",
         "tile": "a frame",
         "burst_bytes": "64",
-        "word_bits": "8, 32",
-        "difference": "unsigned, signed, as the words",
-        "mapping": "rotate, bits",
-        "headroom": "0.75",
+        "word_bits": "native: 32; fixed8: 8",
+        "difference": "native: unsigned; fixed8: signed",
+        "mapping": "native: rotate, bits; fixed8: none: no floats",
+        "headroom": "native: none: nothing is scaled; fixed8: 0.75",
+        "index": "yes",
+        "passes": "2",
         "packed": "no",
         "energy": "none",
     }
@@ -891,7 +895,48 @@ def test_tiles_are_said(samples: Path, tmp_path: Path) -> None:
     layer = fmcompress.traffic(path, tile="16x4x4").layers[1]
     sizes = [*layer.tile_memory_bytes, layer.most_tile_bytes]
     assert "".join(f"<td>{size:,}</td>" for size in sizes) in text
+    again = made(path, tmp_path / "r.html", tile="16x4x4", passes=3, index=False)[1]
+    assert "bytes a frame, 3 times" in again
+    assert "with the index" not in again
     assert "a tile, which is one transmission, is a frame" in made(path, tmp_path / "f.html")[1]
+
+
+def test_warnings_are_on_the_page(tmp_path: Path) -> None:
+    """And one comes to them from its top."""
+    values = np.where(np.arange(600) % 3, 1e-9, 1).astype(np.float32)
+    path = maps(tmp_path / "maps.h5", a=values.reshape(3, 200))
+    found, text = made(path, tmp_path / "r.html", formats=("float16",))
+    (warning,) = found.warnings
+    assert "66.7 % of its values are not 0 but become 0 as float16" in warning
+    assert safe(warning) in text.partition('<h3 id="warnings">')[2]
+    assert '<a href="#warnings">1 warning</a>' in text
+    assert "#warnings" not in made(path, tmp_path / "n.html", formats=("native",))[1]
+
+
+def test_formats_that_lack_layers_say_so(tmp_path: Path) -> None:
+    layers = {"a": some((3, 50), "float32"), "b": some((3, 60), "uint8", 1)}
+    path = maps(tmp_path / "maps.h5", **layers)
+    text = made(path, tmp_path / "r.html", formats=("native", "fixed8"))[1]
+    section = text.partition('<section id="ratio_of_network">')[2].partition("</section>")[0]
+    assert "all layers together (fixed8: 1 of 2 layers), frame by frame" in section
+    assert ">fixed8 LOSSY, 1 of 2 layers</text>" in section
+    assert ">fixed8, 1 of 2 layers</th>" in section
+
+
+def test_a_better_setting_is_said(samples: Path, tmp_path: Path) -> None:
+    path = samples / "digits_f32.h5"
+    text = made(path, tmp_path / "r.html", formats=("native",))[1]
+    best = next(row for row in fmcompress.sweep(path).best if row.codec == "ebpc")
+    said = f"block size {best.block_size} and longest burst {best.max_burst} would give EBPC"
+    assert f"{said} {best.ratio:.3f} instead of " in text
+    options: Any = {"block_size": best.block_size, "max_burst": best.max_burst}
+    text = made(path, tmp_path / "b.html", formats=("native",), **options)[1]
+    assert "would give EBPC" not in text
+
+
+def test_names_of_blanks_can_be_seen() -> None:
+    assert safe("  ") == "␣␣"
+    assert safe(" a") == " a"
 
 
 def test_advice_is_no_warning_too(tmp_path: Path) -> None:

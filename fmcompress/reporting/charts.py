@@ -32,7 +32,7 @@ PLOT_HEIGHT = 280
 LEAST_SLOT, MOST_SLOT = 15, 110
 NUMBERED_SLOT = 36  # of a box with a number above it
 FONT = 11
-MOST_LABEL = 26  # characters
+MOST_LABEL, MOST_FORMAT = 26, 40  # characters, of a layer's name and of a number format's
 _TURNED = 65  # degrees of a long label
 # A ratio's axis is logarithmic where the greatest is so many times the least.
 _WIDE = 15
@@ -94,6 +94,8 @@ class Categories:
     logarithmic : bool
     most_slot : float
         Pixels of a category at most.
+    most_label : int
+        Characters of its name at most.
     """
 
     def __init__(
@@ -105,11 +107,12 @@ class Categories:
         legend: Sequence[tuple[str, str]] = (),
         logarithmic: bool = False,
         most_slot: float = MOST_SLOT,
+        most_label: int = MOST_LABEL,
     ) -> None:
         room = (WIDTH - LEFT - RIGHT) / max(len(names), 1)
         self.slot = min(max(room, LEAST_SLOT), most_slot)
         whole = [visible(name) for name in names]
-        labels = short_names(whole, MOST_LABEL)
+        labels = short_names(whole, most_label)
         longest = max((text_width(label, FONT) for label in labels), default=0)
         flat = longest < self.slot - 6
         below = 26 if flat else 0.91 * longest + 34
@@ -216,7 +219,8 @@ def box_plot(
     ticks = logarithmic_ticks(least, greatest) if wide else nice_ticks(0, most or greatest)
     legend = [(one.name, one.colour) for one in series] if len(series) > 1 else []
     most_slot = max(MOST_SLOT, NUMBERED_SLOT * len(series) + 24) if numbers else MOST_SLOT
-    chart = Categories(title, names, ticks, axis, legend, wide, most_slot)
+    most_label = MOST_FORMAT if numbers else MOST_LABEL
+    chart = Categories(title, names, ticks, axis, legend, wide, most_slot, most_label)
     if reference is not None:
         chart.reference(reference)
     each = min((chart.slot - 3) / len(series), NUMBERED_SLOT if numbers else 22)
