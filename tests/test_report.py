@@ -203,12 +203,13 @@ def test_bars_are_as_high_as_their_parts() -> None:
 
 
 def test_a_line_runs_through_no_label() -> None:
-    bars = [Bar("a", 1.0, "s0", "1.000 (a long label)", ""), Bar("b", 0.2, "s0", "0.200", "")]
+    bars = [Bar("a", 1.0, "s0", "1.000", "a note", ""), Bar("b", 0.2, "s0", "0.200", "", "")]
     picture = lying_bars("bars", bars, "ratio", [], (1.1, "bound"))
-    # Ticks run from 0 to 1.2, over 520 pixels from 120 on; rows begin at 54 and are 22 high.
-    assert paths(picture, "reference") == ["M596.7 48V54M596.7 76V102"]
+    # Ticks run from 0 to 1.5, over 176 pixels from 174 on; rows begin at 54 and are 22 high.
+    assert paths(picture, "reference") == ["M303.1 48V54M303.1 76V102"]
+    assert {"1.000", "0.200", "a note"} <= set(texts(picture))
     picture = lying_bars("bars", bars[1:], "ratio", [], (1.1, "bound"))
-    assert paths(picture, "reference") == ["M596.7 48V80"]
+    assert paths(picture, "reference") == ["M303.1 48V80"]
 
 
 @pytest.mark.parametrize(

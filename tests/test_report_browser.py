@@ -274,6 +274,19 @@ def test_no_column_is_off_the_paper(browser: Any, long_report: Path) -> None:
         ".map(table => table.getBoundingClientRect().right))"
     )
     assert width <= 1032
+    foot = found.page.locator("#layers tfoot").first
+    # A foot proper would come again on every page.
+    assert foot.evaluate("one => getComputedStyle(one).display") == "table-row-group"
+    heads = found.page.locator("#layers tbody th").first
+    assert heads.evaluate("one => one.getBoundingClientRect().width") >= 120
+
+
+def test_bars_fit_a_phone(browser: Any, report: Path) -> None:
+    found = visit(browser, report, PHONE)
+    for bar in found.page.locator("#methods svg .fill >> visible=true").all():
+        box = bar.bounding_box()
+        assert box["x"] + box["width"] <= PHONE
+    check_quiet(found, report)
 
 
 def test_switching_formats_keeps_the_place(browser: Any, report: Path) -> None:

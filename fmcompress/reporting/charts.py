@@ -218,7 +218,10 @@ def box_plot(
     wide = most is None and least > 0 and greatest / least > _WIDE
     ticks = logarithmic_ticks(least, greatest) if wide else nice_ticks(0, most or greatest)
     legend = [(one.name, one.colour) for one in series] if len(series) > 1 else []
-    most_slot = max(MOST_SLOT, NUMBERED_SLOT * len(series) + 24) if numbers else MOST_SLOT
+    most_slot: float = MOST_SLOT
+    if numbers:
+        longest = max(text_width(name, FONT) for name in names)
+        most_slot = max(MOST_SLOT, NUMBERED_SLOT * len(series) + 24, longest + 8)
     most_label = MOST_FORMAT if numbers else MOST_LABEL
     chart = Categories(title, names, ticks, axis, legend, wide, most_slot, most_label)
     if reference is not None:

@@ -122,7 +122,8 @@ def _methods(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
             method.name,
             ratio,
             _kind(method),
-            f"{ratio:.3f}" + (f" ({method.kind})" if method.kind in (MODEL, COMPRESSOR) else ""),
+            f"{ratio:.3f}",
+            method.kind if method.kind in (MODEL, COMPRESSOR) else "",
             f"{method.title}\nratio {ratio:.4f}",
         )
         for ratio, method in ranked
