@@ -289,7 +289,8 @@ def test_floats_have_an_axis_of_values() -> None:
     zeros, _ = paths(picture, "s0 fill")
     assert re.fullmatch(r"M68 \S+h9v\S+h-9z", zeros)  # at the left
     bins = replace(bins, ends=(low, axis.word(7.7777)), nans=1, infinities=2)
-    assert "0; 0.5 to 7.778; NaN; inf" in texts(small_histograms("h", [Small("a", bins, "", axis)]))
+    shown = texts(small_histograms("h", [Small("a", bins, "", axis)]))
+    assert {"0; 0.5 to 7.778", "NaN, inf"} <= set(shown)
     assert bins.total == bins.counts.sum() + 12
 
 
@@ -414,7 +415,8 @@ def test_what_is_not_finite_is_apart(tmp_path: Path, mapping: str) -> None:
     path = maps(tmp_path / "maps.h5", a=values, b=np.full(9, np.nan, np.float32))
     text = made(path, tmp_path / "r.html", mapping=mapping, formats=("native", "bfloat16"))[1]
     check_page(text)
-    assert ">0; 1 to 3.403·10³⁸; NaN; inf</text>" in text
+    assert ">0; 1 to 3.403·10³⁸</text>" in text
+    assert ">NaN, inf</text>" in text
     assert ">NaN</text>" in text
     assert "6.7 % are zero, 73.3 % are NaN, 6.7 % are infinite; of others most lie near 1" in text
 

@@ -30,7 +30,7 @@ from fmcompress.reporting.vector_graphics import (
 # A bar of zeros that is apart, and what it keeps free, in pixels.
 _ZEROS, _GAP = 9, 26
 _CELL_WIDTH, _CELL_HEIGHT, _CELL_BINS = 134, 66, 48
-_SMALL_ZEROS, _SMALL_GAP = 4, 10
+_SMALL_ZEROS, _SMALL_GAP, _SMALL_FONT = 4, 10, 10
 _HEAD, _FOOT = 16, 24  # of a cell: its name, the ends of its axis
 _CELLS = 8  # in a row
 # Where fewer values occur, the axis is so many bins long.
@@ -148,6 +148,9 @@ def small_histograms(title: str, many: Sequence[Small]) -> Picture:
         ends = _ends(shown, one.floats)
         elements += f'<text x="{x + 1}" y="{y + 11}">{safe(label)}</text>'
         elements += f'<text class="number small" x="{x + 1}" y="{bottom + 12}">{ends}</text>'
+        if others := _others(shown):
+            corner = f'x="{x + _CELL_WIDTH - 3}" y="{top + 11}"'
+            elements += f'<text class="number small end" {corner}>{others}</text>'
         picture.add(told(elements, one.text))
     return picture
 
@@ -162,22 +165,29 @@ def _padded(histogram: Histogram) -> Histogram:
 
 
 def _ends(shown: Histogram, floats: FloatAxis | None) -> str:
-    """Write the least and the greatest value that occur, and what is in no bar."""
+    """Write the least and the greatest value that occur, with digits that there is room for."""
     if not shown.total:
         return "none"
-    parts = ["0" * bool(shown.apart), span(shown, floats)]
-    parts += ["NaN" * bool(shown.nans), "inf" * bool(shown.infinities)]
-    return "; ".join(filter(None, parts))
+    texts = [
+        "; ".join(filter(None, ("0" * bool(shown.apart), span(shown, floats, digits))))
+        for digits in (4, 3)
+    ]
+    return next((text for text in texts if text_width(text, _SMALL_FONT) <= _CELL_WIDTH), texts[-1])
 
 
-def span(histogram: Histogram, floats: FloatAxis | None) -> str:
+def _others(shown: Histogram) -> str:
+    """Name what occurs, and is no finite number."""
+    return ", ".join(filter(None, ("NaN" * bool(shown.nans), "inf" * bool(shown.infinities))))
+
+
+def span(histogram: Histogram, floats: FloatAxis | None, digits: int = 4) -> str:
     """Write the least and the greatest value in a bin; nothing where all bins are empty."""
     if histogram.range is None:
         return ""
     if floats is None:
         ends = [whole_number(value) for value in histogram.range]
     else:
-        ends = [plain_number(float(f"{floats.value(w):.4g}")) for w in histogram.range]
+        ends = [plain_number(float(f"{floats.value(w):.{digits}g}")) for w in histogram.range]
     return " to ".join(dict.fromkeys(ends))
 
 
