@@ -15,6 +15,19 @@ def memory(command: F) -> F:
     """Add the options of off-chip memory."""
     for option in (
         click.option(
+            "--passes",
+            type=click.IntRange(1),
+            metavar="INT",
+            default=2,
+            show_default=True,
+            help="How often each frame of each layer moves: written once and read once are 2.",
+        ),
+        click.option(
+            "--no-index",
+            is_flag=True,
+            help="Leave out the index that says how many bursts each tile takes.",
+        ),
+        click.option(
             "--pj-per-bit", type=float, metavar="FLOAT", help="The same, as a number, in pJ."
         ),
         click.option(

@@ -50,6 +50,7 @@ def command(
     svg: str | None,
     formats: tuple[str, ...] | None,
     codecs: tuple[str, ...],
+    no_index: bool,
     force: bool,
     **given: Any,
 ) -> None:
@@ -71,6 +72,7 @@ def command(
             svg=svg,
             formats=formats,
             codecs=codecs,
+            index=not no_index,
             overwrite=force,
             progress=progress,
             **options.coding_arguments(given),

@@ -25,19 +25,6 @@ _NOT_IN_CSV = ("frames_per_second", "energy", "pj_per_bit", "hardware", "per_lay
 @click.option("--per-layer", is_flag=True, help="Show a line for every layer, and its tiles.")
 @memory_options.memory
 @click.option(
-    "--no-index",
-    is_flag=True,
-    help="Leave out the index that says how many bursts each tile takes.",
-)
-@click.option(
-    "--passes",
-    type=click.IntRange(1),
-    metavar="INT",
-    default=2,
-    show_default=True,
-    help="How often each frame of each layer moves: written once and read once are 2.",
-)
-@click.option(
     "--hardware",
     is_flag=True,
     help="Show published area and clock of the codecs' hardware; without IN nothing else.",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from base64 import b64encode
 from collections import Counter
+from dataclasses import replace
 from hashlib import sha256
 from html import unescape
 from html.parser import HTMLParser
@@ -36,12 +38,13 @@ from fmcompress.reporting.short_names import short_names, shortened
 from fmcompress.reporting.vector_graphics import (
     Picture,
     Scale,
-    count_number,
     logarithmic_ticks,
     nice_ticks,
     place,
     plain_number,
     safe,
+    tick_numbers,
+    whole_number,
 )
 from fmcompress.reporting.word_details import SYMBOLS, DetailsSurvey
 from fmcompress.words.floats import FloatWords
@@ -99,8 +102,16 @@ def test_scales_go_from_their_first_tick_to_their_last() -> None:
 
 def test_numbers_of_ticks() -> None:
     shown = [plain_number(value) for value in (0, 0.2, 1.5, 40, 1500, -200, 2e9, 2.5e9, 1e6)]
-    assert shown == ["0", "0.2", "1.5", "40", "1,500", "-200", "2·10⁹", "2.5·10⁹", "10⁶"]
-    assert [count_number(value) for value in (1, 500, 1e4, 2e5)] == ["1", "500", "10⁴", "2·10⁵"]
+    assert shown == ["0", "0.2", "1.5", "40", "1,500", "−200", "2·10⁹", "2.5·10⁹", "10⁶"]
+    assert [whole_number(value) for value in (-207, 1234567, -(10**7))] == [
+        "−207",
+        "1,234,567",
+        "−10⁷",
+    ]
+    # Those of an axis are alike.
+    assert tick_numbers([0, 5e4, 1e5, 1.5e5]) == ["0", "5·10⁴", "10⁵", "1.5·10⁵"]
+    assert tick_numbers([1e-4, 0.01, 1, 10, 1e4]) == ["10⁻⁴", "10⁻²", "1", "10", "10⁴"]
+    assert tick_numbers([-1e4, 0.01, 100]) == ["−10,000", "0.01", "100"]
     assert [place(value) for value in (1, 1.25, -0.01, 10.96)] == ["1", "1.2", "0", "11"]
 
 
@@ -192,12 +203,13 @@ def test_bars_are_as_high_as_their_parts() -> None:
 
 
 def test_a_line_runs_through_no_label() -> None:
-    bars = [Bar("a", 1.0, "s0", "1.000 (a long label)", ""), Bar("b", 0.2, "s0", "0.200", "")]
+    bars = [Bar("a", 1.0, "s0", "1.000", "a note", ""), Bar("b", 0.2, "s0", "0.200", "", "")]
     picture = lying_bars("bars", bars, "ratio", [], (1.1, "bound"))
-    # Ticks run from 0 to 1.2, over 520 pixels from 120 on; rows begin at 54 and are 22 high.
-    assert paths(picture, "reference") == ["M596.7 48V54M596.7 76V102"]
+    # Ticks run from 0 to 1.5, over 176 pixels from 174 on; rows begin at 54 and are 22 high.
+    assert paths(picture, "reference") == ["M303.1 48V54M303.1 76V102"]
+    assert {"1.000", "0.200", "a note"} <= set(texts(picture))
     picture = lying_bars("bars", bars[1:], "ratio", [], (1.1, "bound"))
-    assert paths(picture, "reference") == ["M596.7 48V80"]
+    assert paths(picture, "reference") == ["M303.1 48V80"]
 
 
 @pytest.mark.parametrize(
@@ -222,14 +234,21 @@ def test_a_codec_keeps_its_colour() -> None:
     assert list(late) == ["huffman", "zvc:group=64", "zvc", "auto", "ebpc"]
     assert len(set(late.values())) == 5
     assert codec_colours(["huffman"])["huffman"] == codec_colours(["zvc", "huffman"])["huffman"]
-    assert set(codec_colours([f"zvc:group={n}" for n in range(20)]).values()) <= set(LIGHT)
+    many = codec_colours([f"zvc:group={n}" for n in range(20)]).values()
+    assert len(set(many)) == 20
+    assert {look.split()[0] for look in many} <= set(LIGHT)
 
 
 def test_histograms_show_what_occurs_once() -> None:
     picture = histogram_chart("h", Histogram(0, 1, np.array([5, 1, 0, 100])), "word")
     (outline,) = paths(picture, "s0 fill")
     heights = [float(y) for y in re.findall(r"V([\d.]+)", outline)]
-    assert heights[1:] == [290, 294, 14, 294]
+    # Of the scale, from 0.5 to 100, which has 280 pixels.
+    assert heights[1] == pytest.approx(294 - 280 * math.log10(2) / math.log10(200), abs=0.1)
+    assert heights[2:] == [294, 14, 294]
+    many = Small("a", Histogram(0, 1, np.array([1, 10**6])), "")
+    (small,) = paths(small_histograms("h", [many]), "s0 fill")
+    assert small.startswith("M0 0v-3")
 
 
 def test_labels_have_room_for_what_is_made_visible() -> None:
@@ -252,8 +271,9 @@ def test_an_axis_is_cut_to_what_occurs() -> None:
     histogram = Histogram(-(1 << 15), 1, counts)
     shown = texts(histogram_chart("h", histogram, "word"))
     assert [tick for tick in shown if tick in ("-100", "0", "250", "300")] == ["0", "250"]
-    assert not [text for text in shown if text.startswith(("-1", "10,", "32,"))]
-    assert "-40 to 263" in texts(small_histograms("h", [Small("a", histogram, "")]))
+    assert not [text for text in shown if text.startswith(("−1", "10,", "32,"))]
+    # What occurs, and not edges of bins.
+    assert "−40 to 260" in texts(small_histograms("h", [Small("a", histogram, "")]))
 
 
 def test_floats_have_an_axis_of_values() -> None:
@@ -268,7 +288,10 @@ def test_floats_have_an_axis_of_values() -> None:
     assert {"0", "0.5", "1", "2", "5"} <= set(texts(picture))
     zeros, _ = paths(picture, "s0 fill")
     assert re.fullmatch(r"M68 \S+h9v\S+h-9z", zeros)  # at the left
-    assert "0; 0.5 to 8" in texts(small_histograms("h", [Small("a", bins, "", axis)]))
+    bins = replace(bins, ends=(low, axis.word(7.7777)), nans=1, infinities=2)
+    shown = texts(small_histograms("h", [Small("a", bins, "", axis)]))
+    assert {"0; 0.5 to 7.778", "NaN, inf"} <= set(shown)
+    assert bins.total == bins.counts.sum() + 12
 
 
 @pytest.mark.parametrize(
@@ -288,6 +311,8 @@ def test_histograms_are_added_and_joined() -> None:
     assert (joined.first, joined.bin_width, joined.counts.tolist()) == (-4, 2, [1, 5, 9])
     both = fine + wide_
     assert (both.first, both.bin_width, both.counts.tolist()) == (-4, 4, [6, 9, 1, 0, 2])
+    assert (fine.range, both.range) == ((-3, 1), (-3, 15))
+    assert (replace(wide_, ends=(5, 13)) + fine).joined(2).range == (-3, 13)
     cut = Histogram(0, 2, np.array([0, 0, 3, 0, 1, 0])).joined(9)
     assert (cut.first, cut.end, cut.counts.tolist()) == (4, 10, [3, 0, 1])
     nothing = Histogram(8, 2, np.zeros(4, np.int64), apart=5).joined(9)
@@ -366,6 +391,7 @@ def test_histograms_and_symbols_are_those_of_the_words(tmp_path: Path, dtype: st
         first = histogram.first // width
         shown = {first + i: n for i, n in enumerate(histogram.counts.tolist()) if n}
         assert shown == dict(bins)
+        assert histogram.range == (expected.min(), expected.max())
 
 
 @pytest.mark.parametrize("mapping", ["bits", "rotate"])
@@ -379,6 +405,27 @@ def test_zeros_with_a_sign_are_apart_too(tmp_path: Path, mapping: str) -> None:
     (floats,) = {layer.floats}
     assert floats is not None
     assert FloatAxis(floats).value(layer.values.first) == 1.5
+
+
+@pytest.mark.parametrize("mapping", ["bits", "rotate"])
+def test_what_is_not_finite_is_apart(tmp_path: Path, mapping: str) -> None:
+    """And the greatest finite value has a bar, and is written as it is."""
+    greatest = np.finfo(np.float32).max
+    values = np.array([np.nan, np.inf, -np.nan, 0.0, 1.0, greatest], np.float32)
+    path = maps(tmp_path / "maps.h5", a=values, b=np.full(9, np.nan, np.float32))
+    text = made(path, tmp_path / "r.html", mapping=mapping, formats=("native", "bfloat16"))[1]
+    check_page(text)
+    assert ">0; 1 to 3.403·10³⁸</text>" in text
+    assert ">NaN, inf</text>" in text
+    assert ">NaN</text>" in text
+    assert "6.7 % are zero, 73.3 % are NaN, 6.7 % are infinite; of others most lie near 1" in text
+
+
+def test_words_of_values_with_a_zero_point_are_explained(tmp_path: Path) -> None:
+    path = maps(tmp_path / "maps.h5", a=some((3, 50), "uint8"))
+    said = "less their layer&#x27;s zero point, modulo 256: values below it become words near 256"
+    assert said in made(path, tmp_path / "r.html", zero_point=7)[1]
+    assert "modulo" not in made(path, tmp_path / "r.html", zero_point=0)[1]
 
 
 def test_numbers_are_those_of_the_commands(samples: Path) -> None:
@@ -455,7 +502,13 @@ def test_layers_of_several_kinds(tmp_path: Path) -> None:
     assert set(fixed8.network_ratios) == {"ebpc", "bpc", "zrle", "zvc"}
     assert found.left_out["b (fixed8)"] == "is not quantised"
     views = [one.view for one in figures(found) if one.section == "values" and one.format]
-    assert "together, 8-bit signed" in views
+    # Those with most words first.
+    assert views[::2] == [
+        "together, float32",
+        "together, 8-bit unsigned",
+        "together, 8-bit signed",
+        "together",
+    ]
     assert "by layer, float32" in views
 
 
@@ -792,7 +845,9 @@ def test_of_zeros_alone_nothing_is_best(tmp_path: Path) -> None:
     path = maps(tmp_path / "maps.h5", a=np.zeros((3, 40), np.uint8), b=np.zeros((3, 4), np.uint8))
     _, text = made(path, tmp_path / "r.html")
     check_page(text)
-    assert "All words are zero: there is nothing that could tell methods apart." in text
+    assert "All words are zero: ratios tell no more than how each method writes zeros." in text
+    assert "No bar: csc, which writes nothing of zeros alone." in text
+    assert "would give EBPC" not in text
     assert "BPC streams are empty" in text
     assert "there are no differences" in text
     assert text.count('<td class="left">uint8, all zero</td>') == 2
@@ -833,10 +888,12 @@ def test_what_holds_where_nothing_was_given_is_said(samples: Path, tmp_path: Pat
         "frame_axis": "0",
         "tile": "a frame",
         "burst_bytes": "64",
-        "word_bits": "8, 32",
-        "difference": "unsigned, signed, as the words",
-        "mapping": "rotate, bits",
-        "headroom": "0.75",
+        "word_bits": "native: 32; fixed8: 8",
+        "difference": "native: unsigned; fixed8: signed",
+        "mapping": "native: rotate, bits; fixed8: none: no floats",
+        "headroom": "native: none: nothing is scaled; fixed8: 0.75",
+        "index": "yes",
+        "passes": "2",
         "packed": "no",
         "energy": "none",
     }
@@ -851,7 +908,48 @@ def test_tiles_are_said(samples: Path, tmp_path: Path) -> None:
     layer = fmcompress.traffic(path, tile="16x4x4").layers[1]
     sizes = [*layer.tile_memory_bytes, layer.most_tile_bytes]
     assert "".join(f"<td>{size:,}</td>" for size in sizes) in text
+    again = made(path, tmp_path / "r.html", tile="16x4x4", passes=3, index=False)[1]
+    assert "bytes a frame, 3 times" in again
+    assert "with the index" not in again
     assert "a tile, which is one transmission, is a frame" in made(path, tmp_path / "f.html")[1]
+
+
+def test_warnings_are_on_the_page(tmp_path: Path) -> None:
+    """And one comes to them from its top."""
+    values = np.where(np.arange(600) % 3, 1e-9, 1).astype(np.float32)
+    path = maps(tmp_path / "maps.h5", a=values.reshape(3, 200))
+    found, text = made(path, tmp_path / "r.html", formats=("float16",))
+    (warning,) = found.warnings
+    assert "66.7 % of its values are not 0 but become 0 as float16" in warning
+    assert safe(warning) in text.partition('<h3 id="warnings">')[2]
+    assert '<a href="#warnings">1 warning</a>' in text
+    assert "#warnings" not in made(path, tmp_path / "n.html", formats=("native",))[1]
+
+
+def test_formats_that_lack_layers_say_so(tmp_path: Path) -> None:
+    layers = {"a": some((3, 50), "float32"), "b": some((3, 60), "uint8", 1)}
+    path = maps(tmp_path / "maps.h5", **layers)
+    text = made(path, tmp_path / "r.html", formats=("native", "fixed8"))[1]
+    section = text.partition('<section id="ratio_of_network">')[2].partition("</section>")[0]
+    assert "all layers together (fixed8: 1 of 2 layers), frame by frame" in section
+    assert ">fixed8 LOSSY, 1 of 2 layers</text>" in section
+    assert ">fixed8, 1 of 2 layers</th>" in section
+
+
+def test_a_better_setting_is_said(samples: Path, tmp_path: Path) -> None:
+    path = samples / "digits_f32.h5"
+    text = made(path, tmp_path / "r.html", formats=("native",))[1]
+    best = next(row for row in fmcompress.sweep(path).best if row.codec == "ebpc")
+    said = f"block size {best.block_size} and longest burst {best.max_burst} would give EBPC"
+    assert f"{said} {best.ratio:.3f} instead of " in text
+    options: Any = {"block_size": best.block_size, "max_burst": best.max_burst}
+    text = made(path, tmp_path / "b.html", formats=("native",), **options)[1]
+    assert "would give EBPC" not in text
+
+
+def test_names_of_blanks_can_be_seen() -> None:
+    assert safe("  ") == "␣␣"
+    assert safe(" a") == " a"
 
 
 def test_advice_is_no_warning_too(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import fmcompress
+from fmcompress.codecs import CODECS
 
 CHROMIUM = Path(os.environ.get("FMC_CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -128,6 +129,8 @@ def test_views_and_codecs_are_switched(browser: Any, report: Path) -> None:
     assert found.shown(codecs) == 4
     found.button("bpc", "#ratio_per_layer").click()
     assert found.shown(codecs) == found.shown(f"{codecs}.s1") == 1
+    legend = found.page.locator("#ratio_per_layer svg > g[data-codec]:not([class*=s])")
+    assert [one.text_content().strip() for one in legend.all() if one.is_visible()] == ["bpc"]
     found.button("all", "#ratio_per_layer").click()
     assert found.shown(codecs) == 4
     check_quiet(found, report)
@@ -145,15 +148,29 @@ def test_tables_are_sorted(browser: Any, report: Path) -> None:
     head = table.locator("th", has_text="count")
     head.get_by_role("button").click()
     ascending = sorted(before, key=lambda text: int(text.replace(",", "")))
-    assert column(3) == ascending
-    assert head.get_attribute("aria-sort") == "ascending"
-    head.get_by_role("button").press("Enter")
     assert column(3) == ascending[::-1]
     assert head.get_attribute("aria-sort") == "descending"
+    head.get_by_role("button").press("Enter")
+    assert column(3) == ascending
+    assert head.get_attribute("aria-sort") == "ascending"
     table.locator("th", has_text="layer").first.get_by_role("button").click()
     assert column(0) == sorted(column(0))
     assert head.get_attribute("aria-sort") is None
     check_quiet(found, report)
+
+
+def test_one_codec_of_many_is_shown(browser: Any, samples: Path, tmp_path: Path) -> None:
+    """Also where there are more codecs than colours; another codec's are other looks."""
+    codecs = [name for name in CODECS if name != "stored"]
+    fmcompress.report(samples / "digits_int8.h5", tmp_path / "r.html", codecs=codecs)
+    found = visit(browser, tmp_path / "r.html")
+    drawn = "#ratio_per_layer svg > g[class]"
+    assert found.shown(drawn) == len(codecs)
+    for name in codecs[-2:]:
+        found.button(name, "#ratio_per_layer").click()
+        shown = [one for one in found.page.locator(drawn).all() if one.is_visible()]
+        assert [one.get_attribute("data-codec") for one in shown] == [name]
+    check_quiet(found, tmp_path / "r.html")
 
 
 def test_missing_numbers_come_last(browser: Any, report: Path) -> None:
@@ -257,6 +274,19 @@ def test_no_column_is_off_the_paper(browser: Any, long_report: Path) -> None:
         ".map(table => table.getBoundingClientRect().right))"
     )
     assert width <= 1032
+    foot = found.page.locator("#layers tfoot").first
+    # A foot proper would come again on every page.
+    assert foot.evaluate("one => getComputedStyle(one).display") == "table-row-group"
+    heads = found.page.locator("#layers tbody th").first
+    assert heads.evaluate("one => one.getBoundingClientRect().width") >= 120
+
+
+def test_bars_fit_a_phone(browser: Any, report: Path) -> None:
+    found = visit(browser, report, PHONE)
+    for bar in found.page.locator("#methods svg .fill >> visible=true").all():
+        box = bar.bounding_box()
+        assert box["x"] + box["width"] <= PHONE
+    check_quiet(found, report)
 
 
 def test_switching_formats_keeps_the_place(browser: Any, report: Path) -> None:
@@ -272,6 +302,18 @@ def test_switching_formats_keeps_the_place(browser: Any, report: Path) -> None:
         assert max(places) - min(places) < 2
         assert found.page.evaluate("scrollY") > 500
     check_quiet(found, report)
+
+
+def test_headings_stand_below_the_bar(browser: Any, report: Path) -> None:
+    """Of several lines, too."""
+    found = visit(browser, report, 300)
+    found.page.locator("nav a", has_text="Differences").click()
+    found.page.wait_for_timeout(100)
+    bar = found.page.locator("#bar").bounding_box()
+    heading = found.page.locator("#differences h2").bounding_box()
+    assert bar["height"] > 60
+    assert bar["y"] + bar["height"] <= heading["y"] < bar["y"] + bar["height"] + 40
+    found.page.context.close()
 
 
 def test_a_phone_shows_what_is_switched(browser: Any, report: Path) -> None:

@@ -13,9 +13,9 @@ from fmcompress.reporting.vector_graphics import (
     filled,
     nice_ticks,
     place,
-    plain_number,
     slab,
     text_width,
+    tick_numbers,
     told,
 )
 
@@ -95,6 +95,8 @@ class Bar(NamedTuple):
     kind : str
         Class of its colour.
     label : str
+        Its value, written between name and bar.
+    note : str
         What is written behind it.
     text : str
         What it says when it is pointed at.
@@ -104,7 +106,12 @@ class Bar(NamedTuple):
     value: float
     kind: str
     label: str
+    note: str
     text: str
+
+
+# So wide that a phone shows names, values and bars; notes are behind them.
+_VALUES, _BARS, _BARS_END = 166, 174, 350
 
 
 def lying_bars(
@@ -115,39 +122,41 @@ def lying_bars(
     reference: tuple[float, str] | None = None,
 ) -> Picture:
     """Draw bars one below the other, with a value that is marked and named."""
-    left, right, step, top = 120, 640, 22, 54 if reference else 32
+    left, right, step, top = _BARS, _BARS_END, 22, 54 if reference else 32
     values = [bar.value for bar in bars] + ([reference[0]] if reference else [])
-    ticks = nice_ticks(0, max(values))
+    ticks = nice_ticks(0, max(values), 5)
     bottom = top + step * len(bars) + 4
-    picture = Picture(right + 120, bottom + 40, title)
-    draw_legend(picture, legend, left)
+    picture = Picture(right + 84, bottom + 40, title)
+    draw_legend(picture, legend, 8)
     scale = Scale(ticks, left, right)
-    for tick in ticks:
+    for tick, text in zip(ticks, tick_numbers(ticks), strict=True):
         picture.line(scale(tick), top - 4, scale(tick), bottom, "grid")
-        picture.text(scale(tick), bottom + 16, plain_number(tick), "number", "middle")
+        picture.text(scale(tick), bottom + 16, text, "number", "middle")
     picture.text((left + right) / 2, bottom + 34, axis, "axis", "middle")
     for i, bar in enumerate(bars):
         y = top + step * i
         box = slab(left, y + 2, max(scale(bar.value) - left, 0.5), step - 6)
-        picture.text(left - 8, y + 14, shortened(bar.name, 18), "", "end")
+        picture.text(_VALUES - 46, y + 14, shortened(bar.name, 18), "", "end")
+        picture.text(_VALUES, y + 14, bar.label, "number", "end")
         picture.add(told(filled(box, f"{bar.kind} fill"), bar.text))
     if reference:
         x = scale(reference[0])
-        picture.add(filled(_off_labels(x, top, bottom, step, bars, scale), "reference"))
+        picture.add(filled(_off_notes(x, top, bottom, step, bars, scale), "reference"))
         picture.text(x, top - 11, reference[1], "", "middle")
     for i, bar in enumerate(bars):
-        picture.text(scale(bar.value) + 6, top + step * i + 14, bar.label, "halo")
+        if bar.note:
+            picture.text(scale(bar.value) + 6, top + step * i + 14, bar.note, "halo")
     return picture
 
 
-def _off_labels(
+def _off_notes(
     x: float, top: float, bottom: float, step: float, bars: Sequence[Bar], scale: Scale
 ) -> str:
-    """Return a line from top to bottom that leaves out the rows where a label would be crossed."""
+    """Return a line from top to bottom that leaves out the rows where a note would be crossed."""
     outline, down = f"M{place(x)} {place(top - 6)}", True
     for i, bar in enumerate(bars):
         start = scale(bar.value) + 6
-        crossed = start - 4 < x < start + text_width(bar.label, FONT) + 4
+        crossed = bool(bar.note) and start - 4 < x < start + text_width(bar.note, FONT) + 4
         if crossed == down:
             outline += (
                 f"V{place(top + step * i)}" if down else f"M{place(x)} {place(top + step * i)}"

@@ -15,9 +15,10 @@ from fmcompress.reporting.vector_graphics import (
     logarithmic_ticks,
     nice_ticks,
     place,
-    plain_number,
+    safe,
     slab,
     text_width,
+    tick_numbers,
     told,
     visible,
 )
@@ -31,7 +32,7 @@ PLOT_HEIGHT = 280
 LEAST_SLOT, MOST_SLOT = 15, 110
 NUMBERED_SLOT = 36  # of a box with a number above it
 FONT = 11
-MOST_LABEL = 26  # characters
+MOST_LABEL, MOST_FORMAT = 26, 40  # characters, of a layer's name and of a number format's
 _TURNED = 65  # degrees of a long label
 # A ratio's axis is logarithmic where the greatest is so many times the least.
 _WIDE = 15
@@ -93,6 +94,8 @@ class Categories:
     logarithmic : bool
     most_slot : float
         Pixels of a category at most.
+    most_label : int
+        Characters of its name at most.
     """
 
     def __init__(
@@ -104,11 +107,12 @@ class Categories:
         legend: Sequence[tuple[str, str]] = (),
         logarithmic: bool = False,
         most_slot: float = MOST_SLOT,
+        most_label: int = MOST_LABEL,
     ) -> None:
         room = (WIDTH - LEFT - RIGHT) / max(len(names), 1)
         self.slot = min(max(room, LEAST_SLOT), most_slot)
         whole = [visible(name) for name in names]
-        labels = short_names(whole, MOST_LABEL)
+        labels = short_names(whole, most_label)
         longest = max((text_width(label, FONT) for label in labels), default=0)
         flat = longest < self.slot - 6
         below = 26 if flat else 0.91 * longest + 34
@@ -159,10 +163,11 @@ class Categories:
         )
 
     def _axis(self, axis: str, top: float) -> None:
-        for tick in self.scale.ticks:
+        ticks = self.scale.ticks
+        for tick, text in zip(ticks, tick_numbers(ticks), strict=True):
             y = self.scale(tick)
             self.picture.line(LEFT, y, self.right, y, "grid")
-            self.picture.text(LEFT - 8, y + 4, plain_number(tick), "number", "end")
+            self.picture.text(LEFT - 8, y + 4, text, "number", "end")
         middle = (top + self.bottom) / 2
         self.picture.text(14, middle, axis, "axis", "middle", -90)
 
@@ -176,8 +181,10 @@ def draw_legend(picture: Picture, names: Sequence[tuple[str, str]], left: float 
     """Draw names behind their colours, at the top."""
     for number, (name, kind) in enumerate(names):
         x = legend_end(names[:number], left)
+        picture.add(f'<g data-codec="{safe(name)}">')
         picture.add(filled(slab(x, 6, 11, 11), f"key {kind} fill"))
         picture.text(x + 17, 15.5, name)
+        picture.add("</g>")
 
 
 def legend_end(names: Sequence[tuple[str, str]], left: float = LEFT) -> float:
@@ -211,8 +218,12 @@ def box_plot(
     wide = most is None and least > 0 and greatest / least > _WIDE
     ticks = logarithmic_ticks(least, greatest) if wide else nice_ticks(0, most or greatest)
     legend = [(one.name, one.colour) for one in series] if len(series) > 1 else []
-    most_slot = max(MOST_SLOT, NUMBERED_SLOT * len(series) + 24) if numbers else MOST_SLOT
-    chart = Categories(title, names, ticks, axis, legend, wide, most_slot)
+    most_slot: float = MOST_SLOT
+    if numbers:
+        longest = max(text_width(name, FONT) for name in names)
+        most_slot = max(MOST_SLOT, NUMBERED_SLOT * len(series) + 24, longest + 8)
+    most_label = MOST_FORMAT if numbers else MOST_LABEL
+    chart = Categories(title, names, ticks, axis, legend, wide, most_slot, most_label)
     if reference is not None:
         chart.reference(reference)
     each = min((chart.slot - 3) / len(series), NUMBERED_SLOT if numbers else 22)
@@ -226,7 +237,8 @@ def box_plot(
             kind = "profile" if len(series) == 1 else "profile alone"
             elements.append(filled(f"M{points}", kind))
         elements += _boxes(places, chart.scale, each)
-        chart.picture.add(f'<g class="{one.colour}">{"".join(elements)}</g>')
+        named = f'data-codec="{safe(one.name)}"'
+        chart.picture.add(f'<g class="{one.colour}" {named}>{"".join(elements)}</g>')
         if numbers:
             for x, box in places:
                 y = chart.scale(box.percentile_99) - 5

@@ -106,6 +106,11 @@ class Numbers:
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def part(self, one: FormatNumbers) -> str:
+        """Say how many layers a format has, where another one has more; else nothing."""
+        count, most = len(one.details), max(len(other.details) for other in self.formats)
+        return f"{count} of {most} layers" if count < most else ""
+
 
 class Asked(NamedTuple):
     """What to look at, and how: as `report` has it."""

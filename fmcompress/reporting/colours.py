@@ -48,6 +48,8 @@ DARK = {
 }
 
 SERIES = [f"s{i}" for i in range(8)]
+# What a colour looks like that is used again, and again.
+ROUNDS = ("", " dashed", " dotted")
 _USUAL = len(DEFAULT_CODECS)
 _ORDER = list(dict.fromkeys((*DEFAULT_CODECS, *CODECS)))
 
@@ -56,14 +58,15 @@ def codec_colours(codecs: Sequence[str]) -> dict[str, str]:
     """Return the class of each codec's colour, in whatever order they are named.
 
     The usual codecs have their own always. Others share the rest; of two with the same the second
-    takes one that is free.
+    takes one that is free. Where none is, colours are used again with other lines.
     """
     found: dict[str, str] = {}
     for name in sorted(codecs, key=lambda name: (name not in DEFAULT_CODECS, _rank(name), name)):
         rank = _rank(name)
         own = rank if rank < _USUAL else _USUAL + (rank - _USUAL) % (len(SERIES) - _USUAL)
         wanted = [SERIES[own], *SERIES[_USUAL:], *SERIES]
-        free = [colour for colour in wanted if colour not in found.values()]
+        looks = (colour + again for again in ROUNDS for colour in wanted)
+        free = [look for look in looks if look not in found.values()]
         found[name] = (free or wanted)[0]
     return {name: found[name] for name in codecs}
 

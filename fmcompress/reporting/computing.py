@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
 from fmcompress import __version__
 from fmcompress.coding import Options
-from fmcompress.reporting.collecting import Numbers
+from fmcompress.reporting.collecting import FormatNumbers, Numbers
 from fmcompress.reporting.vector_graphics import safe
 
 # So many different values of layers are listed.
@@ -44,16 +44,19 @@ def computed(numbers: Numbers, asked: dict[str, Any]) -> str:
     }
     items = "".join(f"<dt>{safe(k)}</dt><dd><code>{safe(v)}</code></dd>" for k, v in rows.items())
     remarks = (
-        ("Warnings", [safe(line) for line in numbers.warnings]),
-        ("Notes", [safe(line) for line in numbers.notes]),
+        ("warnings", "Warnings", [safe(line) for line in numbers.warnings]),
+        ("notes", "Notes", [safe(line) for line in numbers.notes]),
         (
+            "left_out",
             "Left out",
             [f"<bdi>{safe(name)}</bdi>: {safe(why)}" for name, why in numbers.left_out.items()],
         ),
     )
     lists = "".join(
-        f"<h3>{title}</h3>\n<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>\n"
-        for title, lines in remarks
+        f'<h3 id="{name}">{title}</h3>\n<ul>'
+        + "".join(f"<li>{line}</li>" for line in lines)
+        + "</ul>\n"
+        for name, title, lines in remarks
         if lines
     )
     return (
@@ -74,18 +77,13 @@ def _parameter(value: Any) -> str:
 
 def _effective(numbers: Numbers) -> dict[str, str]:
     """Say what holds where a parameter was not given."""
-    layers = [layer for one in numbers.formats for layer in one.comparison.layers]
-    details = [layer for one in numbers.formats for layer in one.details]
-    words = [layer.words for layer in layers]
-    quantized = [layer.quantized for layer in layers if layer.quantized]
     hardware, energy = numbers.options.hardware, numbers.formats[0].traffic.energy
     axes = [layer.axis for one in numbers.formats for layer in one.traffic.layers]
-    zero_points = [
-        f"{_zero_point(one['zero_point'])} ({one['zero_point_from']})"
-        for one in words
-        if "zero_point" in one
-    ]
-    headrooms = [one["headroom"] for one in quantized if one.get("headroom") is not None]
+    scaled = [one for one in numbers.formats if any(_headrooms(one))]
+
+    def each(values: Callable[[FormatNumbers], Iterable[Any]], missing: str = "") -> str:
+        return _by_format(numbers, values, missing)
+
     return {
         "block_size": str(hardware.block_size),
         "max_burst": str(hardware.max_burst),
@@ -95,18 +93,45 @@ def _effective(numbers: Numbers) -> dict[str, str]:
         "frames_per_second": "none",
         "energy": "none",
         "pj_per_bit": "none" if energy is None else f"{energy.pj_per_bit:g}",
-        "difference": _listed(layer.difference for layer in details) + ", as the words",
+        "difference": each(lambda one: (layer.difference for layer in one.details)),
         "dtype": "as in the file",
-        "word_bits": _listed(sorted({layer.word_bits for layer in details})),
-        "zero_point": _listed(zero_points) or "none: no integers",
-        "zero_point_axis": _listed(one["axis"] for one in words if one.get("axis") is not None)
-        or "none: one zero point a layer",
-        "mapping": _listed(one["mapping"] for one in words if "mapping" in one)
-        or "none: no floats",
-        "headroom": _listed(headrooms) or "none: nothing is scaled",
-        "headroom_axis": "none: a layer is scaled as a whole" if headrooms else "none",
+        "word_bits": each(lambda one: sorted({layer.word_bits for layer in one.details})),
+        "zero_point": each(_zero_points, "none: no integers"),
+        "zero_point_axis": each(lambda one: _words(one, "axis"), "none: one zero point a layer"),
+        "mapping": each(lambda one: _words(one, "mapping"), "none: no floats"),
+        "headroom": each(_headrooms, "none: nothing is scaled"),
+        "headroom_axis": "none: a layer is scaled as a whole" if scaled else "none",
         "order": "as in the file",
     }
+
+
+def _words(one: FormatNumbers, name: str) -> Iterator[Any]:
+    """Yield what the layers' word formats have of a name."""
+    for layer in one.comparison.layers:
+        if layer.words.get(name) is not None:
+            yield layer.words[name]
+
+
+def _zero_points(one: FormatNumbers) -> Iterator[str]:
+    sources = _words(one, "zero_point_from")
+    for value, source in zip(_words(one, "zero_point"), sources, strict=True):
+        yield f"{_zero_point(value)} ({source})"
+
+
+def _headrooms(one: FormatNumbers) -> Iterator[Any]:
+    for layer in one.comparison.layers:
+        if layer.quantized.get("headroom") is not None:
+            yield layer.quantized["headroom"]
+
+
+def _by_format(
+    numbers: Numbers, values: Callable[[FormatNumbers], Iterable[Any]], missing: str
+) -> str:
+    """List values, by format where formats differ."""
+    listed = {one.name: _listed(values(one)) or missing for one in numbers.formats}
+    if len({*listed.values()}) == 1:
+        return next(iter(listed.values()))
+    return "; ".join(f"{name}: {text}" for name, text in listed.items())
 
 
 def _zero_point(value: Any) -> str:

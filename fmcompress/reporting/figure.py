@@ -35,7 +35,7 @@ class Figure(NamedTuple):
     @property
     def caption(self) -> str:
         """What it shows, and what became of long names."""
-        cut = "In names, … stands for parts that many layers share." if self.picture.has_cut else ""
+        cut = "In long names, … stands for what is left out." if self.picture.has_cut else ""
         return f"{self.said} {cut}".rstrip()
 
     @property

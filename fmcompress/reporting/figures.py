@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def _network(numbers: Numbers) -> Iterator[Figure]:
     if not formats:
         return
     frames = max(formats[0].frames.values())
-    names = [_format_name(one) for one in formats]
+    names = [_format_name(numbers, one) for one in formats]
     series, colours = [], codec_colours(numbers.codecs)
     for codec in numbers.codecs:
         boxes = {
@@ -66,7 +66,7 @@ def _network(numbers: Numbers) -> Iterator[Figure]:
         reference=1.0,
         numbers=True,
     )
-    missing = [_format_name(one) for one in numbers.formats if not one.network_ratios]
+    missing = [_format_name(numbers, one) for one in numbers.formats if not one.network_ratios]
     absent = (
         f" {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: layers have different "
         "numbers of frames."
@@ -76,9 +76,15 @@ def _network(numbers: Numbers) -> Iterator[Figure]:
     yield Figure(
         *("ratio_of_network", "", "", any(one.lossy for one in formats)),
         picture,
-        f"Ratio of all layers together, frame by frame, over {_frames(frames)}; the number is the "
-        f"median. {_spread(frames)} {FRAME_NOTE} {_sizes(numbers)}{absent}",
+        f"Ratio of all layers together{_partly(numbers, formats)}, frame by frame, over "
+        f"{_frames(frames)}; the number is the median. {_spread(frames)} {FRAME_NOTE} {_sizes(numbers)}{absent}",
     )
+
+
+def _partly(numbers: Numbers, formats: Sequence[FormatNumbers]) -> str:
+    """Say which formats lack layers."""
+    parts = [f"{one.name}: {part}" for one in formats if (part := numbers.part(one))]
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _spread(most_frames: int) -> str:
@@ -92,8 +98,9 @@ def _frames(count: int) -> str:
     return "one frame" if count == 1 else f"{count:,} frames"
 
 
-def _format_name(one: FormatNumbers) -> str:
-    return f"{one.name} LOSSY" if one.lossy else one.name
+def _format_name(numbers: Numbers, one: FormatNumbers) -> str:
+    name = f"{one.name} LOSSY" if one.lossy else one.name
+    return ", ".join(filter(None, (name, numbers.part(one))))
 
 
 def _sizes(numbers: Numbers) -> str:
@@ -115,7 +122,8 @@ def _methods(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
             method.name,
             ratio,
             _kind(method),
-            f"{ratio:.3f}" + (f" ({method.kind})" if method.kind in (MODEL, COMPRESSOR) else ""),
+            f"{ratio:.3f}",
+            method.kind if method.kind in (MODEL, COMPRESSOR) else "",
             f"{method.title}\nratio {ratio:.4f}",
         )
         for ratio, method in ranked
@@ -131,7 +139,19 @@ def _methods(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
         "auto, a choice among codecs, APack, of which there is a size model alone, and general "
         f"compressors. A chunk of {found.chunk_words:,} words is one transmission, stored where coding "
         "would make it larger; what a method knows of a whole layer (a table) counts, too."
-        + (" The dashed line is the bound of any code of single words." if bound else ""),
+        + (" The dashed line is the bound of any code of single words." if bound else "")
+        + _without_bits(one),
+    )
+
+
+def _without_bits(one: FormatNumbers) -> str:
+    """Name the methods that take no bits, and so have no bar."""
+    sizes = one.comparison.total.methods
+    names = [name for name, some in sizes.items() if some is not None and not some.bits]
+    if not names:
+        return ""
+    return (
+        f" No bar: {', '.join(names)}, which write{'s' * (len(names) == 1)} nothing of zeros alone."
     )
 
 
@@ -240,6 +260,22 @@ def _heat(_: Numbers, one: FormatNumbers) -> Iterator[Figure]:
         ),
         "EBPC's ratio over all layers and frames, by block size, the words of a block, and longest "
         f"burst, the longest zero run of one symbol. {said} {FRAME_NOTE}",
+    )
+
+
+def better_setting(numbers: Numbers, one: FormatNumbers) -> str:
+    """Say which block size and burst would give EBPC more, in a sentence; nothing if none does."""
+    sizes = numbers.options.hardware
+    own = one.heat.get((sizes.block_size, sizes.max_burst))
+    if own is None:
+        return ""
+    block_size, max_burst = max(one.heat, key=lambda key: one.heat[key])
+    best = one.heat[block_size, max_burst]
+    if f"{best:.3f}" == f"{own:.3f}":
+        return ""
+    return (
+        f"Frame by frame, block size {block_size} and longest burst {max_burst} would give EBPC {best:.3f} "
+        f"instead of {own:.3f}."
     )
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmcompress.reporting.vector_graphics import plain_number
+from fmcompress.reporting.vector_graphics import tick_numbers
 from fmcompress.small_floats import SMALL_FLOATS, SmallFloat
 from fmcompress.words.floats import FloatWords
 
-_FLOATS = {**SMALL_FLOATS, "float32": SmallFloat(8, 23)}
+FLOATS = {**SMALL_FLOATS, "float32": SmallFloat(8, 23)}
 # What ticks are at, times powers of ten; and of so many of these one.
 _STEPS: tuple[tuple[tuple[int, ...], int], ...] = (
     ((1, 2, 5), 1),
@@ -45,7 +45,7 @@ class FloatAxis:
     def value(self, word: int) -> float:
         """Return the value of a word; of one with the sign below, its magnitude."""
         pattern = word >> 1 if self.rotated else word
-        return float(_FLOATS[self.words.format].to_values(np.array([pattern]))[0])
+        return float(FLOATS[self.words.format].to_values(np.array([pattern]))[0])
 
     def word(self, value: float) -> int:
         """Return the first word whose value is not below a positive one."""
@@ -53,7 +53,7 @@ class FloatAxis:
 
     @property
     def _infinity(self) -> int:
-        return _FLOATS[self.words.format].infinity << self.rotated
+        return FLOATS[self.words.format].infinity << self.rotated
 
     def ticks(self, first: int, last: int, most: int = 12) -> list[tuple[int, str]]:
         """Return round positive values from one word to another, with how they are written."""
@@ -69,4 +69,4 @@ class FloatAxis:
             values = [value for value in values if least <= value <= greatest]
             if len(values) <= most:
                 break
-        return [(self.word(value), plain_number(value)) for value in values]
+        return list(zip(map(self.word, values), tick_numbers(values), strict=True))

@@ -13,7 +13,6 @@ from fmcompress.reporting.short_names import short_names
 from fmcompress.reporting.vector_graphics import (
     Picture,
     Scale,
-    count_number,
     filled,
     logarithmic_ticks,
     nice_ticks,
@@ -22,18 +21,22 @@ from fmcompress.reporting.vector_graphics import (
     safe,
     slab,
     text_width,
+    tick_numbers,
     told,
     visible,
+    whole_number,
 )
 
 # A bar of zeros that is apart, and what it keeps free, in pixels.
 _ZEROS, _GAP = 9, 26
 _CELL_WIDTH, _CELL_HEIGHT, _CELL_BINS = 134, 66, 48
-_SMALL_ZEROS, _SMALL_GAP = 4, 10
+_SMALL_ZEROS, _SMALL_GAP, _SMALL_FONT = 4, 10, 10
 _HEAD, _FOOT = 16, 24  # of a cell: its name, the ends of its axis
 _CELLS = 8  # in a row
 # Where fewer values occur, the axis is so many bins long.
 _LEAST_BINS = 16
+# Where scales of counts begin, so that a bar of one has a height.
+_LEAST_COUNT = 0.5
 
 
 class Small(NamedTuple):
@@ -70,11 +73,10 @@ def histogram_chart(
     picture = Picture(WIDTH, TOP + PLOT_HEIGHT + 44, title)
     bottom = TOP + PLOT_HEIGHT
     ticks = logarithmic_ticks(1, max(*counts, shown.apart or 0, 10))
-    # A value that occurs once is to be seen, too.
-    scale = Scale(ticks, bottom - 4, TOP, True)
-    for tick in ticks:
+    scale = Scale([_LEAST_COUNT, *ticks], bottom, TOP, True)
+    for tick, text in zip(ticks, tick_numbers(ticks), strict=True):
         picture.line(LEFT, scale(tick), WIDTH - RIGHT, scale(tick), "grid")
-        picture.text(LEFT - 8, scale(tick) + 4, count_number(tick), "number", "end")
+        picture.text(LEFT - 8, scale(tick) + 4, text, "number", "end")
     picture.text(14, (TOP + bottom) / 2, "how many", "axis", "middle", -90)
     left = LEFT + (0 if shown.apart is None else _GAP)
     low, high, ticks_along = _axis(shown, floats)
@@ -108,11 +110,9 @@ def _axis(shown: Histogram, floats: FloatAxis | None) -> tuple[int, int, list[tu
     ends = nice_ticks(shown.first, last, 30)
     low, high = round(ends[0]), round(ends[-1]) + 1
     marks = [
-        (round(tick), plain_number(tick))
-        for tick in nice_ticks(low, high - 1, 10)
-        if low <= tick < high and tick == round(tick)
+        tick for tick in nice_ticks(low, high - 1, 10) if low <= tick < high and tick == round(tick)
     ]
-    return low, high, marks
+    return low, high, list(zip(map(round, marks), tick_numbers(marks), strict=True))
 
 
 def _steps(counts: Sequence[int], bottom: float, scale: Scale) -> str:
@@ -148,6 +148,9 @@ def small_histograms(title: str, many: Sequence[Small]) -> Picture:
         ends = _ends(shown, one.floats)
         elements += f'<text x="{x + 1}" y="{y + 11}">{safe(label)}</text>'
         elements += f'<text class="number small" x="{x + 1}" y="{bottom + 12}">{ends}</text>'
+        if others := _others(shown):
+            corner = f'x="{x + _CELL_WIDTH - 3}" y="{top + 11}"'
+            elements += f'<text class="number small end" {corner}>{others}</text>'
         picture.add(told(elements, one.text))
     return picture
 
@@ -162,27 +165,36 @@ def _padded(histogram: Histogram) -> Histogram:
 
 
 def _ends(shown: Histogram, floats: FloatAxis | None) -> str:
-    """Write from where to where an axis runs."""
+    """Write the least and the greatest value that occur, with digits that there is room for."""
     if not shown.total:
         return "none"
+    texts = [
+        "; ".join(filter(None, ("0" * bool(shown.apart), span(shown, floats, digits))))
+        for digits in (4, 3)
+    ]
+    return next((text for text in texts if text_width(text, _SMALL_FONT) <= _CELL_WIDTH), texts[-1])
+
+
+def _others(shown: Histogram) -> str:
+    """Name what occurs, and is no finite number."""
+    return ", ".join(filter(None, ("NaN" * bool(shown.nans), "inf" * bool(shown.infinities))))
+
+
+def span(histogram: Histogram, floats: FloatAxis | None, digits: int = 4) -> str:
+    """Write the least and the greatest value in a bin; nothing where all bins are empty."""
+    if histogram.range is None:
+        return ""
     if floats is None:
-        text = f"{plain_number(shown.first)} to {plain_number(shown.end - 1)}"
-    elif not shown.counts.any():
-        text = ""
+        ends = [whole_number(value) for value in histogram.range]
     else:
-        text = " to ".join(
-            plain_number(float(f"{floats.value(word):.2g}"))
-            for word in (shown.first, shown.end - 1)
-        )
-    if shown.apart is None:
-        return text
-    return "; ".join(filter(None, ("0" * bool(shown.apart), text)))
+        ends = [plain_number(float(f"{floats.value(w):.{digits}g}")) for w in histogram.range]
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _small_bars(shown: Histogram, x: float, bottom: float) -> str:
     """Return bars as outlines in steps of a bin and of a pixel, relative to each other: short."""
     counts = shown.counts.tolist()
-    top = math.log10(max(*counts, shown.apart or 0, 10))
+    top = max(*counts, shown.apart or 0, 10)
     left, drawn = 0, ""
     if shown.apart is not None:
         left = _SMALL_GAP
@@ -200,6 +212,9 @@ def _small_bars(shown: Histogram, x: float, bottom: float) -> str:
     return f'{drawn}<path class="s0 fill" transform="{moved}" d="{outline}"/>'
 
 
-def _height(count: int, top: float) -> int:
-    """Return a bar's height in a cell; `top` is the logarithm of the greatest count."""
-    return round(2 + (_CELL_HEIGHT - 4) * math.log10(count) / top) if count else 0
+def _height(count: int, top: int) -> int:
+    """Return a bar's height in a cell; `top` is the greatest count."""
+    if not count:
+        return 0
+    share = math.log10(count / _LEAST_COUNT) / math.log10(top / _LEAST_COUNT)
+    return round((_CELL_HEIGHT - 2) * share)

@@ -53,6 +53,8 @@ def report(
     codecs: Sequence[str] | str | None = None,
     tile: str | Sequence[int] | None = None,
     burst_bytes: int = BURST_BYTES,
+    index: bool = True,
+    passes: int = 2,
     frames_per_second: float | None = None,
     energy: str | None = None,
     pj_per_bit: float | None = None,
@@ -79,7 +81,7 @@ def report(
         or more ``fixed8``, ``fixed16`` and ``float16``.
     codecs : str or sequence of str, optional
         Of the figures by frame; by default ``ebpc``, ``bpc``, ``zrle`` and ``zvc``.
-    tile, burst_bytes, frames_per_second, energy, pj_per_bit
+    tile, burst_bytes, index, passes, frames_per_second, energy, pj_per_bit
         As of `traffic`.
     frame_axis : int, optional
         The axis of frames; by default attributes say so, or it is the usual one.
@@ -102,6 +104,8 @@ def report(
     moved: dict[str, Any] = {
         "tile": tile,
         "burst_bytes": burst_bytes,
+        "index": index,
+        "passes": passes,
         "frames_per_second": frames_per_second,
         "energy": energy,
         "pj_per_bit": pj_per_bit,

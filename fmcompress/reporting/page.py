@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from fmcompress import __version__
 from fmcompress.compared import COMPRESSOR, EBPC
 from fmcompress.reporting.collecting import FormatNumbers, Numbers
-from fmcompress.reporting.colours import DARK, LIGHT, codec_colours, resolved, variables
+from fmcompress.reporting.colours import DARK, LIGHT, resolved, variables
 from fmcompress.reporting.computing import computed
 from fmcompress.reporting.figure import Figure
-from fmcompress.reporting.figures import why_none
+from fmcompress.reporting.figures import better_setting, why_none
 from fmcompress.reporting.tables import (
     boxes_table,
     folded,
@@ -137,7 +137,7 @@ def page(
             "</head>",
             "<body>",
             f"<header>\n<h1>Feature maps of <bdi>{safe(shown)}</bdi></h1>",
-            f'<p class="quiet">{_counts(numbers)}</p>\n</header>',
+            f'<p class="quiet">{_counts(numbers)}</p>\n{_warnings(numbers)}</header>',
             '<div id="bar" class="bar" hidden></div>',
             "<main>",
             *(_headline(numbers, one) for one in numbers.formats),
@@ -164,14 +164,21 @@ def _counts(numbers: Numbers) -> str:
     )
 
 
+def _warnings(numbers: Numbers) -> str:
+    """Say that there are warnings: they stand at the end."""
+    if not numbers.warnings:
+        return ""
+    warnings = _counted(len(numbers.warnings), "warning")
+    return f'<p>These numbers come with <a href="#warnings">{warnings}</a>.</p>\n'
+
+
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _of_format(numbers: Numbers, one: FormatNumbers, inner: str, level: str = "h3") -> str:
     """Put what is of one format into a frame that says so, where there are several."""
-    layers, most = len(one.sparsities), max(len(other.sparsities) for other in numbers.formats)
-    part = f'<span class="quiet">{layers} of {most} layers</span>' if layers < most else ""
+    part = f'<span class="quiet">{part}</span>' if (part := numbers.part(one)) else ""
     head = f"<{level}>{safe(one.name)} {LOSSY if one.lossy else ''} {part}</{level}>\n"
     several = len(numbers.formats) > 1
     return f'<div data-format="{safe(one.name)}">\n{head if several or one.lossy else ""}{inner}\n</div>'
@@ -210,7 +217,9 @@ def _headline(numbers: Numbers, one: FormatNumbers) -> str:
     )
     advice = "".join(f"<li>{safe(line)}</li>" for line in found.advice)
     if total.zero_words == total.words:
-        said = "All words are zero: there is nothing that could tell methods apart."
+        said = "All words are zero: ratios tell no more than how each method writes zeros."
+    else:
+        said = " ".join(filter(None, (said, better_setting(numbers, one))))
     inner = f"<p>{safe(said)}</p>\n" if said else ""
     inner += f'<ul class="cards">{items}</ul>'
     inner += f"\n<p>Advice:</p>\n<ul>{advice}</ul>" if advice else ""
@@ -242,7 +251,7 @@ def _figure(figure: Figure, beside: Sequence[Figure], numbers: Numbers) -> str:
     view = f' data-view="{safe(figure.view)}"' if len(beside) > 1 else ""
     series = ""
     if figure.section == "ratio_per_layer" and len(numbers.codecs) > 1:
-        series = f' data-series="{safe(json.dumps(codec_colours(numbers.codecs)))}"'
+        series = f' data-series="{safe(json.dumps(numbers.codecs))}"'
     centre = figure.picture.centre
     look = "" if centre is None else f' data-look="{centre:.0f}"'
     return (
@@ -253,7 +262,11 @@ def _figure(figure: Figure, beside: Sequence[Figure], numbers: Numbers) -> str:
 
 
 def _network(numbers: Numbers) -> str:
-    columns = {one.name: one.network_ratios for one in numbers.formats if one.network_ratios}
+    columns = {
+        ", ".join(filter(None, (one.name, numbers.part(one)))): one.network_ratios
+        for one in numbers.formats
+        if one.network_ratios
+    }
     caption = "Ratio of all layers together over frames, by codec and number format"
     return folded("Ratios as numbers", boxes_table(caption, columns, head="codec"))
 

@@ -60,6 +60,8 @@
     bar.hidden = false;
   }
   const root = document.documentElement;
+  /* Headings that are jumped to stand below the bar, however many lines it has. */
+  new ResizeObserver(() => root.style.setProperty("--bar", `${bar.offsetHeight}px`)).observe(bar);
   const themes = [["as the system", ""], ["light", "light"], ["dark", "dark"]];
   document.querySelector("header").append(choice("Colours", themes, (theme) => {
     if (theme) root.dataset.theme = theme;
@@ -74,10 +76,15 @@
   });
 
   all("figure[data-series]").forEach((figure) => {
-    const colours = Object.entries(JSON.parse(figure.dataset.series));
-    const options = [["all", ""], ...colours.map(([name, kind]) => [name, `only-${kind}`])];
-    const scroll = figure.querySelector(".scroll");
-    figure.prepend(choice("Codec", options, (only) => { scroll.className = `scroll ${only}`; }));
+    const names = JSON.parse(figure.dataset.series);
+    const series = all("[data-codec]", figure);
+    const show = (only) => {
+      figure.classList.toggle("only", only !== null);
+      series.forEach((one) => {
+        one.toggleAttribute("hidden", only !== null && one.dataset.codec !== only);
+      });
+    };
+    figure.prepend(choice("Codec", [["all", null], ...names.map((name) => [name, name])], show));
   });
 
   /* What is chosen in one format holds in the others. */
@@ -104,8 +111,11 @@
       button.append(...head.childNodes);
       head.append(button);
       button.addEventListener("click", () => {
-        const descends = head.getAttribute("aria-sort") === "ascending";
         const numeric = !head.classList.contains("left");
+        /* Of numbers one looks for the greatest first, of names for the first. */
+        const [first, second] = numeric ? ["descending", "ascending"] : ["ascending", "descending"];
+        const sorts = head.getAttribute("aria-sort") === first ? second : first;
+        const descends = sorts === "descending";
         const cell = (row) => row.cells[column].textContent;
         const compare = (a, b) => numeric
           ? number(cell(a)) - number(cell(b))
@@ -114,7 +124,7 @@
         const rows = [...body.rows].sort((a, b) =>
           missing(a) - missing(b) || (missing(a) ? 0 : compare(a, b) * (descends ? -1 : 1)));
         heads.forEach((other) => other.removeAttribute("aria-sort"));
-        head.setAttribute("aria-sort", descends ? "descending" : "ascending");
+        head.setAttribute("aria-sort", sorts);
         body.append(...rows);
       });
     });

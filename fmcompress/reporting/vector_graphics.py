@@ -18,7 +18,9 @@ _UNSEEN = re.compile(
 
 
 def visible(text: str) -> str:
-    """Name what cannot be seen in a text."""
+    """Name what cannot be seen in a text; one of blanks alone is of marks."""
+    if text and not text.strip():
+        return "␣" * len(text)
     return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
@@ -183,20 +185,42 @@ def told(elements: str, text: str) -> str:
 
 
 def plain_number(value: float) -> str:
-    """Write a tick's number: with commas, as few digits as it needs."""
-    if value == 0 or 0.001 <= abs(value) < 1e5:
-        return f"{value:,.10g}" if abs(value) < 1000 else f"{value:,.0f}"
-    mantissa, exponent = f"{value:.2e}".split("e")
-    times = f"{float(mantissa):g}·"
-    return f"{'' if times == '1·' else times}10{_raised(int(exponent))}"
+    """Write a number: with commas and as few digits as it needs, or with a power of ten."""
+    if not _is_handy(value):
+        return _with_power(value)
+    return _signed(f"{value:,.10g}" if abs(value) < 1000 else f"{value:,.0f}")
 
 
-def count_number(value: float) -> str:
-    """Write a tick's number of a logarithmic scale: from 10,000 on as a power of ten."""
-    mantissa, exponent = f"{value:.0e}".split("e")
-    if value < 1e4:
-        return plain_number(value)
-    return f"{'' if mantissa == '1' else mantissa + '·'}10{_raised(int(exponent))}"
+def whole_number(value: int) -> str:
+    """Write a whole number: all of it, unless it is so large that nobody reads that."""
+    return _signed(f"{value:,}") if abs(value) < 10**7 else _with_power(value)
+
+
+def tick_numbers(values: Sequence[float]) -> list[str]:
+    """Write the numbers of an axis alike: all plain, or all with powers of ten if one needs that."""
+    if all(map(_is_handy, values)):
+        return [plain_number(value) for value in values]
+    return [_with_power(value) for value in values]
+
+
+def _is_handy(value: float) -> bool:
+    return value == 0 or 0.001 <= abs(value) < 1e5
+
+
+def _with_power(value: float) -> str:
+    """Write a number of four digits at most times a power of ten; below 100 the power is 1 or 10."""
+    mantissa, exponent = f"{value:.3e}".split("e")
+    times, power = f"{float(mantissa):g}", int(exponent)
+    if value == 0 or (times in ("1", "-1") and power in (0, 1)):
+        return _signed(f"{value:g}")
+    raised = f"10{_raised(power)}" if power else ""
+    shown = {"1": "", "-1": "-"}.get(times, f"{times}·" if raised else times)
+    return _signed(shown + raised)
+
+
+def _signed(text: str) -> str:
+    """Write a minus as one."""
+    return text.replace("-", "−")
 
 
 def _raised(exponent: int) -> str:

@@ -13,6 +13,7 @@ from fmcompress.codecs.choices import DIFFERENCES
 from fmcompress.kernel_loading import kernel, kernel_words
 from fmcompress.layer_words import LayerWords
 from fmcompress.reporting.counting import MOST_BINS, Histogram
+from fmcompress.reporting.float_axis import FLOATS
 from fmcompress.surveying import LayerSurvey
 from fmcompress.words.floats import FloatWords
 
@@ -51,9 +52,12 @@ class LayerDetails:
         How EBPC forms differences.
     floats : FloatWords or None
         Whose bit patterns words are; None of numbers.
+    has_zero_point : bool
+        Whether words are values less a zero point that is not 0 everywhere.
     nonzero_words : int
     values : Histogram
-        Of all words; of bit patterns, zeros are apart, those with a sign, too.
+        Of all words; of bit patterns, zeros are apart, those with a sign, too, and so is what is not
+        finite.
     differences : Histogram
         Of non-zero words, each less the non-zero word before it.
     symbol_counts, symbol_bits : ndarray of int64, shape (len(SYMBOLS),)
@@ -66,6 +70,7 @@ class LayerDetails:
     signed: bool
     difference: str
     floats: FloatWords | None
+    has_zero_point: bool
     nonzero_words: int
     values: Histogram
     differences: Histogram
@@ -78,17 +83,25 @@ class Counted(NamedTuple):
 
     Attributes
     ----------
-    ends : tuple of int
+    values, differences : ndarray of int64
+        By bin.
+    value_range, difference_range : tuple of int
+        The least and the greatest of these; empty without any.
+    apart : ndarray of int64, shape (3,)
+        Of floats, how many words are zeros, NaN and infinities: these are not among the values.
+    seam : tuple of int
         The first and the last word that is not zero; empty without such.
-    negative_zeros : int
-        Of floats, which are words other than 0.
+    nonzero_words : int
+    symbol_counts, symbol_bits : ndarray of int64
     """
 
     values: NDArray[np.int64]
     differences: NDArray[np.int64]
-    ends: Sequence[int]
+    value_range: Sequence[int]
+    difference_range: Sequence[int]
+    apart: NDArray[np.int64]
+    seam: Sequence[int]
     nonzero_words: int
-    negative_zeros: int
     symbol_counts: NDArray[np.int64]
     symbol_bits: NDArray[np.int64]
 
@@ -112,13 +125,12 @@ class DetailsSurvey(LayerSurvey[Counted]):
         self._values = np.zeros(self._bins, np.int64)
         self._differences = np.zeros(2 * self._bins, np.int64)
         self._symbols = np.zeros((2, len(SYMBOLS)), np.int64)
-        self._nonzero_words = self._negative_zeros = 0
+        self._apart = np.zeros(3, np.int64)
+        self._nonzero_words = 0
         self._floats = layer.format if isinstance(layer.format, FloatWords) else None
-        self._negative_zero = None
-        if self._floats is not None:
-            rotated = self._floats.mapping == "rotate"
-            self._negative_zero = 1 if rotated else 1 << (layer.word_bits - 1)
-        self._ends: list[int] = []
+        self._seams: list[int] = []
+        self._value_range: Sequence[int] = ()
+        self._difference_range: Sequence[int] = ()
 
     def measure(self, words: NDArray[Any]) -> Counted:
         """Count some chunks."""
@@ -133,19 +145,30 @@ class DetailsSurvey(LayerSurvey[Counted]):
             counts,
             sizes,
         )
-        nonzero = words[words != 0].astype(np.int64)
-        if self._signed:
-            sign = 1 << (bits - 1)
-            nonzero = (nonzero ^ sign) - sign
+        nonzero = self._numbers(words[words != 0])
+        differences = np.diff(nonzero)
+        binned, apart = words, np.zeros(3, np.int64)
+        if self._floats is not None:
+            binned, apart = _finite(words, self._floats)
         return Counted(
-            np.bincount(words >> self._shift, minlength=self._bins),
-            self._binned(np.diff(nonzero)),
+            np.bincount(binned >> self._shift, minlength=self._bins),
+            self._binned(differences),
+            _range(self._numbers(binned)),
+            _range(differences),
+            apart,
             nonzero[[0, -1]].tolist() if nonzero.size else (),
             nonzero.size,
-            0 if self._negative_zero is None else int(np.sum(words == self._negative_zero)),
             counts,
             sizes,
         )
+
+    def _numbers(self, words: NDArray[Any]) -> NDArray[np.int64]:
+        """Return words as the numbers that they are: two's complement ones, where the format is."""
+        numbers = words.astype(np.int64)
+        if self._signed:
+            sign = 1 << (self.layer.word_bits - 1)
+            numbers = (numbers ^ sign) - sign
+        return numbers
 
     def _binned(self, differences: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.bincount((differences >> self._shift) + self._bins, minlength=2 * self._bins)
@@ -154,35 +177,73 @@ class DetailsSurvey(LayerSurvey[Counted]):
         """Add the chunks that come next."""
         self._values += measured.values
         self._differences += measured.differences
+        self._value_range = _both(self._value_range, measured.value_range)
+        self._difference_range = _both(self._difference_range, measured.difference_range)
+        self._apart += measured.apart
         self._symbols += [measured.symbol_counts, measured.symbol_bits]
         self._nonzero_words += measured.nonzero_words
-        self._negative_zeros += measured.negative_zeros
-        self._ends += measured.ends
+        self._seams += measured.seam
 
     def result(self) -> LayerDetails:
         """Return the layer's counts."""
-        bits, width, ends = self.layer.word_bits, 1 << self._shift, self._ends
+        bits, width = self.layer.word_bits, 1 << self._shift
         # Between one part and the next.
-        seams = np.array(ends[2::2], np.int64) - np.array(ends[1:-1:2], np.int64)
+        seams = np.array(self._seams[2::2], np.int64) - np.array(self._seams[1:-1:2], np.int64)
         differences = self._differences + self._binned(seams)
-        values, first, apart = self._values, 0, None
+        values, first = self._values, 0
         if self._signed:
             values, first = np.roll(values, self._bins // 2), -(1 << (bits - 1))
-        elif self._negative_zero is not None:
-            zeros = int(values.sum()) - self._nonzero_words
-            apart = zeros + self._negative_zeros
-            values = values.copy()
-            values[0] -= zeros
-            values[self._negative_zero >> self._shift] -= self._negative_zeros
+        zeros, nans, infinities = self._apart.tolist()
+        description = self.layer.format.describe()
         return LayerDetails(
             self.layer.info.name,
             bits,
-            str(self.layer.format.describe()["format"]),
+            str(description["format"]),
             self._signed,
             self.layer.difference,
             self._floats,
+            bool(np.any(description.get("zero_point", 0))),
             self._nonzero_words,
-            Histogram(first, width, values, apart).joined(MOST_BINS),
-            Histogram(-self._bins * width, width, differences).joined(MOST_BINS),
+            Histogram(
+                first,
+                width,
+                values,
+                None if self._floats is None else zeros,
+                _pair(self._value_range),
+                nans,
+                infinities,
+            ).joined(MOST_BINS),
+            Histogram(
+                -self._bins * width,
+                width,
+                differences,
+                ends=_pair(_both(self._difference_range, _range(seams))),
+            ).joined(MOST_BINS),
             *self._symbols,
         )
+
+
+def _finite(words: NDArray[Any], floats: FloatWords) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return words that stand for other numbers than 0; how many stand for 0, NaN and infinity."""
+    rotated = floats.mapping == "rotate"
+    magnitudes = words >> 1 if rotated else words & words.dtype.type((1 << (floats.bits - 1)) - 1)
+    known = FLOATS[floats.format]
+    zero, finite = magnitudes == 0, magnitudes < known.infinity
+    infinities = np.count_nonzero(magnitudes == known.infinity) if known.has_infinity else 0
+    apart = (np.count_nonzero(zero), words.size - np.count_nonzero(finite) - infinities, infinities)
+    return words[finite & ~zero], np.array(apart, np.int64)
+
+
+def _range(numbers: NDArray[np.int64]) -> Sequence[int]:
+    """Return the least and the greatest; nothing of none."""
+    return (int(numbers.min()), int(numbers.max())) if numbers.size else ()
+
+
+def _both(first: Sequence[int], second: Sequence[int]) -> Sequence[int]:
+    """Return the least and the greatest of two pairs of these, either of which may be empty."""
+    found = (*first, *second)
+    return (min(found), max(found)) if found else ()
+
+
+def _pair(ends: Sequence[int]) -> tuple[int, int] | None:
+    return (ends[0], ends[1]) if ends else None
