@@ -78,6 +78,14 @@ def shared_dumps() -> Path:
     return folder
 
 
+@pytest.fixture
+def compiling_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing more be said of compiling, which a process says once: who looks at stderr needs it."""
+    from fmcompress import kernel_loading
+
+    monkeypatch.setattr(kernel_loading, "_said", ["before"])
+
+
 def running_threads() -> int:
     """How many threads Python has begun, and not ended."""
     return _thread._count()

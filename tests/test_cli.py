@@ -46,6 +46,7 @@ SAMPLES = (
     "digits_relu_int8.npy",
     pytest.param("digits_uint8.npz", marks=pytest.mark.compiled),
 )
+pytestmark = pytest.mark.usefixtures("compiling_was_said")
 posix = pytest.mark.skipif(os.name != "posix", reason="the system has no such files or terminals")
 
 
@@ -64,12 +65,6 @@ class Ran:
 
 
 Fmc = Callable[..., Ran]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    """Compile the kernels before anybody looks at stderr."""
-    fmcompress.decode(fmcompress.encode(np.arange(9, dtype=np.int8)))
 
 
 @pytest.fixture

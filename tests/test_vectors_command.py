@@ -43,6 +43,7 @@ from fmcompress.vector_set import MANIFEST, layer_id, read_manifest
 
 ROOT = Path(__file__).parents[1]
 PORTS = ("data", "znz", "bpc")
+pytestmark = pytest.mark.usefixtures("compiling_was_said")
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,6 @@ def run(*arguments: object) -> Ran:
     logging.getLogger("fmcompress").handlers.clear()
     assert isinstance(exit_.value.code, int)
     return Ran(exit_.value.code, out.getvalue(), err.getvalue())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    """Compile the kernels before anybody looks at stderr."""
-    fmcompress.decode(fmcompress.encode(np.arange(9, dtype=np.int8)))
 
 
 @pytest.fixture(scope="module")
