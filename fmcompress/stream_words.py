@@ -24,6 +24,29 @@ def check_word_bits(word_bits: int) -> None:
         )
 
 
+def check_words(words: NDArray[Any], word_bits: int) -> None:
+    """Refuse words that are wider than w bits, so that none is cut.
+
+    Parameters
+    ----------
+    words : ndarray of unsigned integers
+    word_bits : int
+        w.
+
+    Raises
+    ------
+    ParameterError
+        If one is, or the word width is none.
+    """
+    check_word_bits(word_bits)
+    # Of a dtype of w bits no word can be wider.
+    if 8 * words.itemsize > word_bits and words.size and int(words.max()) >> word_bits:
+        index = int((words >> word_bits != 0).argmax())
+        raise ParameterError(
+            f"word {index}, which is {words[index]}, has more than {word_bits} bits"
+        )
+
+
 def word_dtype(word_bits: int) -> np.dtype[Any]:
     """Return the dtype of words in arrays: the narrowest unsigned integer that holds w bits."""
     import numpy as np

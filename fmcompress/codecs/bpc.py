@@ -12,7 +12,7 @@ from fmcompress.codecs.codec import Codec, check_counts
 from fmcompress.codecs.ebpc import BLOCK_SIZES
 from fmcompress.codecs.plane_blocks import GAP
 from fmcompress.kernel_loading import kernel_words
-from fmcompress.stream_words import check_word_bits, word_dtype
+from fmcompress.stream_words import check_word_bits, check_words, word_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +56,7 @@ class Bpc(Codec):
         self, words: NDArray[Any], word_bits: int, chunk_words: int
     ) -> list[tuple[bytes, bytes]]:
         """Encode words as transmissions: each a BPC stream, behind an empty one."""
+        check_words(words, word_bits)
         if not _in_blocks(word_bits):
             return ebpc_plain.encode_blocks(words, word_bits, chunk_words, self)
         bpc, bits = self._encode(words, word_bits, chunk_words)
@@ -65,6 +66,7 @@ class Bpc(Codec):
         self, words: NDArray[Any], word_bits: int, chunk_words: int
     ) -> list[tuple[int, int]]:
         """Return the bytes of both streams of each transmission."""
+        check_words(words, word_bits)
         if not _in_blocks(word_bits):
             streams = ebpc_plain.encode_blocks(words, word_bits, chunk_words, self)
             return [(0, len(bpc)) for _, bpc in streams]

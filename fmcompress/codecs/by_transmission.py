@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fmcompress.codecs.codec import Codec, check_counts
 from fmcompress.errors import CodeFault, ParameterError, StreamError
 from fmcompress.kernel_loading import kernel, kernel_words
-from fmcompress.stream_words import MOST_TRANSMISSION_WORDS, check_word_bits, word_dtype
+from fmcompress.stream_words import (
+    MOST_TRANSMISSION_WORDS,
+    check_word_bits,
+    check_words,
+    word_dtype,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,16 +159,10 @@ def chunks_of(words: NDArray[Any], word_bits: int, chunk_words: int) -> list[NDA
     ParameterError
         If the word width is none, a word is wider, or a transmission would be too long.
     """
-    check_word_bits(word_bits)
+    check_words(words, word_bits)
     longest = min(words.size, chunk_words)
     if longest > MOST_WORDS:
         raise ParameterError(f"a transmission has {longest} words, more than {MOST_WORDS}")
-    # Of a dtype of w bits no word can be wider.
-    if 8 * words.itemsize > word_bits and words.size and int(words.max()) >> word_bits:
-        index = int((words >> word_bits != 0).argmax())
-        raise ParameterError(
-            f"word {index}, which is {words[index]}, has more than {word_bits} bits"
-        )
     wide = kernel_words(words)
     return [wide[at : at + chunk_words] for at in range(0, wide.size, chunk_words)]
 

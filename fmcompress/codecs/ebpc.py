@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fmcompress.codecs import ebpc_blocks, ebpc_paths, ebpc_plain
 from fmcompress.codecs.choices import DIFFERENCES, check_choice
 from fmcompress.codecs.codec import Codec, check_counts
-from fmcompress.stream_words import check_word_bits, padded_bytes
+from fmcompress.stream_words import check_word_bits, check_words, padded_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +57,7 @@ class Ebpc(Codec):
         self, words: NDArray[Any], word_bits: int, chunk_words: int
     ) -> list[tuple[bytes, bytes]]:
         """Encode words as transmissions: each a ZNZ and a BPC stream, padded as docs/EBPC.md says."""
-        check_word_bits(word_bits)
+        check_words(words, word_bits)
         path = ebpc_paths.chosen()
         if path == ebpc_paths.PLAIN:
             return ebpc_plain.encode(words, word_bits, chunk_words, self)
@@ -69,7 +69,7 @@ class Ebpc(Codec):
         self, words: NDArray[Any], word_bits: int, chunk_words: int
     ) -> list[tuple[int, int]]:
         """Return the bytes of both streams of each transmission."""
-        check_word_bits(word_bits)
+        check_words(words, word_bits)
         path = ebpc_paths.chosen()
         if path == ebpc_paths.PLAIN:
             streams = ebpc_plain.encode(words, word_bits, chunk_words, self)

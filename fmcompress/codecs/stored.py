@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fmcompress.codecs.codec import Codec
 from fmcompress.errors import DamagedError
-from fmcompress.stream_words import stream_of, word_dtype, words_of
+from fmcompress.stream_words import check_words, stream_of, word_dtype, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +31,7 @@ class Stored(Codec):
         """Pack the words; the second stream holds them, the first is empty."""
         import numpy as np
 
+        check_words(words, word_bits)
         if word_bits in (8, 16, 32):
             return b"", stream_of(words, word_bits)
         octets = words.astype(">u4")[:, None].view(np.uint8)
