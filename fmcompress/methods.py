@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmcompress.codecs import CODECS, Codec, codec_named, free_parameters
+from fmcompress.codecs.signed_words import all_fitted
 from fmcompress.codecs.stored import Stored
 from fmcompress.compared import CODEC, COMPRESSOR, MODEL, Method, MethodSizes
 from fmcompress.errors import ParameterError
@@ -80,7 +81,8 @@ class Methods:
         difference : str
             That which suits its words.
         """
-        return [self._codec(name, difference).fitted(words, word_bits) for name in self._codecs]
+        codecs = [self._codec(name, difference) for name in self._codecs]
+        return all_fitted(codecs, words, word_bits)
 
     def tables(self, codecs: Sequence[Codec]) -> dict[str, int]:
         """Return the bits of what codecs know of a whole layer, where there are any."""
@@ -104,7 +106,9 @@ class Methods:
         plain = np.ascontiguousarray(words)
         chunks = [plain[at : at + chunk_words] for at in range(0, words.size, chunk_words)]
         # Words that are no whole bytes are given as they lie in memory, and without gaps.
-        packed = [_packed(chunk, word_bits) for chunk in chunks] if word_bits % 8 else []
+        packed = []
+        if word_bits % 8 and self._compressors:
+            packed = [_packed(chunk, word_bits) for chunk in chunks]
         for compressor in self._compressors:
             own = [compressor.size(chunk) for chunk in chunks]
             if packed:

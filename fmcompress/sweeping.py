@@ -16,6 +16,7 @@ import numpy as np
 from fmcompress import __version__
 from fmcompress.batches import chunks_in_batch
 from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.codecs.signed_words import all_fitted
 from fmcompress.codecs.stored import stored_bytes
 from fmcompress.coding import Coding
 from fmcompress.configurations import FILE, NATIVE, Space, coding_in, measure_all
@@ -205,10 +206,8 @@ class _Layer(LayerSurvey[_Measured]):
         batch = chunks_in_batch(self._frame_words, layer.word_bits)
         super().__init__(layer, batch * self._frame_words)
         self._configurations = pass_.space.configurations
-        self._codecs = [
-            configuration.build(layer.difference).fitted(self.words, layer.word_bits)
-            for configuration in self._configurations
-        ]
+        built = [one.build(layer.difference) for one in self._configurations]
+        self._codecs = all_fitted(built, self.words, layer.word_bits)
         self._measured: list[_Measured] = []
 
     def measure(self, words: NDArray[Any]) -> _Measured:

@@ -23,6 +23,7 @@ from fmcompress.codecs import (
 )
 from fmcompress.codecs.auto import Auto
 from fmcompress.codecs.ebpc import Ebpc
+from fmcompress.codecs.signed_words import all_fitted
 from fmcompress.codecs.stored import Stored
 from fmcompress.errors import CodeFault, DamagedError, ParameterError, StreamError
 from fmcompress.kernels.bits import BEHIND, SECOND
@@ -331,6 +332,19 @@ def test_a_transmission_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     for longest, chunk_words in ((11, 11), (25, 1000)):
         with pytest.raises(ParameterError, match=f"has {longest} words, more than 10"):
             codec_named("zvc").measure_chunks(words, 8, chunk_words)
+
+
+def test_codecs_are_fitted_together() -> None:
+    """As each by itself; words are read for their sign once, and once more for Huffman's table."""
+    looked: list[int] = []
+    numbers = [0, 1, 2, 255, 3, 0, 254]
+
+    def words() -> list[np.ndarray]:
+        looked.append(1)
+        return [array(numbers, 8)]
+
+    assert all_fitted(EACH, words, 8) == [fitted(codec, numbers, 8) for codec in EACH]
+    assert len(looked) == 1 + sum(codec.name == "huffman" for codec in EACH)
 
 
 @each_codec

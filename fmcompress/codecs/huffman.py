@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fmcompress.codecs.by_transmission import ByTransmission
-from fmcompress.codecs.choices import check_choice
 from fmcompress.codecs.codec import check_counts
 from fmcompress.codecs.prefix_codes import (
     LONGEST,
@@ -16,7 +15,7 @@ from fmcompress.codecs.prefix_codes import (
     limited_lengths,
     tables,
 )
-from fmcompress.codecs.word_sign import are_signed
+from fmcompress.codecs.signed_words import SignedWords
 from fmcompress.errors import DamagedError, ParameterError
 from fmcompress.kernel_loading import kernel, kernel_words
 from fmcompress.stream_words import check_word_bits
@@ -28,7 +27,7 @@ MOST_SYMBOL_BITS = 8  # of words that are symbols themselves; as in kernels/huff
 
 
 @dataclass(frozen=True, slots=True)
-class Huffman(ByTransmission):
+class Huffman(SignedWords):
     """Parameters of a static Huffman code, and the code.
 
     Parameters
@@ -56,8 +55,7 @@ class Huffman(ByTransmission):
     lengths: str = field(default="", metadata={"fitted": True})
 
     def __post_init__(self) -> None:
-        if self.signed is not None:
-            check_choice(self, "signed", (False, True))
+        SignedWords.__post_init__(self)
         check_lengths(self.lengths)
 
     def fitted(self, words: Callable[[], Iterable[NDArray[Any]]], word_bits: int) -> Huffman:
@@ -71,14 +69,14 @@ class Huffman(ByTransmission):
         import numpy as np
 
         check_word_bits(word_bits)
-        signed = are_signed(words, word_bits) if self.signed is None else self.signed
+        told = SignedWords.fitted(self, words, word_bits)
         times = np.zeros(_symbols(word_bits), np.int64)
         for part in words():
             wide = kernel_words(part)
-            index = kernel(self.kernels, "count")(wide, word_bits, signed, times)
+            index = kernel(self.kernels, "count")(wide, word_bits, told.is_signed, times)
             if index >= 0:
                 raise ParameterError(f"word {wide[index]} has more than {word_bits} bits")
-        return replace(self, signed=signed, lengths=digits(limited_lengths(times.tolist())))
+        return replace(told, lengths=digits(limited_lengths(times.tolist())))
 
     @property
     def table_bits(self) -> int:
@@ -87,11 +85,11 @@ class Huffman(ByTransmission):
 
     def numbers(self, word_bits: int) -> tuple[Any, ...]:
         """Return w, whether words are signed, and the code as it is written."""
-        return word_bits, self.signed is not False, tables(self.lengths)[0]
+        return word_bits, self.is_signed, tables(self.lengths)[0]
 
     def decoder_numbers(self, word_bits: int) -> tuple[Any, ...]:
         """Return w, whether words are signed, and the code as it is read."""
-        return word_bits, self.signed is not False, tables(self.lengths)[1]
+        return word_bits, self.is_signed, tables(self.lengths)[1]
 
     def most_bits(self, count: int, word_bits: int) -> tuple[int, int]:
         """Return the bits where all have the longest code that there can be."""
@@ -119,9 +117,7 @@ class Huffman(ByTransmission):
         check_word_bits(word_bits)
         codes, _ = tables(self.lengths)
         wide = kernel_words(words)
-        index = kernel(self.kernels, "without_code")(
-            wide, word_bits, self.signed is not False, codes
-        )
+        index = kernel(self.kernels, "without_code")(wide, word_bits, self.is_signed, codes)
         if index >= 0:
             raise ParameterError(
                 f"word {index}, which is {wide[index]}, has no code",

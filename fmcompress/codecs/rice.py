@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-from fmcompress.codecs.by_transmission import ByTransmission
 from fmcompress.codecs.choices import check_choice
-from fmcompress.codecs.word_sign import are_signed
+from fmcompress.codecs.signed_words import SignedWords
 from fmcompress.stream_words import position_bits
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 BLOCKS = (8, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True, slots=True)
-class Rice(ByTransmission):
+class Rice(SignedWords):
     """Parameters of adaptive Golomb-Rice coding.
 
     Parameters
@@ -46,18 +41,11 @@ class Rice(ByTransmission):
 
     def __post_init__(self) -> None:
         check_choice(self, "block", BLOCKS)
-        if self.signed is not None:
-            check_choice(self, "signed", (False, True))
-
-    def fitted(self, words: Callable[[], Iterable[NDArray[Any]]], word_bits: int) -> Self:
-        """Return the codec with the sign that suits a layer's words, unless one was given."""
-        if self.signed is not None:
-            return self
-        return replace(self, signed=are_signed(words, word_bits))
+        SignedWords.__post_init__(self)
 
     def numbers(self, word_bits: int) -> tuple[int, ...]:
         """Return w, the bits of the field for k, the block, and whether words are signed."""
-        return word_bits, position_bits(word_bits), self.block, self.signed is not False
+        return word_bits, position_bits(word_bits), self.block, self.is_signed
 
     def most_bits(self, count: int, word_bits: int) -> tuple[int, int]:
         """Return the bits with k = w - 1, where no code has more than w + 1; others are better."""

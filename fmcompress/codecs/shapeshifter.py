@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-from fmcompress.codecs.by_transmission import ByTransmission
 from fmcompress.codecs.choices import check_choice
-from fmcompress.codecs.word_sign import are_signed
+from fmcompress.codecs.signed_words import SignedWords
 from fmcompress.stream_words import position_bits
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 GROUPS = (8, 16, 32, 64, 128, 256)
 
 
 @dataclass(frozen=True, slots=True)
-class ShapeShifter(ByTransmission):
+class ShapeShifter(SignedWords):
     """Parameters of ShapeShifter.
 
     Parameters
@@ -46,25 +41,16 @@ class ShapeShifter(ByTransmission):
 
     def __post_init__(self) -> None:
         check_choice(self, "group", GROUPS)
-        if self.signed is not None:
-            check_choice(self, "signed", (False, True))
-
-    def fitted(self, words: Callable[[], Iterable[NDArray[Any]]], word_bits: int) -> Self:
-        """Return the codec with the sign that suits a layer's words, unless one was given."""
-        if self.signed is not None:
-            return self
-        return replace(self, signed=are_signed(words, word_bits))
+        SignedWords.__post_init__(self)
 
     def numbers(self, word_bits: int) -> tuple[int, ...]:
         """Return w, the bits of the width field, the group, and whether words are signed."""
-        return word_bits, position_bits(word_bits), self.group, self.signed is not False
+        return word_bits, position_bits(word_bits), self.group, self.is_signed
 
     def most_bits(self, count: int, word_bits: int) -> tuple[int, int]:
         """Return the bits where every word takes the full width."""
         groups = -(-count // self.group)
-        return 0, groups * position_bits(word_bits) + count * (
-            1 + (self.signed is not False) + word_bits
-        )
+        return 0, groups * position_bits(word_bits) + count * (1 + self.is_signed + word_bits)
 
     def most_words(self, first_bits: int, second_bits: int, word_bits: int) -> int:
         """Return the words where all are zero."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fmcompress.batches import chunks_in_batch
-from fmcompress.codecs.choices import DIFFERENCES
+from fmcompress.codecs.choices import difference_number
 from fmcompress.kernel_loading import kernel, kernel_words
 from fmcompress.layer_words import LayerWords
 from fmcompress.reporting.counting import MOST_BINS, Histogram
@@ -141,7 +141,7 @@ class DetailsSurvey(LayerSurvey[Counted]):
             self._chunk_words,
             bits,
             self.layer.block_size,
-            DIFFERENCES.index(self.layer.difference),
+            difference_number(self.layer.difference),
             counts,
             sizes,
         )
