@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 
+from fmcompress.numbers import counted
 from fmcompress.printable import printable, write_csv
 
 if TYPE_CHECKING:
@@ -184,11 +185,6 @@ def width_of(file: TextIO) -> int | None:
 def layers_count(count: int) -> str:
     """Say how many layers."""
     return counted(count, "layer")
-
-
-def counted(count: int, what: str) -> str:
-    """Say how many, of a word that takes an s."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _layer_table(stats: Stats, width: int | None) -> str:

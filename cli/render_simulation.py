@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fmcompress.cli.render import NARROW, counted, layers_count, shape_text, table
+from fmcompress.cli.render import NARROW, layers_count, shape_text, table
+from fmcompress.numbers import counted
 from fmcompress.printable import printable
 
 if TYPE_CHECKING:

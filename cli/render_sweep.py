@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fmcompress.cli.render import counted, number, table
+from fmcompress.cli.render import number, table
+from fmcompress.numbers import counted
 from fmcompress.printable import printable
 
 if TYPE_CHECKING:

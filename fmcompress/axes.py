@@ -149,5 +149,6 @@ def _is_unknown_layout(value: Any, shape: Sequence[int]) -> bool:
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
     if not isinstance(text, str) or not (text.isalpha() and text.isupper()):
         return False
-    plain = plain_text(text)
-    return 1 < len(plain) <= _MOST_LETTERS and plain not in LAYOUTS and not _is_layout(plain, shape)
+    layout = plain_text(text)
+    known = layout in LAYOUTS or _is_layout(layout, shape)
+    return 1 < len(layout) <= _MOST_LETTERS and not known

@@ -6,8 +6,8 @@ file, one that would grow is stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
@@ -64,12 +64,16 @@ class Pieces:
     @classmethod
     def together(cls, many: Sequence[Pieces]) -> Pieces:
         """Return as many pieces as each of many has, each of all of them together."""
-        return cls(
-            np.sum([one.words for one in many], axis=0),
-            np.sum([one.word_bits for one in many], axis=0),
-            np.sum([one.bits for one in many], axis=0),
-            np.sum([one.zero_words for one in many], axis=0),
-        )
+        return cls._joined(many, partial(np.sum, axis=0))
+
+    @classmethod
+    def side_by_side(cls, many: Sequence[Pieces]) -> Pieces:
+        """Return the pieces of all of many."""
+        return cls._joined(many, np.concatenate)
+
+    @classmethod
+    def _joined(cls, many: Sequence[Pieces], join: Callable[[Any], NDArray[np.int64]]) -> Pieces:
+        return cls(*(join([getattr(one, each.name) for one in many]) for each in fields(cls)))
 
     @property
     def ratios(self) -> NDArray[np.float64]:
@@ -166,12 +170,7 @@ class Distribution:
         if self.by == FRAME:
             alike = len({piece.bits.size for piece in pieces}) == 1
             return Pieces.together(pieces) if alike else None
-        return Pieces(
-            np.concatenate([piece.words for piece in pieces]),
-            np.concatenate([piece.word_bits for piece in pieces]),
-            np.concatenate([piece.bits for piece in pieces]),
-            np.concatenate([piece.zero_words for piece in pieces]),
-        )
+        return Pieces.side_by_side(pieces)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``fmc stats --by … --json`` prints (docs/JSON.md)."""

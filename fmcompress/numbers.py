@@ -98,6 +98,11 @@ def shortest(value: float) -> str:
     return repr(float(value)).removesuffix(".0")
 
 
+def counted(count: int, what: str) -> str:
+    """Say how many, of a word that takes an s."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def is_digits(text: str) -> bool:
     """Tell whether a text is digits 0 to 9, and few enough for `int`.
 
@@ -114,7 +119,7 @@ def from_digits(text: str) -> int:
     ValueError
         If a text is anything else, as one of digits of other scripts, or of thousands of digits.
     """
-    plain = text.strip()
-    if not is_digits(plain[1:] if plain[:1] in ("+", "-") else plain):
+    stripped = text.strip()
+    if not is_digits(stripped[1:] if stripped[:1] in ("+", "-") else stripped):
         raise ValueError(f"{text!r} is no whole number")
-    return int(plain)
+    return int(stripped)

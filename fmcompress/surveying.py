@@ -63,10 +63,10 @@ def left_out_texts(left_out: Mapping[str, str]) -> list[str]:
     ]
 
 
-def listed(names: Sequence[str]) -> str:
-    """List names, the first of many."""
-    more = len(names) - _SHOWN_NAMES
-    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+def listed(names: Sequence[str], most: int = _SHOWN_NAMES) -> str:
+    """List names, of many the first `most`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 S = TypeVar("S", bound=LayerSurvey[Any])

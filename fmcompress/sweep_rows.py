@@ -148,12 +148,11 @@ class Sweep:
         groups: dict[tuple[str, str], list[Best]] = {}
         for one in self.best:
             groups.setdefault((one.format, one.order), []).append(one)
-        return [
-            one
-            for group in groups.values()
-            for one in group
-            if one.codec in best_codecs({other.codec: other.bits for other in group})
-        ]
+        found: list[Best] = []
+        for group in groups.values():
+            names = best_codecs({one.codec: one.bits for one in group})
+            found += [one for one in group if one.codec in names]
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``fmc sweep --json`` prints (docs/JSON.md)."""

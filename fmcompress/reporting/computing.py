@@ -10,6 +10,7 @@ from fmcompress import __version__
 from fmcompress.coding import Options
 from fmcompress.reporting.collecting import FormatNumbers, Numbers
 from fmcompress.reporting.vector_graphics import safe
+from fmcompress.surveying import listed
 
 # So many different values of layers are listed.
 _MOST_LISTED = 6
@@ -140,6 +141,4 @@ def _zero_point(value: Any) -> str:
 
 def _listed(values: Iterable[Any]) -> str:
     """List different values, or say how many there are."""
-    found = list(dict.fromkeys(map(str, values)))
-    more = len(found) - _MOST_LISTED
-    return ", ".join(found[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return listed(list(dict.fromkeys(map(str, values))), _MOST_LISTED)

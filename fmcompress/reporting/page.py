@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from fmcompress import __version__
 from fmcompress.compared import COMPRESSOR, EBPC
+from fmcompress.numbers import counted
 from fmcompress.reporting.collecting import FormatNumbers, Numbers
 from fmcompress.reporting.colours import DARK, LIGHT, resolved, variables
 from fmcompress.reporting.computing import computed
@@ -159,7 +160,7 @@ def _counts(numbers: Numbers) -> str:
     spread = f"{frames[0]:,}" if len(frames) == 1 else f"{frames[0]:,} to {frames[-1]:,}"
     formats = ", ".join(one.name for one in numbers.formats)
     return (
-        f"{_counted(len(one.comparison.layers), 'layer')}, {total.words:,} words, "
+        f"{counted(len(one.comparison.layers), 'layer')}, {total.words:,} words, "
         f"frames of a layer: {spread}, number formats: {formats}; fmcompress {__version__}"
     )
 
@@ -168,12 +169,8 @@ def _warnings(numbers: Numbers) -> str:
     """Say that there are warnings: they stand at the end."""
     if not numbers.warnings:
         return ""
-    warnings = _counted(len(numbers.warnings), "warning")
+    warnings = counted(len(numbers.warnings), "warning")
     return f'<p>These numbers come with <a href="#warnings">{warnings}</a>.</p>\n'
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _of_format(numbers: Numbers, one: FormatNumbers, inner: str, level: str = "h3") -> str:
