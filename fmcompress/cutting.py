@@ -13,10 +13,10 @@ from fmcompress.axes import (
     frame_axis,
     unusable,
 )
-from fmcompress.codecs.by_transmission import MOST_WORDS
 from fmcompress.errors import ParameterError
 from fmcompress.layer_words import LayerWords
 from fmcompress.numbers import whole
+from fmcompress.stream_words import MOST_TRANSMISSION_WORDS
 
 FRAME, CHANNEL, LAYER = KINDS = ("frame", "channel", "layer")
 
@@ -81,7 +81,7 @@ class Cut:
         others = [axis for axis in self.front(shape, attributes) if axis != frames]
         return 1 if frames is None else shape[frames], shape[others[0]] if others else 1
 
-    def piece_words(self, layer: LayerWords, most: int = MOST_WORDS) -> int:
+    def piece_words(self, layer: LayerWords, most: int = MOST_TRANSMISSION_WORDS) -> int:
         """Return the words of a piece; a layer as a whole is none.
 
         Parameters

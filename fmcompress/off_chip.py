@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 import numpy as np
 
 from fmcompress.batches import chunks_in_batch
-from fmcompress.codecs.by_transmission import MOST_WORDS
 from fmcompress.codecs.stored import Stored, stored_bytes
 from fmcompress.coding import Coding, Options
 from fmcompress.cutting import Cut
@@ -25,6 +24,7 @@ from fmcompress.in_order import Workers
 from fmcompress.layer_words import RECODING, LayerWords, open_words
 from fmcompress.numbers import MOST, real, switch, whole
 from fmcompress.progress import Progress, silent
+from fmcompress.stream_words import MOST_TRANSMISSION_WORDS
 from fmcompress.surveying import LayerSurvey, nothing_left, survey
 from fmcompress.tile_traffic import LayerTraffic, TileBytes, Traffic
 from fmcompress.tiling import tile_lengths, tile_shape, tile_sizes, tiles_by_shape
@@ -157,9 +157,9 @@ class _Layer(LayerSurvey[list[_Tiles]]):
         self._frame_words = cut.piece_words(layer, MOST_FRAME_WORDS)
         self._frame_shape = _frame_shape(layer, self._axis)
         self._tile = tile_shape(self._frame_shape, found.tile)
-        if math.prod(self._tile) > MOST_WORDS:
+        if math.prod(self._tile) > MOST_TRANSMISSION_WORDS:
             raise ParameterError(
-                f"a tile has {math.prod(self._tile)} words, more than the {MOST_WORDS} of a "
+                f"a tile has {math.prod(self._tile)} words, more than the {MOST_TRANSMISSION_WORDS} of a "
                 "transmission",
                 hint="give a smaller --tile, or pick other layers with --layers",
             )

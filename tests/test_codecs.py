@@ -326,7 +326,7 @@ def test_words_wider_than_w(codec: Codec) -> None:
 
 def test_a_transmission_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the transmission that counts, not all words."""
-    monkeypatch.setattr(by_transmission, "MOST_WORDS", 10)
+    monkeypatch.setattr(by_transmission, "MOST_TRANSMISSION_WORDS", 10)
     words = np.ones(25, np.uint8)
     assert len(codec_named("zvc").encode_chunks(words, 8, 10)) == 3
     for longest, chunk_words in ((11, 11), (25, 1000)):

@@ -284,7 +284,7 @@ def test_channels_last(tmp_path: Path) -> None:
 
 def test_a_large_frame_in_small_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tile is a transmission, not its frame."""
-    monkeypatch.setattr(off_chip, "MOST_WORDS", 1000)
+    monkeypatch.setattr(off_chip, "MOST_TRANSMISSION_WORDS", 1000)
     path = written(tmp_path, a=maps(1, 2, 3, 40, 40))
     assert fmcompress.traffic(path, tile="3x10x10").layers[0].tiles_per_frame == 16
     with pytest.raises(ParameterError, match="a tile has 4800 words, more than the 1000"):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fmcompress.codecs.by_transmission import BEHIND, MOST_WORDS, chunks_of, readable
+from fmcompress.codecs.by_transmission import BEHIND, chunks_of, readable
 from fmcompress.codecs.codec import Codec, check_counts
 from fmcompress.codecs.stored import Stored, stored_bytes
 from fmcompress.errors import CodeFault, StreamError
 from fmcompress.kernel_loading import kernel
-from fmcompress.stream_words import check_word_bits
+from fmcompress.stream_words import MOST_TRANSMISSION_WORDS, check_word_bits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,8 +90,8 @@ def _decode(first: bytes, second: bytes, count: int, word_bits: int) -> NDArray[
 
     if first:
         return StreamError(CodeFault.LEFT_OVER, 0, 0, "line")
-    if count > MOST_WORDS:
-        return StreamError(CodeFault.TRUNCATED, MOST_WORDS, 8 * len(second), "line")
+    if count > MOST_TRANSMISSION_WORDS:
+        return StreamError(CodeFault.TRUNCATED, MOST_TRANSMISSION_WORDS, 8 * len(second), "line")
     # Of a lying count no more is allocated than the stream can hold, and one line over, at which
     # decoding fails.
     size = stored_bytes(count, word_bits)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from fmcompress.errors import DamagedError
 
-MOST_WORDS = MOST_TRANSMISSION_WORDS
 # As `BEHIND` and `SECOND` in kernels/bits.py.
 BEHIND = 8
 _SECOND = 8
@@ -138,7 +137,9 @@ class ByTransmission(Codec):
             streams = (second,)
         # Of a lying count no more is allocated than the streams can hold, and one word over, at
         # which decoding fails.
-        most = min(self.most_words(8 * len(first), 8 * len(second), word_bits) + 1, MOST_WORDS)
+        most = min(
+            self.most_words(8 * len(first), 8 * len(second), word_bits) + 1, MOST_TRANSMISSION_WORDS
+        )
         words = np.empty(min(count, most), np.uint32)
         status, word, bit = kernel(self.kernels, self.decoder)(
             *map(readable, streams), *self.decoder_numbers(word_bits), words
@@ -161,8 +162,10 @@ def chunks_of(words: NDArray[Any], word_bits: int, chunk_words: int) -> list[NDA
     """
     check_words(words, word_bits)
     longest = min(words.size, chunk_words)
-    if longest > MOST_WORDS:
-        raise ParameterError(f"a transmission has {longest} words, more than {MOST_WORDS}")
+    if longest > MOST_TRANSMISSION_WORDS:
+        raise ParameterError(
+            f"a transmission has {longest} words, more than {MOST_TRANSMISSION_WORDS}"
+        )
     wide = kernel_words(words)
     return [wide[at : at + chunk_words] for at in range(0, wide.size, chunk_words)]
 

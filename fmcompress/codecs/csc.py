@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fmcompress.codecs.by_transmission import MOST_WORDS, ByTransmission
+from fmcompress.codecs.by_transmission import ByTransmission
 from fmcompress.codecs.choices import check_choice
+from fmcompress.stream_words import MOST_TRANSMISSION_WORDS
 
 DISTANCES = (2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -52,4 +53,4 @@ class Csc(ByTransmission):
 
     def most_words(self, first_bits: int, second_bits: int, word_bits: int) -> int:
         """Return the limit of all codecs: zeros at the end take no bits."""
-        return MOST_WORDS
+        return MOST_TRANSMISSION_WORDS
